@@ -121,7 +121,8 @@ class Board:
         if not self.rows or self.ended:
             return None
         pace = self._pace()
-        work, chain = 0.0, {}
+        work = 0.0
+        chain: dict[str, float] = {}
         for name in sorted(self.rows, key=lambda name: self.rows[name].order):
             row = self.rows[name]
             left = 0.0
