@@ -73,9 +73,7 @@ class Certification(Section):
     mode: Literal["interactive", "auto_green", "auto_all"] = Field(
         "interactive", description="interactive: always a person; auto_green: green ABs by score; auto_all: all"
     )
-    modes: dict[str, Literal["interactive", "auto_green", "auto_all"]] = Field(
-        {}, description="the same, per RAW_TYPE"
-    )
+    modes: dict[str, Literal["interactive", "auto_green", "auto_all"]] = Field({}, description="the same, per RAW_TYPE")
     comments: tuple[str, ...] = Field((), description="pick-list of standing comments")
     pattern: str = Field("DEEP{n}", description="PATTERN of a reviewed product; {n} is the number of frames")
 

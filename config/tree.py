@@ -92,8 +92,10 @@ class DfoTree:
         best = ""
         for name in DIRECTORIES:
             base = self.variables.get(name, "")
-            if base and (str(path) == base or str(path).startswith(base + "/")) and len(base) > len(
-                self.variables.get(best, "")
+            if (
+                base
+                and (str(path) == base or str(path).startswith(base + "/"))
+                and len(base) > len(self.variables.get(best, ""))
             ):
                 best = name
-        return f"${best}{str(path)[len(self.variables[best]):]}" if best else str(path)
+        return f"${best}{str(path)[len(self.variables[best]) :]}" if best else str(path)

@@ -228,9 +228,7 @@ class AB:
         """The AB with `change` applied to each value of `key`; spacing and comments stay."""
         return replace(
             self,
-            lines=tuple(
-                replace(line, value=change(line.value)) if line.key == key else line for line in self.lines
-            ),
+            lines=tuple(replace(line, value=change(line.value)) if line.key == key else line for line in self.lines),
         )
 
     def render(self) -> bytes:
@@ -261,9 +259,7 @@ def tag_of(name: str) -> str:
     """The tag in an AB name; BadAb when the name is not an AB's."""
     found = _NAME.fullmatch(name)
     if not found:
-        raise BadAb(
-            f"'{name}' is not an AB name", remedy="expected <INSTRUMENT>.<stamp>[_<tag>].ab"
-        )
+        raise BadAb(f"'{name}' is not an AB name", remedy="expected <INSTRUMENT>.<stamp>[_<tag>].ab")
     return found["tag"] or ""
 
 

@@ -18,9 +18,7 @@ _RUN = re.compile(r"(\d{2,3})\.([A-Z])-(\d{4})([A-Z]?)")
 def date_label(text: str) -> str:
     """The DATE label in `text`; UsageTrouble when it is not YYYY-MM-DD by pattern."""
     if not _DATE.fullmatch(text) or not text.isascii():
-        raise UsageTrouble(
-            f"'{text}' is not a DATE", remedy="write it as YYYY-MM-DD, e.g. 2014-07-12 or 2099-99-99"
-        )
+        raise UsageTrouble(f"'{text}' is not a DATE", remedy="write it as YYYY-MM-DD, e.g. 2014-07-12 or 2099-99-99")
     return text
 
 

@@ -1,0 +1,219 @@
+"""The mutating verbs: the only place that changes files of the account.
+
+Every verb is durable when it returns (data and directory synced) and never overwrites what it
+was not told to replace. POSIX gives no atomic "rename unless it exists" everywhere, so a new name
+is published with a hard link, which fails when the name exists.
+
+Tests set a probe, called before every mutating system call, to cut the power there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.errors import DestinationOccupied, MoveTrouble
+
+Probe = Callable[[str, str], None]
+_probe: Probe | None = None
+_BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def probed(probe: Probe) -> Iterator[None]:
+    """Call `probe(verb, path)` before every mutating call inside the block (fault injection)."""
+    global _probe
+    before, _probe = _probe, probe
+    try:
+        yield
+    finally:
+        _probe = before
+
+
+def acting(verb: str, path: Path | str) -> None:
+    """Announce a mutating call; also called by whoever else must be part of a power-cut test."""
+    if _probe is not None:
+        _probe(verb, str(path))
+
+
+def sync_dir(path: Path) -> None:
+    """Make the names in a directory durable."""
+    acting("sync", path)
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_dir(path: Path) -> None:
+    """A directory with its parents, durable; an existing one is fine."""
+    if path.is_dir():
+        return
+    make_dir(path.parent)
+    acting("mkdir", path)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+    if not path.is_dir():
+        raise DestinationOccupied("a file stands where a directory is needed", where=str(path))
+    sync_dir(path.parent)
+
+
+def hidden(path: Path) -> Path:
+    """The hidden sibling name under which a file is prepared."""
+    return path.with_name(f".{path.name}.dfos~")
+
+
+def _write_hidden(path: Path, data: bytes, mode: int) -> Path:
+    temporary = hidden(path)
+    acting("write", temporary)
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    return temporary
+
+
+def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a text file whole or not at all, over the old one if there is one."""
+    temporary = _write_hidden(path, data, mode)
+    acting("replace", path)
+    temporary.replace(path)
+    sync_dir(path.parent)
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file that must not exist; equal content is fine, other content DestinationOccupied."""
+    if path.exists():
+        if path.read_bytes() == data:
+            return
+        raise DestinationOccupied("the name exists with other content", where=str(path))
+    temporary = _write_hidden(path, data, mode)
+    publish(temporary, path)
+    remove(temporary)
+
+
+def publish(source: Path, target: Path) -> None:
+    """Give `source` the second name `target` (same filesystem); fails when the name exists with another file.
+
+    Done before, it is fine: the call may be repeated after a crash.
+    """
+    acting("link", target)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not _same_file(source, target):
+            raise DestinationOccupied(
+                "the name exists with another file",
+                where=str(target),
+                remedy="nothing was overwritten; look at both files",
+            ) from None
+    sync_dir(target.parent)
+
+
+def copy_hidden(source: Path, target: Path) -> str:
+    """Copy `source` to the hidden sibling of `target`, synced; the SHA-256 of what was read (hex).
+
+    For another filesystem. A half copy left by a crash is replaced. The copy is read back by nobody:
+    the caller compares the checksum with what it knows.
+    """
+    temporary = hidden(target)
+    acting("copy", temporary)
+    digest = hashlib.sha256()
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    with source.open("rb") as read, temporary.open("xb") as write:
+        while block := read.read(_BLOCK):
+            digest.update(block)
+            write.write(block)
+        write.flush()
+        os.fsync(write.fileno())
+    os.utime(temporary, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
+    return digest.hexdigest()
+
+
+def place(source: Path, target: Path) -> None:
+    """Make `target` a whole copy or second name of `source`; never overwrites, may be repeated.
+
+    Hard link on one filesystem, verified copy across two. The source stays.
+    """
+    try:
+        publish(source, target)
+        return
+    except OSError as trouble:
+        if trouble.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+    if target.exists():
+        if sha256(source) == sha256(target):
+            return
+        raise DestinationOccupied("the name exists with other content", where=str(target))
+    wanted = copy_hidden(source, target)
+    temporary = hidden(target)
+    if sha256(temporary) != wanted:
+        raise MoveTrouble("the copy differs from its source", where=str(source), remedy="check the disk")
+    publish(temporary, target)
+    remove(temporary)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give a file or directory another name on the same filesystem; never overwrites, may be repeated."""
+    if not os.path.lexists(source) and os.path.lexists(target):
+        return
+    if source.is_dir() and not source.is_symlink():
+        if os.path.lexists(target):
+            raise DestinationOccupied("the name exists", where=str(target))
+        acting("rename", target)
+        source.rename(target)
+        sync_dir(target.parent)
+    else:
+        publish(source, target)
+        remove(source)
+    if source.parent != target.parent and source.parent.is_dir():
+        sync_dir(source.parent)
+
+
+def remove(path: Path) -> None:
+    """Take a name away; it may be gone already. Only for names whose content stands elsewhere."""
+    acting("unlink", path)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+
+
+def remove_empty_dir(path: Path) -> bool:
+    """Remove a directory if it is empty; True when it is gone."""
+    acting("rmdir", path)
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as trouble:
+        if trouble.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    sync_dir(path.parent)
+    return True
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False

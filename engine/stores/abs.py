@@ -1,0 +1,94 @@
+"""The ABs of the account: read from $DFO_AB_DIR, rewritten whole.
+
+The only writer of AB files. A bad file is reported and left alone; the others go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.tree import DfoTree
+from engine.atomic import fs
+from engine.core.ab import AB, parse
+from engine.errors import BadAb
+
+_LARGEST = 16 << 20  # bytes; an AB of 1,000 inputs has 0.3 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An AB file that could not be read: file:line and why."""
+
+    where: str
+    why: str
+
+
+def read(path: Path) -> AB:
+    """The AB in a file; BadAb with file:line, also when the file cannot be read or lies about its name."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise BadAb(f"larger than {_LARGEST >> 20} MB, not an AB", where=str(path))
+        data = path.read_bytes()
+    except OSError as trouble:
+        raise BadAb(f"cannot be read: {trouble.strerror}", where=str(path), remedy="check its permissions") from None
+    ab = parse(data, str(path))
+    if ab.name != path.name:
+        raise BadAb(f"AB_NAME says {ab.name}", where=str(path), remedy="rename the file or correct AB_NAME")
+    return ab
+
+
+class AbStore:
+    """ABs by name. `load` reads a pool; `write` replaces one file durably."""
+
+    def __init__(self, tree: DfoTree) -> None:
+        self.tree = tree
+        self.refused: list[Refused] = []
+
+    def path(self, name: str) -> Path:
+        """Where the AB stands while it is worked on."""
+        return self.tree.ab / name
+
+    def load(self, mode: str = "", date: str = "") -> list[AB]:
+        """All ABs of $DFO_AB_DIR, of one MODE and DATE if given; AB_list order first, then by name.
+
+        `refused` names the files that could not be read.
+        """
+        self.refused = []
+        found: dict[str, AB] = {}
+        for path in sorted(self.tree.ab.glob("*.ab")):
+            if path.name.startswith("."):
+                continue
+            try:
+                ab = read(path)
+            except BadAb as trouble:
+                self.refused.append(Refused(trouble.where, str(trouble.what)))
+                continue
+            if (not mode or ab.mode == mode) and (not date or ab.date == date):
+                found[ab.name] = ab
+        listed = [name for name in self._listed(mode, date) if name in found]
+        return [found[name] for name in dict.fromkeys([*listed, *found])]
+
+    def write(self, ab: AB) -> None:
+        """Replace the AB's file, whole or not at all."""
+        fs.replace(self.path(ab.name), ab.render())
+
+    def ab_list(self, mode: str, date: str) -> Path:
+        """`$DFO_MON_DIR/AB_list_<MODE>_<DATE>`: the ABs of a pool in execution order."""
+        return self.tree.mon / f"AB_list_{mode}_{date}"
+
+    def write_list(self, mode: str, date: str, abs_: list[AB]) -> None:
+        """Write the AB_list: name, RAW_TYPE, setup, AB_EVENT."""
+        lines = [
+            " ".join((ab.name, ab.raw_type, ",".join(ab.values("RAW_MATCH_KEY")) or "-", ab.get("AB_EVENT") or "-"))
+            for ab in abs_
+        ]
+        fs.replace(self.ab_list(mode, date), "".join(line + "\n" for line in lines).encode())
+
+    def _listed(self, mode: str, date: str) -> list[str]:
+        lists = [self.ab_list(mode, date)] if mode and date else sorted(self.tree.mon.glob("AB_list_*"))
+        names: list[str] = []
+        for path in lists:
+            if path.is_file():
+                names += [line.split()[0] for line in path.read_text("utf-8", "replace").splitlines() if line.strip()]
+        return names

@@ -1,0 +1,37 @@
+"""The engine's durable memory: one SQLite file per account, WAL, synchronous=FULL.
+
+Standard library only and quick to open, so that `dfos status` and `dfos answer` read the same
+truth as the engine. Each store creates its own tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from engine.errors import DfosError
+
+
+def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    """An open database; commits are explicit transactions (`with connection:`), durable when they return.
+
+    DfosError when the file is no database of ours or cannot be opened.
+    """
+    try:
+        if readonly:
+            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=10000")
+        connection.row_factory = sqlite3.Row
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as trouble:
+        raise DfosError(
+            f"the engine's journal cannot be opened: {trouble}",
+            where=str(path),
+            remedy="is the disk full or the file damaged? Do not delete it: it knows what was under way",
+        ) from trouble
+    return connection
