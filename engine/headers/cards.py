@@ -132,12 +132,11 @@ def fold(total: int) -> int:
 
 
 def _nth(file: int, number: int, where: str) -> Hdu:
-    offset = 0
-    for _ in range(number + 1):
-        part = hdu_at(file, offset, where)
-        if part is None:
-            raise BadFits(f"has no HDU {number}", where=where)
-        offset = part.end
+    part = hdu_at(file, 0, where)
+    for _ in range(number):
+        part = hdu_at(file, part.end, where) if part else None
+    if part is None:
+        raise BadFits(f"has no HDU {number}", where=where)
     return part
 
 
@@ -313,7 +312,7 @@ def _grown(path: Path, file: int, part: Hdu, header: bytes) -> None:
         out.flush()
         _copy(file, out.fileno(), part.data_offset, size - part.data_offset)
         os.fsync(out.fileno())
-    os.chmod(temporary, os.fstat(file).st_mode & 0o7777)
+    temporary.chmod(os.fstat(file).st_mode & 0o7777)
     temporary.replace(path)
     fs.sync_dir(path.parent)
 

@@ -1,0 +1,104 @@
+"""Orders: what the engine was told to do, and how far that got.
+
+The durable queue of an account. An order that was running when its engine died runs again at the
+next start; one that is parked runs again when its questions are answered. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, replace
+
+from engine.core.dates import date_label, mode_label
+from engine.errors import UsageTrouble
+
+QUEUED, RUNNING, PARKED, ENDED = "queued", "running", "parked", "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order for one pool (MODE and DATE).
+
+    `parts` is a subset of `CPMI`: C create ABs, P process them, M certify and move, I ingest.
+    `run_id` names a deep run; `only` restricts it to one dpc AB's target; `reason` forces M over
+    an unfinished P; `recover` allows finishing what an earlier run left open; `auto` means that
+    nobody may be asked. `number` is given by the queue.
+    """
+
+    mode: str
+    date: str
+    parts: str
+    run_id: str = ""
+    only: str = ""
+    reason: str = ""
+    auto: bool = False
+    recover: bool = False
+    who: str = ""
+    number: int = 0
+
+    def checked(self) -> Order:
+        """The order, when its words are legal; UsageTrouble otherwise."""
+        mode_label(self.mode)
+        date_label(self.date)
+        if not self.parts or set(self.parts) - set("CPMI"):
+            raise UsageTrouble(f"'{self.parts}' names no parts", remedy="use letters of C, P, M, I")
+        return self
+
+    @property
+    def pool(self) -> str:
+        """How the pool is called on screen: the run ID first, where there is one."""
+        return f"{self.run_id} = {self.date}" if self.run_id else f"{self.mode} {self.date}"
+
+
+class Orders:
+    """The queue in the engine's journal file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS orders (number INTEGER PRIMARY KEY, what TEXT NOT NULL, state TEXT NOT NULL,"
+            " run TEXT NOT NULL DEFAULT '', given TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '',"
+            " exit_code INTEGER, text TEXT NOT NULL DEFAULT '')"
+        )
+
+    def give(self, order: Order, when: str) -> Order:
+        """Queue an order, durably. One that is open already for the same pool and parts is not doubled."""
+        order.checked()
+        for old in self.waiting():
+            if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
+                order, number=0
+            ):
+                self._db.execute(
+                    "UPDATE orders SET what = ?, state = ? WHERE number = ?",
+                    (json.dumps(asdict(replace(order, number=old.number))), QUEUED, old.number),
+                )
+                return replace(order, number=old.number)
+        row = self._db.execute(
+            "INSERT INTO orders (what, state, given) VALUES (?, ?, ?)", (json.dumps(asdict(order)), QUEUED, when)
+        )
+        return replace(order, number=row.lastrowid or 0)
+
+    def mark(
+        self, number: int, state: str, *, run: str = "", when: str = "", code: int | None = None, text: str = ""
+    ) -> None:
+        """Note how far an order got."""
+        self._db.execute(
+            "UPDATE orders SET state = ?, run = max(run, ?), ended = ?, exit_code = ?, text = ? WHERE number = ?",
+            (state, run, when if state in (ENDED, PARKED) else "", code, text, number),
+        )
+
+    def waiting(self, *states: str) -> list[Order]:
+        """Orders in one of `states` (by default all that have not ended), oldest first."""
+        states = states or (QUEUED, RUNNING, PARKED)
+        marks = ",".join("?" * len(states))
+        rows = self._db.execute(
+            f"SELECT number, what FROM orders WHERE state IN ({marks}) ORDER BY number",  # noqa: S608 - only marks
+            states,
+        )
+        return [Order(**{**json.loads(row["what"]), "number": row["number"]}) for row in rows]
+
+    def last(self) -> dict[str, object] | None:
+        """The newest order as plain data: what, state, run, given, ended, exit_code, text."""
+        row = self._db.execute("SELECT * FROM orders ORDER BY number DESC LIMIT 1").fetchone()
+        return {**dict(row), "what": json.loads(row["what"])} if row else None
