@@ -18,6 +18,8 @@ RECREATE_SURE = "move.recreate.sure"
 REVIEW_SCOPE = "phoenix.review_scope"
 PSEUDO_DATE = "phoenix.pseudo_date"
 
+LATER = "later"  # the choice that decides nothing: the question stays open, an earlier answer is withdrawn
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
