@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from engine import events as ev
 from engine.core.status import AT_WORK, ENDED_WELL, STATES
@@ -96,6 +96,12 @@ class Board:
         event = stamped.event
         handler = _FOLDS.get(type(event).__name__)
         return handler(self, event, stamped) if handler else Change()
+
+    def clear(self) -> None:
+        """Forget everything: a fresh snapshot follows. Whoever holds the board holds the same one."""
+        fresh = Board()
+        for part in fields(self):
+            setattr(self, part.name, getattr(fresh, part.name))
 
     # --- what the first two lines of a screen say -----------------------------------------
 
