@@ -18,7 +18,7 @@ RECREATE_SURE = "move.recreate.sure"
 REVIEW_SCOPE = "phoenix.review_scope"
 PSEUDO_DATE = "phoenix.pseudo_date"
 
-LATER = "later"  # the choice that decides nothing: the question stays open, an earlier answer is withdrawn
+LATER = "later"  # decides nothing: the question stays open, an earlier answer is withdrawn; legal where it is safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,9 @@ class Choice:
     label: str
     effect: str
     needs_comment: bool = False
+
+
+LEAVE_OPEN = Choice(LATER, "Later", "stays open, nothing is decided")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Question:
         for choice in self.choices:
             if choice.key == key:
                 return choice
+        if key == LATER == self.safe:
+            return LEAVE_OPEN
         legal = ", ".join(choice.key for choice in self.choices)
         raise UsageTrouble(f"'{key}' is no answer to question {self.number} ({self.subject})", remedy=f"use {legal}")
 

@@ -73,8 +73,9 @@ def test_a_revised_decision_keeps_its_history(answers: Answers) -> None:
     assert [answer.choice for answer in answers.history(QUESTION.id)] == ["accept", "reject"]
 
 
-def test_later_withdraws_and_the_question_is_open_again(answers: Answers) -> None:
-    stored = answers.ask(QUESTION)
+@pytest.mark.parametrize("choices", [QUESTION.choices, QUESTION.choices[:2]])
+def test_later_withdraws_and_the_question_is_open_again(answers: Answers, choices: tuple[Choice, ...]) -> None:
+    stored = answers.ask(replace(QUESTION, choices=choices))
     answers.answer(1, "accept", "", "rh", WHEN)
     answers.answer(1, LATER, "", "rh", WHEN)
     assert answers.latest(QUESTION.id) is None
