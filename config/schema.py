@@ -153,6 +153,7 @@ class Plugins(Section):
     START_MONITOR_PLUGIN: str = Field("", description="processAB: when processing starts")
     END_MONITOR_PLUGIN: str = Field("", description="processAB: when processing ends")
     options: dict[str, dict[str, str]] = Field({}, description="options by plugin name")
+    modules: tuple[str, ...] = Field((), description="modules a dotted path (module:object) may be loaded from")
 
 
 class Scoring(Section):
