@@ -13,6 +13,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from engine.errors import DestinationOccupied, MoveTrouble
 Probe = Callable[[str, str], None]
 _probe: Probe | None = None
 _BLOCK = 1 << 20
+_later = threading.local()
 
 
 @contextlib.contextmanager
@@ -40,8 +42,39 @@ def acting(verb: str, path: Path | str) -> None:
         _probe(verb, str(path))
 
 
-def sync_dir(path: Path) -> None:
-    """Make the names in a directory durable."""
+@contextlib.contextmanager
+def synced_together() -> Iterator[None]:
+    """Sync each directory that is touched in the block once, at its end (this thread only).
+
+    For batches whose calls can be repeated: nothing may be noted as done before the block has ended.
+    """
+    touched: dict[Path, None] = {}
+    _later.touched = touched
+    try:
+        yield
+    finally:
+        _later.touched = None
+    for path in touched:
+        with contextlib.suppress(FileNotFoundError):
+            sync_dir(path)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable that somebody else wrote, e.g. a recipe."""
+    acting("fsync", path)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_dir(path: Path, *, now: bool = False) -> None:
+    """Make the names in a directory durable; inside `synced_together` at its end, unless `now`."""
+    touched: dict[Path, None] | None = getattr(_later, "touched", None)
+    if touched is not None and not now:
+        touched[path] = None
+        return
     acting("sync", path)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -78,6 +111,7 @@ def _write_hidden(path: Path, data: bytes, mode: int) -> Path:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
+            acting("fsync", temporary)
             os.fsync(file.fileno())
     except OSError:
         with contextlib.suppress(OSError):
@@ -105,10 +139,11 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     remove(temporary)
 
 
-def publish(source: Path, target: Path) -> None:
+def publish(source: Path, target: Path, *, now: bool = False) -> None:
     """Give `source` the second name `target` (same filesystem); fails when the name exists with another file.
 
-    Done before, it is fine: the call may be repeated after a crash.
+    Done before, it is fine: the call may be repeated after a crash. `now` syncs the name even inside
+    `synced_together`.
     """
     acting("link", target)
     try:
@@ -120,7 +155,7 @@ def publish(source: Path, target: Path) -> None:
                 where=str(target),
                 remedy="nothing was overwritten; look at both files",
             ) from None
-    sync_dir(target.parent)
+    sync_dir(target.parent, now=now)
 
 
 def copy_hidden(source: Path, target: Path) -> str:
@@ -139,6 +174,7 @@ def copy_hidden(source: Path, target: Path) -> str:
             digest.update(block)
             write.write(block)
         write.flush()
+        acting("fsync", temporary)
         os.fsync(write.fileno())
     os.utime(temporary, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
     return digest.hexdigest()
@@ -147,14 +183,20 @@ def copy_hidden(source: Path, target: Path) -> str:
 def place(source: Path, target: Path) -> None:
     """Make `target` a whole copy or second name of `source`; never overwrites, may be repeated.
 
-    Hard link on one filesystem, verified copy across two. The source stays.
+    Hard link on one filesystem, verified copy across two. The source stays. What a recipe left in
+    the page cache is synced first, so that a name never outlives its content.
     """
+    if not source.is_symlink():
+        sync_file(source)
     try:
         publish(source, target)
         return
     except OSError as trouble:
         if trouble.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
             raise
+    if source.is_symlink():
+        _place_link(source, target)
+        return
     if target.exists():
         if sha256(source) == sha256(target):
             return
@@ -165,6 +207,15 @@ def place(source: Path, target: Path) -> None:
         raise MoveTrouble("the copy differs from its source", where=str(source), remedy="check the disk")
     publish(temporary, target)
     remove(temporary)
+
+
+def _place_link(source: Path, target: Path) -> None:
+    if not os.path.lexists(target):
+        acting("symlink", target)
+        target.symlink_to(source.readlink())
+        sync_dir(target.parent)
+    elif not target.is_symlink() or target.readlink() != source.readlink():
+        raise DestinationOccupied("the name exists with other content", where=str(target))
 
 
 def rename(source: Path, target: Path) -> None:
@@ -178,10 +229,49 @@ def rename(source: Path, target: Path) -> None:
         source.rename(target)
         sync_dir(target.parent)
     else:
-        publish(source, target)
+        publish(source, target, now=True)
         remove(source)
     if source.parent != target.parent and source.parent.is_dir():
         sync_dir(source.parent)
+
+
+def drop(source: Path, target: Path) -> None:
+    """Take the name `source` away, after making sure that `target` holds the same file or the same content.
+
+    Done before, it is fine. MoveTrouble when the content stands nowhere else: then nothing is removed.
+    """
+    if not os.path.lexists(source):
+        return
+    if not os.path.lexists(target):
+        raise MoveTrouble(
+            f"its copy {target.name} is gone, so it stays",
+            where=str(source),
+            remedy="find out who removed the copy, then recover again",
+        )
+    if not _same_file(source, target) and not _same_content(source, target):
+        raise MoveTrouble(
+            f"it changed after it was copied to {target}, so it stays",
+            where=str(source),
+            remedy="nothing was removed; compare the two files",
+        )
+    remove(source)
+    sync_dir(source.parent)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add lines to a log, durably. A crash may leave a part of the last line: the reader must bear it."""
+    fresh = not path.exists()
+    acting("append", path)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            acting("fsync", path)
+            os.fsync(file.fileno())
+    finally:
+        if fresh:
+            sync_dir(path.parent)
 
 
 def remove(path: Path) -> None:
@@ -214,6 +304,12 @@ def sha256(path: Path) -> str:
 
 def _same_file(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        return os.path.samestat(one.lstat(), other.lstat())
     except FileNotFoundError:
         return False
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
+    return sha256(one) == sha256(other)

@@ -1,0 +1,255 @@
+"""Intent before act, seal after: transactions in the engine's database.
+
+`begin` writes the whole plan in one durable commit. `run` carries it out, phase by phase: the
+steps of a phase do not depend on each other, each may be repeated, and a phase starts only when
+the one before it is noted as done. So a transaction that was cut anywhere is simply run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config.tree import DfoTree
+from engine.atomic import acts, fs
+from engine.errors import DfosError, MoveTrouble, OpenJournal
+
+BATCH = 500
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS transactions (
+        number INTEGER PRIMARY KEY, kind TEXT NOT NULL, mode TEXT NOT NULL, date TEXT NOT NULL, who TEXT NOT NULL,
+        begun TEXT NOT NULL, summary TEXT NOT NULL, sealed TEXT NOT NULL DEFAULT '')""",
+    """CREATE TABLE IF NOT EXISTS steps (
+        tx INTEGER NOT NULL, n INTEGER NOT NULL, phase TEXT NOT NULL, act TEXT NOT NULL, data TEXT NOT NULL,
+        words TEXT NOT NULL, event TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (tx, n)) WITHOUT ROWID""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One repeatable act: its phase, name and arguments, what it does in words, the event to publish after it."""
+
+    phase: str
+    act: str
+    data: Mapping[str, Any]
+    words: str
+    event: Mapping[str, Any] | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One intent: `move`, ...; for a MODE and DATE, by whom, begun when (UTC), sealed when ('' while open)."""
+
+    number: int
+    kind: str
+    mode: str
+    date: str
+    who: str
+    begun: str
+    summary: str
+    sealed: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name in the trash and in messages, e.g. `move-000012`."""
+        return f"{self.kind}-{self.number:06d}"
+
+
+class Journal:
+    """The transactions of an account."""
+
+    def __init__(self, connection: sqlite3.Connection, tree: DfoTree) -> None:
+        self._db = connection
+        self._tree = tree
+        for statement in _TABLES:
+            connection.execute(statement)
+
+    def begin(
+        self,
+        kind: str,
+        mode: str,
+        date: str,
+        who: str,
+        steps: Callable[[Transaction], Iterable[Step]],
+        *,
+        begun: str,
+        summary: str,
+    ) -> Transaction:
+        """Write the intent: all steps that `steps(transaction)` gives, in one durable commit.
+
+        OpenJournal when an earlier transaction of this MODE and DATE is unfinished; MoveTrouble when
+        a step would leave the account. In both cases nothing is written.
+        """
+        fs.acting("commit", f"begin {kind}")
+        with _commit(self._db):
+            for old in self.unfinished(mode, date):
+                raise OpenJournal(
+                    f"{old.label} of {old.who} from {old.begun} is unfinished: {old.summary}",
+                    where=f"{mode} {date}",
+                    remedy="let it be finished first: --recover, or the recovery screen",
+                )
+            cursor = self._db.execute(
+                "INSERT INTO transactions (kind, mode, date, who, begun, summary) VALUES (?, ?, ?, ?, ?, ?)",
+                (kind, mode, date, who, begun, summary),
+            )
+            transaction = Transaction(cursor.lastrowid or 0, kind, mode, date, who, begun, summary)
+            self._db.executemany(
+                "INSERT INTO steps (tx, n, phase, act, data, words, event) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                self._rows(transaction.number, steps(transaction)),
+            )
+        return transaction
+
+    def _rows(self, number: int, steps: Iterable[Step]) -> Iterator[tuple[object, ...]]:
+        for n, step in enumerate(steps, 1):
+            acts.checked(self._tree, step.act, step.data)
+            event = json.dumps(step.event) if step.event else ""
+            yield number, n, step.phase, step.act, json.dumps(step.data), step.words, event
+
+    async def run(
+        self,
+        transaction: Transaction,
+        now: Callable[[], str],
+        told: Callable[[Sequence[Step], int, int], None] = lambda steps, done, of: None,
+    ) -> None:
+        """Carry out what is not done yet, then seal.
+
+        `now` gives UTC in ISO; `told(steps, done, of)` hears of every batch that is durably done.
+        MoveTrouble says which step failed; the transaction stays open and can be run again.
+        """
+        of = self._count(transaction.number, "1")
+        done = of - self._count(transaction.number, "done = 0")
+        for _, group in itertools.groupby(self.remaining(transaction), key=lambda step: step.phase):
+            for batch in _batches(group):
+                batch = self._dated(transaction.number, batch, now())
+                await _in_thread(lambda batch=batch: self._perform(batch))  # type: ignore[misc]
+                fs.acting("commit", "done")
+                with _commit(self._db):
+                    self._db.executemany(
+                        "UPDATE steps SET done = 1 WHERE tx = ? AND n = ?",
+                        ((transaction.number, step.n) for step in batch),
+                    )
+                done += len(batch)
+                told(batch, done, of)
+        fs.acting("commit", "seal")
+        with _commit(self._db):
+            self._db.execute("UPDATE transactions SET sealed = ? WHERE number = ?", (now(), transaction.number))
+
+    def _dated(self, number: int, batch: Sequence[Step], utc: str) -> Sequence[Step]:
+        """Lines that say when they were written get their time once, durably, before the first try."""
+        fresh = [step for step in batch if "{utc}" in str(step.data.get("line", ""))]
+        if not fresh:
+            return batch
+        fs.acting("commit", "time")
+        dated = {
+            step.n: Step(
+                step.phase,
+                step.act,
+                {**step.data, "line": step.data["line"].replace("{utc}", utc)},
+                step.words,
+                step.event,
+                step.n,
+            )
+            for step in fresh
+        }
+        with _commit(self._db):
+            self._db.executemany(
+                "UPDATE steps SET data = ? WHERE tx = ? AND n = ?",
+                ((json.dumps(step.data), number, n) for n, step in dated.items()),
+            )
+        return [dated.get(step.n, step) for step in batch]
+
+    def _perform(self, batch: Sequence[Step]) -> None:
+        with fs.synced_together():
+            for step in batch:
+                try:
+                    acts.perform(self._tree, step.act, step.data)
+                except OSError as trouble:
+                    raise MoveTrouble(
+                        f"{step.words}: {trouble.strerror or trouble}",
+                        where=trouble.filename or "",
+                        remedy="nothing is lost; put this right, then recover: the rest will be finished",
+                    ) from trouble
+
+    def unfinished(self, mode: str = "", date: str = "") -> list[Transaction]:
+        """Transactions that were begun and not sealed, oldest first; of one MODE and DATE if given."""
+        rows = self._db.execute("SELECT * FROM transactions WHERE sealed = '' ORDER BY number")
+        found = [Transaction(**dict(row)) for row in rows]
+        return [tx for tx in found if not mode or (tx.mode, tx.date) == (mode, date)]
+
+    def history(self) -> list[Transaction]:
+        """All transactions, newest first."""
+        rows = self._db.execute("SELECT * FROM transactions ORDER BY number DESC")
+        return [Transaction(**dict(row)) for row in rows]
+
+    def remaining(self, transaction: Transaction) -> list[Step]:
+        """The steps that are not noted as done, in order."""
+        return self._steps(transaction.number, "AND done = 0")
+
+    def steps(self, transaction: Transaction) -> list[Step]:
+        """All steps, in order."""
+        return self._steps(transaction.number, "")
+
+    def _steps(self, number: int, condition: str) -> list[Step]:
+        rows = self._db.execute(f"SELECT * FROM steps WHERE tx = ? {condition} ORDER BY n", (number,))  # noqa: S608
+        return [
+            Step(
+                row["phase"],
+                row["act"],
+                json.loads(row["data"]),
+                row["words"],
+                json.loads(row["event"]) if row["event"] else None,
+                row["n"],
+            )
+            for row in rows
+        ]
+
+    def _count(self, number: int, condition: str) -> int:
+        row = self._db.execute(f"SELECT count(*) FROM steps WHERE tx = ? AND {condition}", (number,))  # noqa: S608
+        return int(row.fetchone()[0])
+
+
+class _commit:
+    """One durable transaction of the database: all of it or nothing."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, trouble: BaseException | None, trace: object) -> None:
+        if kind is None:
+            try:
+                self._db.execute("COMMIT")
+                return
+            except sqlite3.Error as error:
+                trouble = error
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        if isinstance(trouble, sqlite3.Error):
+            raise DfosError(
+                f"the journal cannot be written: {trouble}", remedy="is the disk full? Nothing was lost; then recover"
+            ) from trouble
+
+
+def _batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
+    steps = iter(steps)
+    while batch := list(itertools.islice(steps, BATCH)):
+        yield batch
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    """Run `work` in a thread and see it end, even when we are cancelled meanwhile: no lock is given up over it."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

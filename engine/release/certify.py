@@ -1,0 +1,158 @@
+"""A verdict and a comment per reviewed AB; nothing leaves without one.
+
+All open questions of a pool are asked at once, so that a person goes through them in any order;
+each decision is saved and published when it is made. What is answered by score says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from engine import events as ev
+from engine.atomic import acts, fs
+from engine.context import Context
+from engine.core.ab import AB
+from engine.core.score import colour
+from engine.core.status import may_become
+from engine.questions import CERTIFY, LATER, Choice, Parked, Question
+from engine.release.standing import (
+    READY,
+    REJECTED,
+    Standing,
+    kind_name,
+    pattern,
+    reviewed,
+    standings,
+)
+from engine.release.update_ab import one_line
+from engine.stores.verdicts import ACCEPTED, WORDS, Verdict, Verdicts
+
+_STATES = {READY: "ACCEPTED", REJECTED: "REJECTED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The reviewed ABs by verdict, the questions that stay open, and where every AB of the pool stands."""
+
+    accepted: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+    parked: tuple[Question, ...] = ()
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+
+
+async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str]) -> Certified:
+    """Get a verdict on every reviewed AB of a pool that was processed and has none yet.
+
+    `scores` are score digests by AB (`..o.`). Questions that nobody may answer now are parked and
+    returned. A failed AB is not asked about: it cannot be accepted.
+    """
+    pool = list(abs_)
+    verdicts = Verdicts(context.db)
+    heads = reviewed(pool, context.settings)
+    known = {ab.name: verdicts.of(ab) for ab in heads}
+    open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL"]
+    for ab in open_:
+        _show(context, ab.name, "REVIEW", "")
+    asked = await asyncio.gather(
+        *(_decide(context, verdicts, ab, scores.get(ab.name, "")) for ab in open_), return_exceptions=True
+    )
+    parked = tuple(result.question for result in asked if isinstance(result, Parked))
+    for result in asked:
+        if isinstance(result, BaseException) and not isinstance(result, Parked):
+            raise result
+    return _concluded(context, verdicts, pool, parked)
+
+
+def _concluded(context: Context, verdicts: Verdicts, pool: list[AB], parked: tuple[Question, ...]) -> Certified:
+    heads = reviewed(pool, context.settings)
+    known = {ab.name: verdict for ab in heads if (verdict := verdicts.of(ab))}
+    found = standings(pool, context.settings, known)
+    for name, standing in found.items():
+        if standing.standing in _STATES:
+            _show(context, name, _STATES[standing.standing], standing.why)
+    return Certified(
+        tuple(name for name, verdict in known.items() if verdict.verdict == ACCEPTED),
+        tuple(name for name, verdict in known.items() if verdict.verdict != ACCEPTED),
+        parked,
+        found,
+    )
+
+
+async def _decide(context: Context, verdicts: Verdicts, ab: AB, score: str) -> None:
+    verdict = _by_score(context, ab, score)
+    if verdict is None:
+        question = question_about(context, ab, score)
+        answer = await context.operator.ask(question)
+        if answer.choice not in WORDS:
+            raise Parked(question)
+        question.checked(answer.choice, answer.comment)
+        verdict = Verdict(WORDS[answer.choice], answer.comment, answer.who, answer.when)
+    verdicts.record(ab, verdict)
+    _note(context, ab, verdict)
+    context.bus.publish(ev.AbDecided(ab.name, verdict.verdict, verdict.comment, verdict.who, verdict.when))
+    _show(context, ab.name, "ACCEPTED" if verdict.verdict == ACCEPTED else "REJECTED", verdict.comment)
+
+
+def mode_of(context: Context, ab: AB) -> str:
+    """interactive, auto_green or auto_all: by RAW_TYPE, else by kind, else for all."""
+    rules = context.settings.certification
+    return rules.modes.get(ab.raw_type) or rules.modes.get(kind_name(ab, context.settings)) or rules.mode
+
+
+def _by_score(context: Context, ab: AB, score: str) -> Verdict | None:
+    mode, seen = mode_of(context, ab), colour(score)
+    if mode == "interactive" or (mode == "auto_green" and seen != "green") or _why_not(context, ab):
+        return None
+    comment = "" if seen == "green" else f"auto, {'red' if seen == 'red' else 'not scored'}"
+    return Verdict(ACCEPTED, comment, mode, context.utc())
+
+
+def question_about(context: Context, ab: AB, score: str) -> Question:
+    """The question a person is asked about one AB. An AB without products can only be rejected."""
+    why_not = _why_not(context, ab)
+    accept = Choice("accept", "Accept", "its products move to their final place and names, and are archived")
+    reject = Choice("reject", "Reject", "its products stay in $DFS_PRODUCT, with what was made for it alone", True)
+    digest = f"score {colour(score)} {score}" if score else "not scored"
+    frames = pattern(ab, context.settings)
+    details = (f"kind {kind_name(ab, context.settings) or ab.recipe}", f"PATTERN {frames}", digest)
+    return Question(
+        id=Verdicts(context.db).question_id(ab),
+        kind=CERTIFY,
+        subject=ab.name,
+        text=f"Certify {ab.name}" + (f" of {ab.target}" if ab.target else "") + (f": {why_not}" if why_not else ""),
+        choices=(reject,) if why_not else (accept, reject),
+        safe=LATER,
+        details=details,
+        asked_by=context.who,
+        asked_at=context.utc(),
+    )
+
+
+def _why_not(context: Context, ab: AB) -> str:
+    place = context.tree.product / ab.raw_type / ab.date
+    missing = [product.name for product in ab.products if not (place / product.name).is_file()]
+    if not ab.products:
+        return "it has no products"
+    return f"{len(missing)} of {len(ab.products)} products are missing: {missing[0]}" if missing else ""
+
+
+def comment_file(context: Context, date: str) -> str:
+    """`prod_comment_<DATE>.txt` of $DFO_LST_DIR/PRODCOM: one line per commented verdict (columns inferred)."""
+    return str(context.tree.lst / "PRODCOM" / f"prod_comment_{date}.txt")
+
+
+def _note(context: Context, ab: AB, verdict: Verdict) -> None:
+    comment = one_line(verdict.comment)
+    if comment:
+        fs.make_dir(context.tree.lst / "PRODCOM")
+        frames = pattern(ab, context.settings)
+        line = f"{ab.name} {ab.raw_type} {frames} {verdict.verdict} {verdict.who} {verdict.when} {comment}"
+        acts.add_line(context.tree, {"path": comment_file(context, ab.date), "line": line})
+
+
+def _show(context: Context, name: str, state: str, reason: str) -> None:
+    row = context.board.rows.get(name)
+    if row is None or (row.state != state and may_become(row.state, state)):
+        context.bus.publish(ev.AbChanged(name, state, reason))

@@ -1,0 +1,79 @@
+"""Verdicts on ABs: what counts now for the present attempt of an AB.
+
+A person's answer to `certify:<AB_NAME>:<attempt>` always counts before one given by score. Every
+verdict is kept with who, when and why; a later one never erases an earlier one. Times UTC, ISO.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from engine.core.ab import AB
+from engine.stores.answers import Answers
+
+ACCEPTED, REJECTED = "accepted", "rejected"
+WORDS = {"accept": ACCEPTED, "reject": REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """accepted or rejected, by whom, when, and why."""
+
+    verdict: str
+    comment: str
+    who: str
+    when: str
+
+
+class Verdicts:
+    """The verdicts in the engine's database, together with the operators' answers."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._answers = Answers(connection)
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS verdicts (seq INTEGER PRIMARY KEY, question TEXT NOT NULL,"
+            " verdict TEXT NOT NULL, comment TEXT NOT NULL, who TEXT NOT NULL, at TEXT NOT NULL)"
+        )
+        connection.execute("CREATE INDEX IF NOT EXISTS verdicts_of ON verdicts (question, seq)")
+
+    def question_id(self, ab: AB) -> str:
+        """`certify:<AB_NAME>:<attempt>`: what a verdict is about. A re-run AB asks anew."""
+        return f"certify:{ab.name}:{self._attempt(ab)}"
+
+    def _attempt(self, ab: AB) -> str:
+        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'attempts'").fetchone()
+        row = (
+            self._db.execute("SELECT max(attempt) FROM attempts WHERE ab = ?", (ab.name,)).fetchone() if known else None
+        )
+        if row and row[0]:
+            return str(row[0])
+        return ab.get("UPDATED").replace(" ", "_") or "0"
+
+    def of(self, ab: AB) -> Verdict | None:
+        """The verdict on the present attempt; None while there is none, or it was withdrawn."""
+        question = self.question_id(ab)
+        if self._answers.history(question):
+            answer = self._answers.latest(question)
+            if answer is None or answer.choice not in WORDS:
+                return None
+            return Verdict(WORDS[answer.choice], answer.comment, answer.who, answer.when)
+        row = self._db.execute(
+            "SELECT verdict, comment, who, at FROM verdicts WHERE question = ? ORDER BY seq DESC LIMIT 1", (question,)
+        ).fetchone()
+        return Verdict(*row) if row else None
+
+    def record(self, ab: AB, verdict: Verdict) -> None:
+        """Keep a verdict; on disk when this returns. Given by score, it closes the question a person had open."""
+        question = self.question_id(ab)
+        last = self._db.execute(
+            "SELECT verdict, comment, who, at FROM verdicts WHERE question = ? ORDER BY seq DESC LIMIT 1", (question,)
+        ).fetchone()
+        if not last or Verdict(*last) != verdict:
+            self._db.execute(
+                "INSERT INTO verdicts (question, verdict, comment, who, at) VALUES (?, ?, ?, ?, ?)",
+                (question, verdict.verdict, verdict.comment, verdict.who, verdict.when),
+            )
+        if not self._answers.history(question):
+            self._answers.close(question)
