@@ -1,0 +1,3 @@
+"""The operations console: the only place that knows everybody."""
+
+VERSION = "0.1.0"

@@ -54,8 +54,10 @@ class Order:
 class Orders:
     """The queue in the engine's journal file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, readonly: bool = False) -> None:
         self._db = connection
+        if readonly:
+            return
         connection.execute(
             "CREATE TABLE IF NOT EXISTS orders (number INTEGER PRIMARY KEY, what TEXT NOT NULL, state TEXT NOT NULL,"
             " run TEXT NOT NULL DEFAULT '', given TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '',"

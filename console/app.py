@@ -1,0 +1,110 @@
+"""The Textual app: it wires link, library and screens, and pumps events. It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding
+
+from engine.board import Change
+from engine.errors import DfosError
+from engine.events import Stamped
+from screens.ab_monitor import AbMonitor
+from screens.certify import Certify
+from screens.links import EngineLink, Library
+from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
+from screens.questions import Questions
+
+PULSE = 0.1  # seconds between two drawings of a busy board
+RETRY = 2.0  # seconds between two tries to reach an engine that went away
+
+
+class ConsoleApp(App[None]):
+    """The console on one engine. Leaving it never stops work."""
+
+    BINDINGS: ClassVar = [Binding("ctrl+q", "leave", show=False), Binding("ctrl+c", "leave", show=False)]
+    ENABLE_COMMAND_PALETTE = True
+    TITLE = "dfos"
+
+    def __init__(
+        self,
+        link: EngineLink,
+        library: Library,
+        *,
+        start: Callable[[], Awaitable[None]] | None = None,
+        first: str = "monitor",
+        ascii_only: bool = False,
+    ) -> None:
+        super().__init__(ansi_color=False)
+        self.animation_level = "none"
+        self.link = link
+        self.library = library
+        self._start = start
+        self._first = first
+        self._ascii = ascii_only
+        self._change: Change | None = None
+        self._due = False
+
+    def on_mount(self) -> None:
+        """Show the monitor; with `first="certify"` the certification above it."""
+        self.push_screen(AbMonitor(self.link, self.library))
+        if self._first == "certify":
+            self.push_screen(Certify(self.link, self.library))
+
+    # --- the event pump -------------------------------------------------------------------
+
+    def heard(self, stamped: Stamped, change: Change) -> None:
+        """An event was folded into the board; draw soon, once for a burst."""
+        self._change = change if self._change is None else joined(self._change, change)
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_later(PULSE, self._pump)
+
+    def lost(self) -> None:
+        """The engine went away: say so, and look for it until it is back."""
+        self.heard_nothing()
+        if self._start is not None:
+            self.run_worker(self._look(), exclusive=True, group="look")
+
+    def heard_nothing(self) -> None:
+        """Draw the head again: what is known has not changed, but it is old now."""
+        for screen in self.screen_stack:
+            screen.post_message(BoardChanged(Change(head=True)))
+
+    def _pump(self) -> None:
+        self._due = False
+        change, self._change = self._change, None
+        if change is None:
+            return
+        for screen in self.screen_stack:
+            screen.post_message(BoardChanged(change))
+
+    async def _look(self) -> None:
+        while not self.link.alive and self._start is not None:
+            await asyncio.sleep(RETRY)
+            try:
+                await self._start()
+            except DfosError:
+                continue
+        self.heard_nothing()
+
+    # --- wishes of screens ----------------------------------------------------------------
+
+    def on_open_certify(self, message: OpenCertify) -> None:
+        """Open the certification."""
+        self.push_screen(Certify(self.link, self.library, message.ab))
+
+    def on_open_questions(self, message: OpenQuestions) -> None:
+        """Open the list of questions."""
+        self.push_screen(Questions(self.link, self.library))
+
+    def on_console_leave(self, message: Leave) -> None:
+        """Leave; the engine goes on."""
+        self.exit()
+
+    def action_leave(self) -> None:
+        """Leave; the engine goes on."""
+        self.exit()

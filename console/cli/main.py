@@ -1,0 +1,111 @@
+"""The commands: `dfos`, and the classic tool names.
+
+Nothing heavy is imported here: `--help`, `-h` and `-v` answer at once. Each command lives in its
+own module with `parser()` and `main(argv)`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from console import VERSION
+
+# name -> (module, what it does); order as in the help
+COMMANDS = {
+    "console": ("console", "open the console on this account; starts the engine if none runs"),
+    "demo": ("demo", "build a demo account and take its ABs from raw frames to the archive"),
+    "status": ("status", "where everything stands, in a few lines"),
+    "why": ("why", "why an AB is not running"),
+    "questions": ("questions", "the questions that wait for an answer"),
+    "answer": ("answer", "answer a question, and let what waited for it go on"),
+    "doctor": ("doctor", "all that is missing in this account, in one go"),
+    "config": ("config", "explain a setting, show the schema, import classic files"),
+    "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
+    "phoenix": ("phoenix", "create, process, certify and move the ABs of a date or run"),
+    "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
+    "moveProducts": ("move", "move certified products to their final names and places"),
+    "ingestProducts": ("ingest", "deliver moved products to the archive"),
+}
+
+
+def dfos(argv: list[str] | None = None) -> int:
+    """The umbrella command `dfos`."""
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] in (["-v"], ["--version"]):
+        print(f"dfos {VERSION}")
+        return 0
+    ahead: list[str] = []
+    if len(words) > 1 and words[0] == "--root":
+        ahead, words = words[:2], words[2:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if words else 2
+    if words[0] not in COMMANDS:
+        print(f"dfos: '{words[0]}' is no command; dfos --help lists them", file=sys.stderr)
+        return 2
+    return run(words[0], words[1:] + ahead)
+
+
+def usage() -> str:
+    """The help text of the umbrella."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        (
+            "usage: dfos [--root DIR] COMMAND [options]",
+            "",
+            "Association blocks from raw frames to archived products.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "dfos COMMAND -h explains a command. The account is --root DIR, else $DFOS_ROOT, else the",
+            "directory you stand in (or one above it) that holds a .dfosrc, else your home directory.",
+            "exit codes: 0 clean, 1 some ABs failed, 2 usage or configuration, 3 an answer is needed,",
+            "            4 busy, 5 unfinished journal, 10 and above other trouble, 130 interrupted",
+        )
+    )
+
+
+def run(name: str, argv: list[str]) -> int:
+    """Carry out one command; errors become one clear message and the exit code of the table."""
+    if "-v" in argv or "--version" in argv:
+        print(f"{name} {VERSION}")
+        return 0
+    try:
+        module = import_module(f"console.cli.{COMMANDS[name][0]}")
+        return int(module.main(argv))
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as trouble:
+        code = getattr(trouble, "exit_code", None)
+        if code is None:
+            raise
+        for line in str(trouble).splitlines():
+            print(f"{name}: {line}", file=sys.stderr)
+        return int(code)
+
+
+def phoenix() -> int:
+    """The classic command `phoenix`."""
+    return run("phoenix", sys.argv[1:])
+
+
+def phoenix_certify_muse() -> int:
+    """The classic command `phoenixCertify_MUSE`."""
+    return run("phoenixCertify_MUSE", sys.argv[1:])
+
+
+def move_products() -> int:
+    """The classic command `moveProducts`."""
+    return run("moveProducts", sys.argv[1:])
+
+
+def ingest_products() -> int:
+    """The classic command `ingestProducts`."""
+    return run("ingestProducts", sys.argv[1:])

@@ -1,0 +1,138 @@
+"""`dfos status`: where everything stands, in a few lines. Reads the journal only, so it is quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+from console.cli import words
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+    from engine.board import Board
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = words.parser("dfos status", "Where everything stands, in a few lines.")
+    made.add_argument("--json", action="store_true", help="as JSON, with every AB")
+    made.add_argument("--all", action="store_true", help="one line for every AB")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Print the state of the account. Exit 0 whatever the state is: asking is no failure."""
+    given = parser().parse_args(argv)
+    tree = words.tree(given.root)
+    found = survey(tree)
+    print(json.dumps(found, indent=1) if given.json else "\n".join(_lines(found, given.all)))
+    return 0
+
+
+def survey(tree: DfoTree) -> dict[str, Any]:
+    """The state of an account as plain data, from the journal."""
+    from engine.board import Board
+    from engine.stores.answers import Answers
+    from engine.stores.attempts import Attempts
+    from engine.stores.database import connect
+    from engine.stores.orders import Orders
+
+    found: dict[str, Any] = {"account": str(tree.root), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    found["engine"] = _engine(tree)
+    board = Board()
+    questions: tuple[Any, ...] = ()
+    order = None
+    if tree.journal.exists():
+        connection = connect(tree.journal, readonly=True)
+        _fold(board, Attempts, connection)
+        questions = Answers(connection).open()
+        order = _quietly(lambda: Orders(connection, readonly=True).last())
+        connection.close()
+    found["order"] = order
+    found["total"] = board.total
+    found["done"] = board.done
+    found["states"] = {state: count for state, count in sorted(board.counts.items()) if count}
+    found["questions"] = [
+        {"number": question.number, "subject": question.subject, "text": question.text} for question in questions
+    ]
+    found["abs"] = [
+        {
+            "ab": row.ab,
+            "kind": row.kind,
+            "mode": row.mode,
+            "date": row.date,
+            "target": row.target,
+            "state": row.state,
+            "reason": row.reason,
+            "score": row.score,
+            "duration_s": round(row.duration_s, 3),
+            "verdict": row.verdict,
+            "comment": row.comment,
+        }
+        for row in board.rows.values()
+    ]
+    return found
+
+
+def _fold(board: Board, attempts: Any, connection: sqlite3.Connection) -> None:
+    from engine.events import Stamped
+
+    events = _quietly(lambda: list(attempts(connection, readonly=True).seen())) or []
+    for event in events:
+        board.fold(Stamped("", 0, 0.0, event))
+
+
+def _quietly(read: Any) -> Any:
+    """What `read` finds; None in a journal that never held such a thing."""
+    try:
+        return read()
+    except sqlite3.OperationalError:
+        return None
+
+
+def _engine(tree: DfoTree) -> dict[str, Any] | None:
+    """Who holds the engine's lock; None when nobody does."""
+    import fcntl
+
+    try:
+        handle = os.open(tree.state / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            note = json.loads(os.pread(handle, 4096, 0))
+            return note if isinstance(note, dict) else {}
+        except ValueError:
+            return {}
+    finally:
+        os.close(handle)
+    return None
+
+
+def _lines(found: dict[str, Any], everything: bool) -> list[str]:
+    from engine.core.status import STATES
+    from screens.plain import printable
+
+    engine = found["engine"]
+    who = f"engine pid {engine.get('pid')} of {engine.get('user')} since {engine.get('since')}" if engine else "no engine"
+    states = ", ".join(f"{count} {STATES[name].word}" for name, count in found["states"].items())
+    lines = [f"{found['account']}: {found['done']} of {found['total']} ABs done; {who}", f"  {states or 'no ABs yet'}"]
+    order = found["order"]
+    if order:
+        what = order["what"]
+        pool = what.get("run_id") or f"{what['mode']} {what['date']}"
+        lines.append(f"  last order: {pool} {what['parts']} {order['state']} {order['text']}".rstrip())
+    for row in found["abs"]:
+        if everything or row["state"] in ("FAILED", "INTERRUPTED"):
+            took = f" {row['duration_s']:.1f} s" if row["duration_s"] else ""
+            reason = f": {row['reason']}" if row["reason"] else ""
+            lines.append(f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip())
+    for question in found["questions"]:
+        lines.append(f"  question {question['number']}: {question['subject']}: {question['text']}")
+    return [printable(line) for line in lines]

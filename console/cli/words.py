@@ -1,0 +1,50 @@
+"""The options that many commands share, spelled everywhere alike."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from console import VERSION
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+
+
+def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+    """A parser with `-h`, `-v` and `--root`."""
+    made = argparse.ArgumentParser(
+        prog=prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("-v", "--version", action="version", version=f"{prog} {VERSION}")
+    made.add_argument(
+        "--root", metavar="DIR", help="the account; default: $DFOS_ROOT, else the .dfosrc found from here"
+    )
+    return made
+
+
+def add_running(made: argparse.ArgumentParser) -> None:
+    """Options of commands that run something: --auto, --json, --recover, --set."""
+    made.add_argument(
+        "--auto", action="store_true", help="never ask: a question without an AUTO answer is parked (exit 3)"
+    )
+    made.add_argument("--json", action="store_true", help="one event per line on stdout")
+    made.add_argument("--recover", action="store_true", help="first finish what an interrupted run left open")
+    made.add_argument("--answers", metavar="FILE", help="answers by kind or id (YAML), e.g. move.recreate: keep")
+    made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+
+
+def add_pool(made: argparse.ArgumentParser, *, mode_needed: bool = True) -> None:
+    """`-m MODE` and `-d DATE`."""
+    made.add_argument("-m", dest="mode", metavar="MODE", required=mode_needed, help="CALIB or SCIENCE")
+    made.add_argument("-d", dest="date", metavar="DATE", required=True, help="YYYY-MM-DD, also a pseudo-date")
+
+
+def tree(root: str | None) -> DfoTree:
+    """The directories of the account a command works on; ConfigTrouble names what is missing."""
+    import os
+    from pathlib import Path
+
+    from console.account import find_root, open_tree
+
+    return open_tree(find_root(root, os.environ, Path.cwd()), os.environ)

@@ -1,0 +1,66 @@
+"""The engine as a process of its own: is one there, and start one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from config.tree import DfoTree
+from console.client import Gone, Link
+
+PATIENCE = 30.0  # seconds an engine may take to listen
+
+
+def command(root: Path) -> list[str]:
+    """The command that runs an engine for an account."""
+    return [sys.executable, "-m", "console", "serve", "--root", str(root)]
+
+
+def start(tree: DfoTree) -> subprocess.Popen[bytes]:
+    """Start an engine that outlives this terminal; what it says goes to `ENGINE/engine.log`."""
+    tree.state.mkdir(parents=True, exist_ok=True)
+    log = os.open(tree.state / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            command(tree.root),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=tree.root,
+        )
+    finally:
+        os.close(log)
+
+
+async def attach_or_start(link: Link, tree: DfoTree) -> bool:
+    """Attach to the account's engine, starting one when there is none; True when it was started.
+
+    Gone with the last line of its log when it does not come up.
+    """
+    try:
+        await link.attach(tree.state)
+        return False
+    except Gone:
+        engine = start(tree)
+    for _ in range(int(PATIENCE / 0.1)):
+        await asyncio.sleep(0.1)
+        try:
+            await link.attach(tree.state)
+            return True
+        except Gone:
+            code = engine.poll()
+            if code not in (None, 4):  # 4: another console was quicker; its engine will listen
+                break
+    raise Gone(f"the engine does not start: {_last_words(tree)}", where=str(tree.state / "engine.log"))
+
+
+def _last_words(tree: DfoTree) -> str:
+    try:
+        lines = (tree.state / "engine.log").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return "it left no word"
+    return lines[-1] if lines else "it left no word"

@@ -1,0 +1,101 @@
+"""Carry out orders headless: by the account's engine if one runs, else by one in this process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.client import Gone, Link
+from console.exit_codes import worst
+from console.headless import JsonLines, Lines
+from console.host import Host
+from engine.board import Board
+from engine.stores.orders import Order
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+
+
+def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace) -> int:
+    """Carry out `orders` in turn and show what happens; the exit code of the table.
+
+    `given` holds the options of `words.add_running`. An empty list carries out what waits in the queue.
+    """
+    return asyncio.run(_carry_out(tree, [_signed(order, given) for order in orders], given))
+
+
+def listener(given: argparse.Namespace, board: Board) -> Lines | JsonLines:
+    """How this command shows events."""
+    return JsonLines(sys.stdout) if given.json else Lines(board, sys.stderr)
+
+
+def user() -> str:
+    """Who gives the order: the login name, also with an empty environment."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _signed(order: Order, given: argparse.Namespace) -> Order:
+    auto = bool(given.auto or not sys.stdin.isatty())
+    return replace(order, who=user(), auto=auto, recover=bool(given.recover)).checked()
+
+
+async def _carry_out(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
+    link = Link()
+    try:
+        await link.attach(tree.state)
+    except Gone:
+        return await _here(tree, orders, given)
+    try:
+        return await _there(link, orders, given)
+    finally:
+        await link.leave()
+
+
+async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> int:
+    await link.ready.wait()
+    show = listener(given, link.board)
+    link.heard = lambda stamped, _: show(stamped)
+    codes = []
+    try:
+        for order in orders:
+            ended = await link.ask("order", **_plain(order))
+            codes.append(int(ended["exit_code"]))
+    finally:
+        show.close()
+    return worst(codes)
+
+
+async def _here(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
+    async with AsyncExitStack() as stack:
+        host = Host(tree, os.environ, given.set, who=user(), answers_file=_path(given.answers))
+        show = listener(given, host.board)
+        stack.callback(show.close)
+        host.bus.subscribe(show)
+        await stack.enter_async_context(host)
+        for order in orders:
+            host.give(order)
+        return worst(await host.work_off())
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _plain(order: Order) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(order)
+
+
+Show = Callable[[Any], None]

@@ -1,0 +1,148 @@
+"""Part 1 of phoenix: obtain the ABs of a pool, complete them, write the AB_list and the job plan.
+
+ABs come from the source branch (`ab_source`, one directory per run_ID or DATE). What stands in
+$DFO_AB_DIR already is kept as it is, because operators edit ABs there; what was moved is not made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.schema import KindOfAb
+from config.tree import DfoTree
+from engine.atomic import fs
+from engine.context import Context
+from engine.core.ab import AB
+from engine.core.cascade import Kind, cascade, kind_of
+from engine.errors import BadAb, BadCascade, DfosError
+from engine.events import AbRefused, Notice
+from engine.pgi import AbPgi, JobPgi, checked_abs, checked_plan
+from engine.stores.abs import AbStore, read
+
+
+@dataclass(frozen=True, slots=True)
+class Pgis:
+    """The plugins that part 1 calls; None where none is configured."""
+
+    ab_pgi: AbPgi | None = None
+    job_pgi: JobPgi | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """What is to be written: new ABs, and those that stay as they are ('kept') or are finished ('moved')."""
+
+    new: tuple[AB, ...]
+    kept: tuple[str, ...]
+    moved: tuple[str, ...]
+
+
+def kinds_of(settings_kinds: Mapping[str, KindOfAb]) -> tuple[Kind, ...]:
+    """The kinds of an instance profile as the cascade knows them."""
+    return tuple(
+        Kind(
+            name,
+            kind.recipe,
+            kind.tag,
+            kind.raw_types,
+            kind.rank,
+            kind.streams,
+            kind.forecast_s,
+            kind.memory_gb,
+            kind.time_limit_s,
+        )
+        for name, kind in settings_kinds.items()
+    )
+
+
+def restricted(abs_: list[AB], only: str) -> list[AB]:
+    """Only the ABs of one target: the dpc AB `only` and all it depends on; DfosError when it is not there."""
+    names = {ab.name for ab in abs_}
+    if only not in names:
+        raise DfosError(f"{only} is none of the {len(abs_)} ABs of this pool", remedy="see dfos status for their names")
+    wanted = {only, *cascade(abs_, {}).above(only)}
+    return [ab for ab in abs_ if ab.name in wanted]
+
+
+def obtained(tree: DfoTree, mode: str, date: str, proposed: tuple[AB, ...]) -> Obtained:
+    """Which of the proposed ABs are new; BadAb when one belongs to another pool or name twice."""
+    new, kept, moved = [], [], []
+    names: set[str] = set()
+    for ab in proposed:
+        if (ab.mode, ab.date) != (mode, date):
+            raise BadAb(f"belongs to {ab.mode} {ab.date}, not to {mode} {date}", where=ab.name)
+        if ab.name in names:
+            raise BadAb("comes twice", where=ab.name, remedy="look into the AB source")
+        names.add(ab.name)
+        if (tree.ab / ab.name).exists():
+            kept.append(ab.name)
+        elif (tree.log / date / ab.name).exists():
+            moved.append(ab.name)
+        else:
+            new.append(ab)
+    return Obtained(tuple(new), tuple(kept), tuple(moved))
+
+
+def source(context: Context, pool: str) -> Path | None:
+    """The directory of the source branch for a pool; None when the instance makes its ABs elsewhere.
+
+    DfosError when it is configured and not there.
+    """
+    if not context.settings.ab_source:
+        return None
+    place = context.tree.expand(context.settings.ab_source) / pool
+    if not place.is_dir():
+        raise DfosError(
+            "no ABs were prepared for this pool", where=str(place), remedy="check ab_source, or prepare the ABs first"
+        )
+    return place
+
+
+async def obtain(context: Context, mode: str, date: str, pool: str, pgis: Pgis) -> Obtained:
+    """Obtain the ABs of a pool and write what is new, the AB_list and the job plan."""
+    place = source(context, pool)
+    store = AbStore(context.tree)
+    found = await asyncio.to_thread(_read_all, place, context) if place else []
+    complete = tuple(found)
+    if pgis.ab_pgi and found:
+        complete = checked_abs(context.settings.plugins.AB_PGI, found, pgis.ab_pgi.propose(complete))
+    result = obtained(context.tree, mode, date, complete)
+    for ab in result.new:
+        store.write(ab)
+    kinds = kinds_of(context.settings.kinds)
+    pool_abs = ordered(store.load(mode, date), kinds)
+    store.write_list(mode, date, pool_abs)
+    if pgis.job_pgi:
+        proposed = pgis.job_pgi.plan(tuple(pool_abs), kinds, context.settings.streams)
+        lines = checked_plan(context.settings.plugins.JOB_PGI, pool_abs, proposed)
+        fs.replace(context.tree.job / f"execAB_{mode}_{date}", "".join(line + "\n" for line in lines).encode())
+    context.bus.publish(
+        Notice(
+            "info",
+            f"{len(result.new)} new ABs, {len(result.kept)} kept as they are, {len(result.moved)} moved already",
+        )
+    )
+    return result
+
+
+def ordered(abs_: list[AB], kinds: tuple[Kind, ...]) -> list[AB]:
+    """ABs in execution order; as given when they form a circle (the streams report it)."""
+    ranks = {ab.name: kind.rank for ab in abs_ if (kind := kind_of(ab, kinds))}
+    by_name = {ab.name: ab for ab in abs_}
+    try:
+        return [by_name[name] for name in cascade(abs_, ranks).order]
+    except BadCascade:
+        return abs_
+
+
+def _read_all(place: Path, context: Context) -> list[AB]:
+    found = []
+    for path in sorted(place.glob("*.ab")):
+        try:
+            found.append(read(path))
+        except BadAb as trouble:
+            context.bus.publish(AbRefused(trouble.where, trouble.what))
+    return found
