@@ -1,0 +1,112 @@
+"""`dfos config explain|schema|import`: where a setting comes from, what is legal, classic files as YAML."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from console.cli import words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EPILOG = """\
+  explain [KEY]   value, origin (file:line), meaning and legal values of a key, e.g. certification.mode;
+                  a group (move, kinds.scipost) lists its keys, without KEY all of them
+  schema          the JSON schema of dfos.yaml, for editors
+  import FILE     a classic config.moveProducts, or a .dfosrc, as YAML on stdout
+
+Settings come from, later wins: shipped templates, the instrument profile (profile: NAME in dfos.yaml),
+config.moveProducts, dfos.yaml, environment DFOS_<SECTION>__<KEY>, --set SECTION.KEY=VALUE."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = words.parser("dfos config", "The settings of an account.", _EPILOG)
+    made.add_argument("action", choices=("explain", "schema", "import"))
+    made.add_argument("what", nargs="?", default="", metavar="KEY|FILE")
+    made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Print what was asked for. ConfigTrouble (2) names file, line and nearest spelling."""
+    made = parser()
+    given = made.parse_args(argv)
+    if given.action == "schema":
+        return _schema()
+    if given.action == "import":
+        if not given.what:
+            made.error("import needs a FILE, e.g. config.moveProducts")
+        return _import(given.what)
+    return _explain(given.root, given.what, given.set)
+
+
+def _explain(root: str | None, key: str, sets: list[str]) -> int:
+    import os
+
+    from config.explain import explain
+    from console.account import open_settings
+
+    loaded = open_settings(words.tree(root), os.environ, sets)
+    print(explain(loaded, key))
+    _tell(loaded.notices)
+    return 0
+
+
+def _schema() -> int:
+    import json
+
+    from config.schema import Settings
+
+    print(json.dumps(Settings.model_json_schema(), indent=2))
+    return 0
+
+
+def _import(name: str) -> int:
+    from pathlib import Path
+
+    from config.errors import ConfigTrouble
+    from config.legacy import read_move_products, to_yaml
+
+    path = Path(name)
+    if path.name.startswith(".dfosrc"):
+        return _import_dfosrc(path)
+    try:
+        data = path.read_bytes()
+    except OSError as trouble:
+        raise ConfigTrouble(f"{path}: cannot be read: {trouble.strerror}") from trouble
+    found = read_move_products(data, name)
+    print(to_yaml(found.move, path.name), end="")
+    _tell(found.notices)
+    return 0
+
+
+def _import_dfosrc(path: Path) -> int:
+    """The directories stay in .dfosrc, which is read as it is; its scalars become YAML."""
+    import os
+
+    import yaml
+
+    from config.dfosrc import read_dfosrc
+    from config.errors import ConfigTrouble
+    from config.tree import DIRECTORIES
+    from console.account import home_of
+
+    root = path.absolute().parent
+    found = read_dfosrc([path], {"HOME": str(home_of(os.environ)), "DFOS_ROOT": str(root), "PWD": str(root)})
+    if found.problems:
+        raise ConfigTrouble(*found.problems)
+    lines = [f"# from {path.name}; directories stay there, it is read as it is:"]
+    lines += [f"#   {name} {found.variables[name]}" for name in DIRECTORIES if name in found.variables]
+    scalars = {"instrument": found.variables["DFO_INSTRUMENT"]} if found.variables.get("DFO_INSTRUMENT") else {}
+    text = yaml.safe_dump(scalars, sort_keys=False) if scalars else "# DFO_INSTRUMENT is not set\n"
+    print("\n".join(lines) + "\n" + text, end="")
+    _tell(found.notices)
+    return 0
+
+
+def _tell(notices: tuple[str, ...]) -> None:
+    for notice in notices:
+        print(f"note: {notice}", file=sys.stderr)

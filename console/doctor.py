@@ -1,0 +1,266 @@
+"""What an account needs, looked at in one go. Nothing is changed, created or started."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.errors import ConfigTrouble
+from config.tree import DIRECTORIES, DfoTree
+from console.account import Account, open_settings, read_account, tree_of
+
+if TYPE_CHECKING:
+    from config.schema import Settings
+
+OK, WARN, MISSING = "ok", "WARN", "MISSING"
+_PLUGIN_DIRS = (
+    "/usr/lib/*/cpl/plugins",
+    "/usr/lib/cpl/plugins",
+    "/usr/local/lib/*/plugins",
+    "/opt/*/lib/esopipes-plugins",
+)
+_MIB = 1024 * 1024
+# directories that need not be there before the first run: tools make them
+_MADE_LATER = ("DFO_LST_DIR", "DFO_JOB_DIR", "DFO_PLT_DIR", "DFO_BIN_DIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at: group, name, what was found, and a word (ok, WARN, MISSING)."""
+
+    group: str
+    name: str
+    found: str
+    word: str
+
+
+def examine(root: Path, environ: Mapping[str, str], sets: tuple[str, ...] = ()) -> list[Check]:
+    """Every check of the account at `root`, whatever the earlier ones found."""
+    account = read_account(root, environ)
+    checks = [Check("account", "root", str(root), OK), *_variables(account), *_directories(account)]
+    tree, settings = None, None
+    if not account.problems:
+        tree = tree_of(account)
+        try:
+            loaded = open_settings(tree, environ, sets)
+        except ConfigTrouble as trouble:
+            checks += [Check("configuration", *_split(problem), MISSING) for problem in trouble.problems]
+        else:
+            settings = loaded.settings
+            checks.append(Check("configuration", settings.instance, f"instrument {settings.instrument}", OK))
+            checks += [Check("configuration", *_split(notice), WARN) for notice in loaded.notices]
+    else:
+        checks.append(Check("configuration", "dfos.yaml", "not looked at: the variables come first", WARN))
+    if tree is not None and settings is not None:
+        checks += [*_space(tree, settings), *_tools(settings), *_plugins(tree, settings)]
+    if tree is not None:
+        checks += _lock(tree)
+    return [*checks, *_packages(), *_terminal(environ)]
+
+
+def verdict(checks: list[Check]) -> int:
+    """0, or 2 when something that is needed is missing; warnings do not count."""
+    return 2 if any(check.word == MISSING for check in checks) else 0
+
+
+def as_text(checks: list[Check]) -> str:
+    """A table: word, group, name, what was found; and a last line that sums up."""
+    width = max(len(check.name) for check in checks)
+    width = min(width, 34)
+    lines, group = [], ""
+    for check in checks:
+        if check.group != group:
+            group = check.group
+            lines.append(group)
+        lines.append(f"  {check.word:<7} {check.name:<{width}}  {check.found}")
+    missing = sum(check.word == MISSING for check in checks)
+    warned = sum(check.word == WARN for check in checks)
+    lines.append(f"{missing} missing, {warned} warnings, {len(checks) - missing - warned} ok")
+    return "\n".join(lines)
+
+
+def as_json(checks: list[Check]) -> str:
+    """The same for scripts."""
+    return json.dumps({"exit_code": verdict(checks), "checks": [asdict(check) for check in checks]}, indent=1)
+
+
+def _split(problem: str) -> tuple[str, str]:
+    place, _, said = problem.partition(": ")
+    return (Path(place).name if "/" in place else place, said) if said else ("", problem)
+
+
+def _variables(account: Account) -> Iterator[Check]:
+    told = " ".join(account.problems)
+    for name in DIRECTORIES:
+        if name not in account.rc.variables and not (name == "DFS_LOG_DIR" and "DFS_LOG" in account.rc.variables):
+            yield Check("variables", name, f"not set; add 'export {name}=...' to {account.root / '.dfosrc'}", MISSING)
+    for problem in account.problems:
+        if "not set:" not in problem:
+            yield Check("variables", *_split(problem), MISSING)
+    if "DFO_INSTRUMENT" not in account.rc.variables:
+        yield Check("variables", "DFO_INSTRUMENT", "not set; the profile's instrument counts", WARN)
+    for notice in account.rc.notices:
+        yield Check("variables", *_split(notice), WARN)
+    if not told:
+        yield Check("variables", f"{len(DIRECTORIES)} directories", "all set", OK)
+
+
+def _directories(account: Account) -> Iterator[Check]:
+    for name, path in account.directories.items():
+        if not path.is_dir():
+            word = WARN if name in _MADE_LATER else MISSING
+            what = "is a file" if path.exists() else "does not exist"
+            yield Check("directories", name, f"{path} {what}; run: mkdir -p {path}", word)
+        elif not os.access(path, os.W_OK | os.X_OK):
+            yield Check("directories", name, f"{path} may not be written by you", MISSING)
+        elif name in account.outside:
+            yield Check("directories", name, f"{path} lies outside the account", WARN)
+        else:
+            yield Check("directories", name, str(path), OK)
+    try:
+        product = account.directories["DFS_PRODUCT"].stat().st_dev
+        for name in ("DFO_CAL_DIR", "DFO_SCI_DIR"):
+            if account.directories[name].stat().st_dev != product:
+                told = f"other file system than DFS_PRODUCT: {name} is filled by copy and checksum, not by link"
+                yield Check("directories", name, told, WARN)
+    except (KeyError, OSError):
+        return
+
+
+def _space(tree: DfoTree, settings: Settings) -> Iterator[Check]:
+    for name, path in (("work area", tree.expand(settings.process.work_area)), ("DFS_PRODUCT", tree.product)):
+        place = next((folder for folder in (path, *path.parents) if folder.is_dir()), Path("/"))
+        free = shutil.disk_usage(place).free // _MIB
+        enough = free >= settings.process.min_free_mb
+        told = f"{free} MB free on {place}" + ("" if enough else f", {settings.process.min_free_mb} MB are needed")
+        yield Check("space", name, told, OK if enough else MISSING)
+
+
+def _tools(settings: Settings) -> Iterator[Check]:
+    process = settings.process
+    if process.pipeline == "stand-in":
+        yield Check("tools", "pipeline", "built-in stand-in, as configured", OK)
+        return
+    needed = process.pipeline == "esorex"
+    esorex = shutil.which(process.esorex)
+    if esorex is None:
+        told = f"'{process.esorex}' is not installed" + ("" if needed else "; the built-in stand-in is used")
+        yield Check("tools", "esorex", told, MISSING if needed else WARN)
+        return
+    yield Check("tools", "esorex", esorex, OK)
+    folders = _recipe_dirs(settings)
+    have = {entry.stem for folder in folders for entry in folder.glob("*.so")}
+    if not folders:
+        where = process.recipe_dir or f"an esorex plugin directory of {settings.instrument}"
+        yield Check("tools", "recipes", f"{where} does not exist", MISSING)
+        return
+    for recipe in sorted({kind.recipe for kind in settings.kinds.values()} - {"none", "NONE"}):
+        found = next((folder for folder in folders if (folder / f"{recipe}.so").is_file()), None)
+        told = str(found) if found else f"not among the {len(have)} recipes in {folders[0]}"
+        yield Check("tools", recipe, told, OK if found else MISSING)
+
+
+def _recipe_dirs(settings: Settings) -> list[Path]:
+    if settings.process.recipe_dir:
+        folder = Path(settings.process.recipe_dir)
+        return [folder] if folder.is_dir() else []
+    name = settings.instrument.lower()
+    found = [
+        folder
+        for pattern in _PLUGIN_DIRS
+        for base in sorted(Path("/").glob(pattern.lstrip("/")))
+        for folder in sorted(base.glob(f"{name[:5]}*"), reverse=True)
+    ]
+    return [folder for folder in found if folder.is_dir()]
+
+
+def _plugins(tree: DfoTree, settings: Settings) -> Iterator[Check]:
+    from console.plugins import slots
+
+    for slot, name, found, where in slots(settings, tree):
+        if name:
+            yield Check("plugins", slot, f"{name}: {where}", OK if found else MISSING)
+
+
+def _lock(tree: DfoTree) -> Iterator[Check]:
+    path = tree.state / "lock"
+    try:
+        state, note = path.stat(), json.loads(path.read_text("utf-8") or "{}")
+        holder = f"pid {note.get('pid', '?')} of {note.get('user', '?')} since {note.get('since', '?')}"
+    except FileNotFoundError:
+        yield Check("engine", "lock", "no engine has run here yet", OK)
+        return
+    except (OSError, ValueError, AttributeError):
+        yield Check("engine", "lock", f"{path} cannot be read", WARN)
+        return
+    if _flocked(state):
+        yield Check("engine", "lock", f"an engine runs: {holder}", OK)
+    elif _alive(note.get("pid")):
+        yield Check("engine", "lock", f"not held, though {holder} lives", OK)
+    else:
+        yield Check("engine", "lock", f"free; left over by {holder}, which has ended", OK)
+    if (tree.state / "socket").exists() and not _flocked(state):
+        yield Check("engine", "socket", f"{tree.state / 'socket'} is stale; the next engine replaces it", WARN)
+
+
+def _flocked(state: os.stat_result) -> bool:
+    """Whether somebody holds a flock on the file, without trying to take it."""
+    mark = f"{os.major(state.st_dev):02x}:{os.minor(state.st_dev):02x}:{state.st_ino}"
+    try:
+        return any(mark in line.split() for line in Path("/proc/locks").read_text("ascii").splitlines())
+    except OSError:
+        return False
+
+
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int) or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _packages() -> Iterator[Check]:
+    import importlib.metadata as metadata
+    import re
+
+    try:
+        wanted = [text for text in metadata.requires("dfos-console") or () if "extra ==" not in text]
+    except metadata.PackageNotFoundError:
+        yield Check("python", "dfos-console", "not installed as a package; run from its own directory", WARN)
+        return
+    missing = 0
+    for text in wanted:
+        name = re.split(r"[^A-Za-z0-9_.\-]", text, maxsplit=1)[0]
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            missing += 1
+            yield Check("python", name, f"not installed; run: pip install '{text}'", MISSING)
+    if not missing:
+        version = ".".join(str(number) for number in sys.version_info[:3])
+        yield Check("python", f"Python {version}", f"all {len(wanted)} packages are there", OK)
+
+
+def _terminal(environ: Mapping[str, str]) -> Iterator[Check]:
+    if not sys.stdout.isatty():
+        yield Check("terminal", "stdout", "no terminal: headless use", OK)
+        return
+    size = shutil.get_terminal_size()
+    small = size.columns < 80 or size.lines < 24
+    yield Check(
+        "terminal", "size", f"{size.columns}x{size.lines}" + (", below 80x24" if small else ""), WARN if small else OK
+    )
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    told = "UTF-8" if utf8 else f"{sys.stdout.encoding}: symbols become ASCII"
+    yield Check("terminal", environ.get("TERM", "TERM not set"), told, OK if utf8 else WARN)
