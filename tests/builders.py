@@ -59,7 +59,7 @@ def make_tree(root: Path) -> DfoTree:
     for path in paths.values():
         path.mkdir(parents=True, exist_ok=True)
     variables = {variable: str(path) for variable, path in paths.items()}
-    attributes = {DIRECTORIES[variable]: path for variable, path in paths.items()}
+    attributes: dict[str, Any] = {DIRECTORIES[variable]: path for variable, path in paths.items()}
     tree = DfoTree(root=root / "account", variables=variables, **attributes)
     tree.state.mkdir(exist_ok=True)
     return tree
@@ -151,6 +151,15 @@ def make_run(target: str = "NGC300", exposures: int = 3, *, day: int = 22) -> li
     return [*basics, *posts, align, combine]
 
 
+def folded(board: Board) -> Callable[[Stamped], None]:
+    """A listener that folds every event into `board`."""
+
+    def fold(stamped: Stamped) -> None:
+        board.fold(stamped)
+
+    return fold
+
+
 class Nobody(Operator):
     """An operator who is not there: every question is parked and remembered in `asked`."""
 
@@ -175,7 +184,7 @@ def make_context(
     """A context on a fresh (or the given) account; the ABs are written to $DFO_AB_DIR, the board folds the bus."""
     tree = tree or make_tree(root)
     board, bus = Board(), Bus("run", clock)
-    bus.subscribe(board.fold)
+    bus.subscribe(folded(board))
     store = AbStore(tree)
     for ab in abs_:
         store.write(ab)

@@ -1,0 +1,272 @@
+"""Recipes on this machine: started, followed, suspended, ended, found again.
+
+A recipe runs in its own session and process group, so that it outlives the engine and the
+terminal. Its exit is seen through a pidfd (Linux 5.3), by polling where that is missing.
+No shell, no pipe: output goes straight into the log file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import RecipeTrouble
+
+GRACE_S = 10.0
+_POLL_S = 0.2
+_PROC = Path("/proc")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+TOKEN = "DFOS_ATTEMPT"  # noqa: S105 - the environment variable that marks a recipe as ours
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a recipe ended: exit code, or the negative signal number; None when nobody can know."""
+
+    rc: int | None
+
+
+class Recipe:
+    """A running recipe. `start` is its start in clock ticks since boot: with the pid it is unique."""
+
+    def __init__(self, pid: int, start: int, *, child: bool, pidfd: bool = True) -> None:
+        self.pid = pid
+        self.start = start
+        self.suspended = False
+        self._child = child
+        self._loop = asyncio.get_running_loop()
+        self._frozen_s = 0.0
+        self._frozen_at = 0.0
+        self._over: asyncio.Future[Exit] = self._loop.create_future()
+        self._handle = _pidfd(pid) if pidfd else -1
+        if self._handle >= 0:
+            self._loop.add_reader(self._handle, self._gone)
+        else:
+            self._loop.call_later(_POLL_S, self._poll)
+
+    @property
+    def over(self) -> bool:
+        """True when it has ended."""
+        return self._over.done()
+
+    async def wait(self) -> Exit:
+        """Wait for its end. A cancelled wait leaves the recipe running."""
+        return await asyncio.shield(self._over)
+
+    def suspend(self) -> None:
+        """Freeze the whole group (SIGSTOP); cpu time stands still."""
+        if not self.suspended and self._signal(signal.SIGSTOP):
+            self.suspended, self._frozen_at = True, self._loop.time()
+
+    def resume(self) -> None:
+        """Let a frozen recipe go on (SIGCONT)."""
+        if self.suspended:
+            self.suspended = False
+            self._frozen_s += self._loop.time() - self._frozen_at
+        self._signal(signal.SIGCONT)
+
+    @property
+    def frozen_s(self) -> float:
+        """Seconds it was frozen so far; they do not count against a time limit."""
+        return self._frozen_s + (self._loop.time() - self._frozen_at if self.suspended else 0.0)
+
+    async def terminate(self, grace_s: float = GRACE_S) -> None:
+        """End it: SIGTERM, SIGCONT (a frozen process would not hear), SIGKILL after `grace_s` seconds."""
+        self._signal(signal.SIGTERM)
+        self.resume()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait(), grace_s)
+            return
+        self._signal(signal.SIGKILL)
+        await self.wait()
+
+    def leave(self) -> None:
+        """Stop following it; it runs on."""
+        self._close()
+
+    def _signal(self, number: signal.Signals) -> bool:
+        # A zombie keeps its pid until we reap it; for a foreign process pid and start must still match.
+        if self.over or (not self._child and start_of(self.pid) != self.start):
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+            return True
+        return False
+
+    def _poll(self) -> None:
+        if self._child:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        else:
+            ended = start_of(self.pid) != self.start
+        if ended:
+            self._gone()
+        elif not self.over:
+            self._loop.call_later(_POLL_S, self._poll)
+
+    def _gone(self) -> None:
+        self._close()
+        if self.over:
+            return
+        if not self._child:
+            self._over.set_result(Exit(None))
+            return
+        # Whatever the recipe left behind in its group; the zombie still reserves the number.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        try:
+            status = os.waitpid(self.pid, 0)[1]
+        except ChildProcessError:
+            self._over.set_result(Exit(None))
+            return
+        self._over.set_result(Exit(os.waitstatus_to_exitcode(status)))
+
+    def _close(self) -> None:
+        if self._handle >= 0:
+            self._loop.remove_reader(self._handle)
+            os.close(self._handle)
+            self._handle = -1
+
+
+class LocalExecutor:
+    """Starts recipes on this host."""
+
+    def __init__(self, *, pidfd: bool = True) -> None:
+        self.boot = boot_id()
+        self._pidfd = pidfd
+
+    def start(self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str]) -> Recipe:
+        """Start a recipe with an argument list in `cwd`, its output appended to `log`.
+
+        RecipeTrouble when the program cannot be started.
+        """
+        try:
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except OSError as trouble:
+            raise RecipeTrouble(f"the log cannot be written: {trouble.strerror}", where=str(log)) from None
+        try:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as trouble:
+            raise RecipeTrouble(
+                f"{argv[0]} cannot be started: {getattr(trouble, 'strerror', None) or trouble}",
+                where=str(cwd),
+                remedy="is the pipeline installed? dfos doctor shows what is missing",
+            ) from None
+        finally:
+            os.close(out)
+        process.returncode = 0  # from here on we wait for it ourselves, Popen must not
+        return Recipe(process.pid, start_of(process.pid), child=True, pidfd=self._pidfd)
+
+    def reattach(self, pid: int, start: int, boot: str) -> Recipe | None:
+        """Follow a recipe of an earlier engine; None when it is gone (or the machine was booted since)."""
+        if boot != self.boot or not start or start_of(pid) != start:
+            return None
+        recipe = Recipe(pid, start, child=False, pidfd=self._pidfd)
+        if _state_of(pid) == "T":
+            recipe.suspended, recipe._frozen_at = True, recipe._loop.time()
+        return recipe
+
+    def find(self, workdir: Path | str, token: str = "") -> tuple[int, int] | None:
+        """(pid, start) of a recipe that works in `workdir` or below, or carries our token; None when there is none.
+
+        Finds what was started but not yet journalled. Only the leader of its group counts.
+        """
+        base = os.path.realpath(workdir)
+        mark = f"{TOKEN}={token}".encode()
+        for entry in _PROC.iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            pid = int(entry.name)
+            if not (_works_in(pid, base) or (token and mark in _environment(pid))):
+                continue
+            with contextlib.suppress(OSError):
+                leader = os.getpgid(pid)
+                if leader != os.getpgrp() and (start := start_of(leader)):
+                    return leader, start
+        return None
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is: pids of another one mean nothing."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
+
+
+def start_of(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 when it is gone or a zombie."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields and fields[0] not in (b"Z", b"X") else 0
+
+
+def environment(home: Path | str, threads: int, token: str, path: str = "") -> dict[str, str]:
+    """The whole environment of a recipe: nothing of the caller's leaks in but PATH."""
+    return {
+        "HOME": str(home),
+        "PATH": path or os.defpath,
+        "LC_ALL": "C",
+        "TZ": "UTC",
+        "OMP_NUM_THREADS": str(threads),
+        TOKEN: token,
+    }
+
+
+def new_token(ab: str, attempt: int) -> str:
+    """A mark that tells one attempt from all others on this host."""
+    return f"{ab}:{attempt}:{time.time_ns():x}"
+
+
+def _stat(pid: int) -> list[bytes]:
+    try:
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        data = os.read(handle, 1024)
+    except OSError:
+        return []
+    finally:
+        os.close(handle)
+    return data[data.rindex(b")") + 2 :].split()
+
+
+def _state_of(pid: int) -> str:
+    fields = _stat(pid)
+    return fields[0].decode() if fields else ""
+
+
+def _works_in(pid: int, base: str) -> bool:
+    try:
+        place = str((_PROC / str(pid) / "cwd").readlink()).removesuffix(" (deleted)")
+    except OSError:
+        return False
+    return place == base or place.startswith(base + "/")
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1

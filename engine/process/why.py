@@ -1,0 +1,113 @@
+"""Why an AB is not running: the whole chain in sentences, ending with what to do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from engine.core.status import AT_WORK, ENDED_WELL, STATES
+from engine.process.pool import Entry
+
+if TYPE_CHECKING:
+    from engine.process.streams import Streams
+
+_DEEPEST = 50
+
+
+def why(streams: Streams, ab: str) -> list[str]:
+    """One sentence a line; the last one is what the operator can do. Unknown ABs are said to be unknown."""
+    entry = streams.entries.get(ab)
+    if entry is None:
+        return [f"{ab} is not in this pool."]
+    if entry.state in AT_WORK:
+        return [f"{ab} is {STATES[entry.state].word}, in stream {entry.stream}{_since(entry)}.", *_held(entry)]
+    if entry.state in ENDED_WELL:
+        return [f"{ab} is {STATES[entry.state].word}.", "Nothing to do; `r` would run it again."]
+    lines: list[str] = []
+    while True:
+        lines.append(_sentence(streams, entry))
+        nearest = _nearest(streams, entry)
+        if nearest is None or len(lines) > _DEEPEST:
+            break
+        entry = nearest
+    return [*lines, _remedy(streams, entry)]
+
+
+def _nearest(streams: Streams, entry: Entry) -> Entry | None:
+    """The parent that holds this AB: one that failed or is blocked, else the one it is said to wait for."""
+    if entry.state not in ("PARENT", "BLOCKED"):
+        return None
+    parents = [streams.entries[name] for name in entry.parents if name in streams.entries]
+    for states in (("FAILED", "STALE"), ("BLOCKED",)):
+        for parent in parents:
+            if parent.state in states:
+                return parent
+    waiting = [parent for parent in parents if parent.state not in ENDED_WELL]
+    return next((parent for parent in waiting if parent.ab == entry.awaited), waiting[-1] if waiting else None)
+
+
+def _sentence(streams: Streams, entry: Entry) -> str:
+    if entry.state in ("PARENT", "BLOCKED"):
+        count = sum(name in streams.entries and streams.entries[name].state not in ENDED_WELL for name in entry.parents)
+        nearest = _nearest(streams, entry)
+        if nearest is None:
+            return f"{entry.ab} {entry.reason}."
+        others = f" (and {count - 1} more)" if count > 1 else ""
+        return f"{entry.ab} waits for {nearest.ab}{others}."
+    if entry.state in AT_WORK:
+        return f"{entry.ab} is {STATES[entry.state].word}{_since(entry)}."
+    if entry.state == "FAILED":
+        return f"{entry.ab} FAILED: {entry.reason or 'no reason was kept'}."
+    if entry.state == "STALE":
+        return f"{entry.ab} is stale: one of its inputs was made anew."
+    if entry.state == "INTERRUPTED":
+        return f"{entry.ab} was interrupted: {entry.reason or 'the engine ended'}."
+    held = streams.hold()
+    if held:
+        return f"{entry.ab} is ready; {held}."
+    kind = entry.kind.name
+    busy = sum(task.kind.name == kind for task in streams.running)
+    if entry.reason.startswith("waits until"):
+        return f"{entry.ab} is ready; it {entry.reason}."
+    if busy >= streams.widths[kind]:
+        return f"{entry.ab} is ready; all {streams.widths[kind]} streams of {kind} are busy ({_names(streams, kind)})."
+    if len(streams.running) >= streams.streams:
+        return f"{entry.ab} is ready; all {streams.streams} streams are busy ({_names(streams)})."
+    return f"{entry.ab} is ready and starts next."
+
+
+def _remedy(streams: Streams, entry: Entry) -> str:
+    if entry.state == "FAILED":
+        return f"Remove the cause (`l` shows the log), then `r` runs {entry.ab} again with what depends on it."
+    if entry.state == "STALE":
+        return f"`r` runs {entry.ab} again with what depends on it."
+    if entry.state in AT_WORK:
+        return "Nothing to do but wait; `l` shows its log."
+    if entry.state in ("PARENT", "BLOCKED"):
+        return "Process the other pool first, or remove the WAITFOR line if it is wrong."
+    if entry.state == "INTERRUPTED":
+        return "It runs again by itself at the next start of the run."
+    if streams.mode == "paused":
+        return "Resume the run (`p`)."
+    if streams.mode in ("stopping", "aborting"):
+        return "Start the run again when it has ended."
+    if streams.gate and streams.gate.closed:
+        return "Wait until they are gone, or order to run anyway (command palette; it is recorded)."
+    if streams.mode == "idle":
+        return "Start processing."
+    return "Nothing to do but wait, or allow more streams."
+
+
+def _held(entry: Entry) -> list[str]:
+    return [f"It is frozen: {entry.reason}.", "It goes on by itself."] if entry.state == "SUSPENDED" else []
+
+
+def _since(entry: Entry) -> str:
+    if not entry.started:
+        return ""
+    return f" since {datetime.fromtimestamp(entry.started, UTC).strftime('%H:%M:%S')} UT"
+
+
+def _names(streams: Streams, kind: str = "") -> str:
+    names = [task.ab for task in streams.running if not kind or task.kind.name == kind]
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
