@@ -23,12 +23,16 @@ _CLOSE = frozenset({"fi", "esac", "done", "endif", "end", "endsw", "}"})
 
 @dataclass(frozen=True, slots=True)
 class DfosRc:
-    """What the files say: variables, where each was set (`file:line`), what was left out, what is wrong."""
+    """What the files say: variables, where each was set (`file:line`), what was left out, what is wrong.
+
+    `refused` are variables that stand there with a value that cannot be read, and why.
+    """
 
     variables: Mapping[str, str]
     origins: Mapping[str, str]
     notices: tuple[str, ...]
     problems: tuple[str, ...]
+    refused: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -63,7 +67,9 @@ def read_dfosrc(files: Iterable[Path], base: Mapping[str, str]) -> DfosRc:
         if text is not None:
             _read(text, str(path), reading)
     variables = {name: reading.values[name] for name in reading.origins}
-    return DfosRc(variables, dict(reading.origins), tuple(reading.notices), tuple(reading.problems))
+    return DfosRc(
+        variables, dict(reading.origins), tuple(reading.notices), tuple(reading.problems), dict(reading.refused)
+    )
 
 
 def _text(path: Path, reading: _Reading) -> str | None:
@@ -178,7 +184,8 @@ def _apply(words: list[_Word], where: str, line: str, reading: _Reading) -> None
             if found:
                 _set(found[1], found[2], word.trouble, where, reading)
         return
-    reading.notices.append(f"{where}: '{_short(line)}' is not a variable: left out")
+    why = "is not followed" if verb in ("source", ".") else "sets no variable: left out"
+    reading.notices.append(f"{where}: '{_short(line)}' {why}")
 
 
 def _set(name: str, value: str, trouble: str, where: str, reading: _Reading) -> None:

@@ -135,7 +135,7 @@ def _directories(root: Path, rc: DfosRc, problems: list[str]) -> tuple[dict[str,
     values = dict(rc.variables)
     if "DFS_LOG_DIR" not in values and "DFS_LOG" in values:  # the pages write both
         values["DFS_LOG_DIR"] = values["DFS_LOG"]
-    missing = [name for name in DIRECTORIES if not values.get(name)]
+    missing = [name for name in DIRECTORIES if not values.get(name) and name not in rc.refused]
     if missing:
         problems.append(f"{root / RC}: not set: {', '.join(missing)}; add a line 'export {missing[0]}=...' for each")
     for name in DIRECTORIES:

@@ -44,24 +44,39 @@ def examine(root: Path, environ: Mapping[str, str], sets: tuple[str, ...] = ()) 
     """Every check of the account at `root`, whatever the earlier ones found."""
     account = read_account(root, environ)
     checks = [Check("account", "root", str(root), OK), *_variables(account), *_directories(account)]
-    tree, settings = None, None
-    if not account.problems:
-        tree = tree_of(account)
-        try:
-            loaded = open_settings(tree, environ, sets)
-        except ConfigTrouble as trouble:
-            checks += [Check("configuration", *_split(problem), MISSING) for problem in trouble.problems]
-        else:
-            settings = loaded.settings
-            checks.append(Check("configuration", settings.instance, f"instrument {settings.instrument}", OK))
-            checks += [Check("configuration", *_split(notice), WARN) for notice in loaded.notices]
-    else:
-        checks.append(Check("configuration", "dfos.yaml", "not looked at: the variables come first", WARN))
-    if tree is not None and settings is not None:
-        checks += [*_space(tree, settings), *_tools(settings), *_plugins(tree, settings)]
-    if tree is not None:
+    tree = _tree(account)
+    settings, config_checks = _configuration(account, tree, environ, sets)
+    checks += config_checks
+    if settings is not None:
+        checks += [*_space(account, settings), *_tools(settings), *_plugins(tree, settings)]
+    if "DFO_MON_DIR" in account.directories:
         checks += _lock(tree)
     return [*checks, *_packages(), *_terminal(environ)]
+
+
+def _tree(account: Account) -> DfoTree:
+    """The account's directories; where one is missing, a place that is only ever looked at."""
+    if not account.problems:
+        return tree_of(account)
+    paths = {attribute: account.directories.get(name, account.root / name) for name, attribute in DIRECTORIES.items()}
+    return DfoTree(root=account.root, **paths, variables=account.rc.variables, origins=account.rc.origins)
+
+
+def _configuration(
+    account: Account, tree: DfoTree, environ: Mapping[str, str], sets: tuple[str, ...]
+) -> tuple[Settings | None, list[Check]]:
+    from config.load import load
+
+    group = "configuration"
+    if "DFO_CONFIG_DIR" not in account.directories:
+        return None, [Check(group, "dfos.yaml", "cannot be looked for without DFO_CONFIG_DIR", MISSING)]
+    try:
+        loaded = load(tree.config, environ, sets) if account.problems else open_settings(tree, environ, sets)
+    except ConfigTrouble as trouble:
+        return None, [Check(group, *_split(problem), MISSING) for problem in trouble.problems]
+    settings = loaded.settings
+    checks = [Check(group, settings.instance, f"instrument {settings.instrument}", OK)]
+    return settings, [*checks, *(Check(group, *_split(notice), WARN) for notice in loaded.notices)]
 
 
 def verdict(checks: list[Check]) -> int:
@@ -96,9 +111,9 @@ def _split(problem: str) -> tuple[str, str]:
 
 
 def _variables(account: Account) -> Iterator[Check]:
-    told = " ".join(account.problems)
     for name in DIRECTORIES:
-        if name not in account.rc.variables and not (name == "DFS_LOG_DIR" and "DFS_LOG" in account.rc.variables):
+        known = {**account.rc.variables, **account.rc.refused}
+        if not known.get(name) and not (name == "DFS_LOG_DIR" and "DFS_LOG" in known):
             yield Check("variables", name, f"not set; add 'export {name}=...' to {account.root / '.dfosrc'}", MISSING)
     for problem in account.problems:
         if "not set:" not in problem:
@@ -107,7 +122,7 @@ def _variables(account: Account) -> Iterator[Check]:
         yield Check("variables", "DFO_INSTRUMENT", "not set; the profile's instrument counts", WARN)
     for notice in account.rc.notices:
         yield Check("variables", *_split(notice), WARN)
-    if not told:
+    if not account.problems:
         yield Check("variables", f"{len(DIRECTORIES)} directories", "all set", OK)
 
 
@@ -133,8 +148,9 @@ def _directories(account: Account) -> Iterator[Check]:
         return
 
 
-def _space(tree: DfoTree, settings: Settings) -> Iterator[Check]:
-    for name, path in (("work area", tree.expand(settings.process.work_area)), ("DFS_PRODUCT", tree.product)):
+def _space(account: Account, settings: Settings) -> Iterator[Check]:
+    for name in ("TMP_DIR", "DFS_PRODUCT"):
+        path = account.directories.get(name, account.root)
         place = next((folder for folder in (path, *path.parents) if folder.is_dir()), Path("/"))
         free = shutil.disk_usage(place).free // _MIB
         enough = free >= settings.process.min_free_mb
