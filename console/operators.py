@@ -137,6 +137,23 @@ class Auto(_Recording):
         return self._answered(stored, question.auto, "", _AUTO)
 
 
+class Parking(_Recording):
+    """Somebody will answer, but nothing waits for it: the order ends, and goes on when its questions are answered.
+
+    What an engine with consoles uses: a person who is away blocks nobody else's work.
+    """
+
+    def __init__(self, answers: Answers, bus: Bus, who: str, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(answers, bus, who, clock)
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer given before; Parked when there is none yet."""
+        known = self._answers.latest(question.id)
+        if known:
+            return known
+        raise Parked(self._asked(question, parked=False))
+
+
 class PlainTerminal(_Recording):
     """Asks on a terminal, line by line: `--plain`, a braille line, a dumb tty.
 

@@ -7,18 +7,20 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.client import Gone, Link
 from console.exit_codes import worst
 from console.headless import JsonLines, Lines
 from console.host import Host
 from engine.board import Board
-from engine.stores.orders import Order
+from engine.stores.database import connect
+from engine.stores.orders import Order, Orders
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
@@ -30,6 +32,17 @@ def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace)
     `given` holds the options of `words.add_running`. An empty list carries out what waits in the queue.
     """
     return asyncio.run(_carry_out(tree, [_signed(order, given) for order in orders], given))
+
+
+def queue(tree: DfoTree, orders: Sequence[Order]) -> None:
+    """Queue orders for the account's engine, which takes them up at once or when it starts."""
+    connection = connect(tree.journal)
+    try:
+        for order in orders:
+            when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            Orders(connection).give(replace(order, who=user()), when)
+    finally:
+        connection.close()
 
 
 def listener(given: argparse.Namespace, board: Board) -> Lines | JsonLines:
@@ -69,7 +82,7 @@ async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> 
     codes = []
     try:
         for order in orders:
-            ended = await link.ask("order", **_plain(order))
+            ended = await link.ask("order", **asdict(order))
             codes.append(int(ended["exit_code"]))
     finally:
         show.close()
@@ -90,12 +103,3 @@ async def _here(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
-
-
-def _plain(order: Order) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(order)
-
-
-Show = Callable[[Any], None]

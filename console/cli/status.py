@@ -13,7 +13,6 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from engine.board import Board
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,20 +34,18 @@ def main(argv: list[str]) -> int:
 
 def survey(tree: DfoTree) -> dict[str, Any]:
     """The state of an account as plain data, from the journal."""
-    from engine.board import Board
+    from console.board_of import board_of
     from engine.stores.answers import Answers
-    from engine.stores.attempts import Attempts
     from engine.stores.database import connect
     from engine.stores.orders import Orders
 
     found: dict[str, Any] = {"account": str(tree.root), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     found["engine"] = _engine(tree)
-    board = Board()
+    board = board_of(tree)
     questions: tuple[Any, ...] = ()
     order = None
     if tree.journal.exists():
         connection = connect(tree.journal, readonly=True)
-        _fold(board, Attempts, connection)
         questions = Answers(connection).open()
         order = _quietly(lambda: Orders(connection, readonly=True).last())
         connection.close()
@@ -76,14 +73,6 @@ def survey(tree: DfoTree) -> dict[str, Any]:
         for row in board.rows.values()
     ]
     return found
-
-
-def _fold(board: Board, attempts: Any, connection: sqlite3.Connection) -> None:
-    from engine.events import Stamped
-
-    events = _quietly(lambda: list(attempts(connection, readonly=True).seen())) or []
-    for event in events:
-        board.fold(Stamped("", 0, 0.0, event))
 
 
 def _quietly(read: Any) -> Any:
@@ -120,7 +109,9 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     from screens.plain import printable
 
     engine = found["engine"]
-    who = f"engine pid {engine.get('pid')} of {engine.get('user')} since {engine.get('since')}" if engine else "no engine"
+    who = (
+        f"engine pid {engine.get('pid')} of {engine.get('user')} since {engine.get('since')}" if engine else "no engine"
+    )
     states = ", ".join(f"{count} {STATES[name].word}" for name, count in found["states"].items())
     lines = [f"{found['account']}: {found['done']} of {found['total']} ABs done; {who}", f"  {states or 'no ABs yet'}"]
     order = found["order"]
@@ -132,7 +123,9 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
         if everything or row["state"] in ("FAILED", "INTERRUPTED"):
             took = f" {row['duration_s']:.1f} s" if row["duration_s"] else ""
             reason = f": {row['reason']}" if row["reason"] else ""
-            lines.append(f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip())
+            lines.append(
+                f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip()
+            )
     for question in found["questions"]:
         lines.append(f"  question {question['number']}: {question['subject']}: {question['text']}")
     return [printable(line) for line in lines]

@@ -40,16 +40,15 @@ class Verdicts:
 
     def question_id(self, ab: AB) -> str:
         """`certify:<AB_NAME>:<attempt>`: what a verdict is about. A re-run AB asks anew."""
-        return f"certify:{ab.name}:{self._attempt(ab)}"
+        return self.id_of(self._db, ab)
 
-    def _attempt(self, ab: AB) -> str:
-        known = self._db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'attempts'").fetchone()
-        row = (
-            self._db.execute("SELECT max(attempt) FROM attempts WHERE ab = ?", (ab.name,)).fetchone() if known else None
-        )
-        if row and row[0]:
-            return str(row[0])
-        return ab.get("UPDATED").replace(" ", "_") or "0"
+    @staticmethod
+    def id_of(db: sqlite3.Connection, ab: AB) -> str:
+        """The same, for those who only read the database."""
+        known = db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'attempts'").fetchone()
+        row = db.execute("SELECT max(attempt) FROM attempts WHERE ab = ?", (ab.name,)).fetchone() if known else None
+        attempt = str(row[0]) if row and row[0] else ab.get("UPDATED").replace(" ", "_") or "0"
+        return f"certify:{ab.name}:{attempt}"
 
     def of(self, ab: AB) -> Verdict | None:
         """The verdict on the present attempt; None while there is none, or it was withdrawn."""

@@ -1,0 +1,61 @@
+"""`dfos console`: the console on this account; starts the engine if none runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from console.cli import words
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = words.parser(
+        "dfos console", "The console on an account. It starts the engine if none runs; leaving it stops nothing."
+    )
+    made.add_argument("--ascii", action="store_true", help="only ASCII symbols")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Open the console; needs a terminal."""
+    given = parser().parse_args(argv)
+    return open_console(words.tree(given.root), ascii_only=given.ascii)
+
+
+def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monitor") -> int:
+    """Attach to the account's engine (starting it if need be) and show the monitor."""
+    from engine.errors import UsageTrouble
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageTrouble("the console needs a terminal", remedy="without one use dfos status, questions and answer")
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    import asyncio
+
+    from console.app import ConsoleApp
+    from console.client import Link
+    from console.engine_process import attach_or_start
+    from console.library import AccountLibrary
+
+    async def shown() -> None:
+        link = Link()
+        await attach_or_start(link, tree)
+        await link.ready.wait()
+
+        async def again() -> None:
+            await attach_or_start(link, tree)
+
+        app = ConsoleApp(link, AccountLibrary(tree, link), start=again, first=first, ascii_only=ascii_only)
+        link.heard, link.lost = app.heard, app.lost
+        try:
+            await app.run_async()
+        finally:
+            await link.leave()
+
+    asyncio.run(shown())
+    return 0

@@ -1,0 +1,98 @@
+"""Look-ups for screens: logs, AB texts, evidence, pictures. Reads files of the account, changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from config.tree import DfoTree
+from console import pictures
+from console.client import Link
+from console.evidence import cover_of, review_of
+from engine.board import Row
+from engine.core.status import AT_WORK
+from engine.errors import DfosError
+from engine.process.why_known import why_known
+from screens.links import Cover, LogPart, Picture, Review, Slot
+
+_PIECE = 1 << 18  # bytes of a log read at once
+
+
+class AccountLibrary:
+    """The library of one account, for a console on the same host as its files."""
+
+    def __init__(self, tree: DfoTree, link: Link) -> None:
+        self._tree = tree
+        self._link = link
+
+    async def log(self, ab: str, offset: int = 0) -> LogPart:
+        """The recipe log of an AB from a byte offset on."""
+        row = self._row(ab)
+        return await asyncio.to_thread(_log, self.log_path(ab), offset, row.state in AT_WORK)
+
+    async def ab_text(self, ab: str) -> str:
+        """The AB file as it stands."""
+        path = self.ab_path(ab)
+        data = await asyncio.to_thread(path.read_bytes)
+        return data.decode("utf-8", "replace")
+
+    async def why(self, ab: str) -> list[str]:
+        """Why this AB is not running."""
+        if not self._link.alive:
+            return [*why_known(self._link.board, ab), "The engine is gone; the console looks for it."]
+        return [str(line) for line in await self._link.ask("why", ab=ab)]
+
+    async def review(self, ab: str) -> Review:
+        """The evidence for certifying an AB."""
+        return await asyncio.to_thread(review_of, self._tree, self._row(ab), self.ab_path(ab), self.log_path(ab))
+
+    async def picture(self, ab: str, name: str, width: int, height: int) -> Picture | None:
+        """A picture of the AB, shrunk to the space there is."""
+        return await asyncio.to_thread(pictures.picture, self._tree, self.ab_path(ab), name, width, height)
+
+    async def cover(self, ab: str) -> list[Cover]:
+        """The coversheet of a reviewed AB."""
+        return await asyncio.to_thread(cover_of, self._tree, self._link.board, ab)
+
+    async def plugins(self) -> list[Slot]:
+        """Every plugin slot of the instance."""
+        return [Slot(*slot) for slot in await self._link.ask("slots")]
+
+    async def question_details(self, number: int) -> list[str]:
+        """The plan or list behind a question."""
+        question = self._link.board.questions.get(number)
+        return list(question.details) if question else []
+
+    def ab_path(self, ab: str) -> Path:
+        """Where the AB file stands now: being worked on, or moved."""
+        here = self._tree.ab / _plain_name(ab)
+        return here if here.exists() else self._tree.log / self._row(ab).date / ab
+
+    def log_path(self, ab: str) -> Path:
+        """Where its recipe log stands now."""
+        name = f"r.{_plain_name(ab).removesuffix('.ab')}.log"
+        here = self._tree.dfs_log / name
+        return here if here.exists() else self._tree.log / self._row(ab).date / name
+
+    def _row(self, ab: str) -> Row:
+        row = self._link.board.rows.get(ab)
+        if row is None:
+            raise DfosError(f"{ab} is not known here")
+        return row
+
+
+def _plain_name(ab: str) -> str:
+    if "/" in ab or ab.startswith("."):
+        raise DfosError(f"'{ab}' is not an AB name")
+    return ab
+
+
+def _log(path: Path, offset: int, growing: bool) -> LogPart:
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_PIECE)
+            more = len(data) == _PIECE
+    except FileNotFoundError:
+        return LogPart("", offset, growing, f"{path.name} (not written yet)")
+    return LogPart(data.decode("utf-8", "replace"), offset + len(data), growing or more, path.name)

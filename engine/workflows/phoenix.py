@@ -1,0 +1,199 @@
+"""phoenix: the phases composed. C creates ABs, P processes them, M certifies and moves, I ingests.
+
+Every phase may be repeated: what is done stays done, so an order that was interrupted or parked is
+simply carried out again.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine import events as ev
+from engine.atomic.recover import recover, unfinished
+from engine.context import Context
+from engine.core.ab import AB
+from engine.core.status import STATES
+from engine.create.obtain import Pgis, obtain, restricted
+from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
+from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin
+from engine.process.run_pool import Outcome, Streams, process_pool
+from engine.questions import Parked, Question
+from engine.release.certify import Certified, certify
+from engine.release.move_products import move_products
+from engine.stores.abs import AbStore
+from engine.stores.orders import Order
+from engine.transfer.ingest_products import ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """The plugins of the instance by what calls them; None where none is configured."""
+
+    create: Pgis = field(default_factory=Pgis)
+    before: PrePlugin | None = None
+    after: FinalPlugin | None = None
+    special: SpecialPlugin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an order ended: exit code, one line, and the ids of the questions it waits for."""
+
+    exit_code: int
+    text: str
+    questions: tuple[str, ...] = ()
+
+
+async def carry_out(
+    context: Context, order: Order, plugins: Plugins, pipeline: str, standin: bool, at_work: Callable[[Streams], None]
+) -> Ended:
+    """Carry out one order to its end, publishing RunStarted and RunEnded.
+
+    `pipeline` names what runs the recipes; `at_work` is handed the streams as soon as they can be
+    paused or stopped. Errors of ours become the order's end, with their exit code.
+    """
+    parts = ", ".join(_WORDS[part] for part in "CPMI" if part in order.parts)
+    context.bus.publish(
+        ev.RunStarted(
+            parts,
+            order.pool,
+            context.settings.instance,
+            pipeline,
+            standin,
+            socket.gethostname(),
+            order.who,
+            os.getpid(),
+        )
+    )
+    try:
+        ended = await _Run(context, order, plugins, at_work).carry_out()
+    except AnswerNeeded as trouble:
+        ids = (trouble.question.id,) if isinstance(trouble, Parked) else ()
+        ended = Ended(3, str(trouble), ids)
+    except DfosError as trouble:
+        ended = Ended(trouble.exit_code, str(trouble))
+    context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
+    return ended
+
+
+_WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
+
+
+class _Run:
+    """One order on its way through the phases."""
+
+    def __init__(self, context: Context, order: Order, plugins: Plugins, at_work: Callable[[Streams], None]) -> None:
+        self.context = context
+        self.order = order
+        self.plugins = plugins
+        self.at_work = at_work
+        self.store = AbStore(context.tree)
+        self.failed = 0
+        self.notes: list[str] = []
+
+    async def carry_out(self) -> Ended:
+        """All parts of the order in their sequence."""
+        order = self.order
+        await self._recovered()
+        if "C" in order.parts:
+            self._phase("create", f"the ABs of {order.pool}")
+            await obtain(self.context, order.mode, order.date, order.run_id or order.date, self.plugins.create)
+        if "P" in order.parts:
+            outcome = await self._processed()
+            if outcome.how != "ended":
+                return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
+        if "M" in order.parts:
+            parked = await self._released()
+            if parked:
+                waits = ", ".join(f"{question.number}" for question in parked)
+                text = f"{order.pool}: {len(parked)} to certify (question {waits}); nothing of them has moved"
+                return Ended(3, text, tuple(question.id for question in parked))
+        if "I" in order.parts:
+            await self._ingested()
+        text = f"{order.pool}: {'; '.join(self.notes) or 'nothing to do'}"
+        return Ended(1 if self.failed else 0, text)
+
+    async def _recovered(self) -> None:
+        order = self.order
+        left = unfinished(self.context.db, self.context.tree, order.mode, order.date)
+        if not left:
+            return
+        words = "; ".join(item.words[0] for item in left)
+        if not order.recover:
+            raise OpenJournal(
+                f"an earlier run of {order.pool} stopped half-way: {words}",
+                remedy="call again with --recover to finish it",
+            )
+        await recover(self.context, order.mode, order.date)
+        self.notes.append(f"{len(left)} interrupted moves finished")
+
+    # --- P --------------------------------------------------------------------------------
+
+    def _pool(self) -> list[AB]:
+        found = self.store.load(self.order.mode, self.order.date)
+        for refused in self.store.refused:
+            self.context.bus.publish(ev.AbRefused(refused.where, refused.why))
+        return restricted(found, self.order.only) if self.order.only and found else found
+
+    async def _processed(self) -> Outcome:
+        abs_ = self._pool()
+        self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
+        outcome = await process_pool(
+            self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work
+        )
+        self.failed = len(outcome.failed) + len(outcome.blocked) + len(outcome.interrupted) + len(self.store.refused)
+        self.failed += len(outcome.waiting)
+        self.notes.append(self._summary(outcome))
+        return outcome
+
+    def _summary(self, outcome: Outcome) -> str:
+        words = [f"{len(outcome.done)} ABs done"]
+        counts = {
+            "FAILED": outcome.failed,
+            "BLOCKED": outcome.blocked,
+            "INTERRUPTED": outcome.interrupted,
+            "PARENT": outcome.waiting,
+        }
+        words += [f"{len(names)} {STATES[state].word}" for state, names in counts.items() if names]
+        if self.store.refused:
+            words.append(f"{len(self.store.refused)} AB files refused")
+        return ", ".join(words)
+
+    # --- M --------------------------------------------------------------------------------
+
+    async def _released(self) -> tuple[Question, ...]:
+        order = self.order
+        abs_ = self._pool()
+        open_ = [ab for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe]
+        if open_ and "P" not in order.parts and not order.reason:
+            raise UsageTrouble(
+                f"{len(open_)} of {len(abs_)} ABs of {order.pool} are not processed yet, e.g. {open_[0].name}",
+                remedy="process them first (-P), or force it with a reason (--force REASON)",
+            )
+        if not abs_:
+            self.notes.append("nothing to move")
+            return ()
+        self._phase("certify", f"{order.pool}")
+        scores = {name: row.score for name, row in self.context.board.rows.items()}
+        certified: Certified = await certify(self.context, abs_, scores)
+        if certified.parked:
+            return certified.parked
+        self._phase("move", f"{order.pool}")
+        moved = await move_products(self.context, order.mode, order.date, special=self.plugins.special)
+        self.notes.append(f"{moved.moved} products moved")
+        return ()
+
+    # --- I --------------------------------------------------------------------------------
+
+    async def _ingested(self) -> None:
+        self._phase("ingest", f"{self.order.mode} {self.order.date}")
+        done = await ingest(self.context, self.order.mode, self.order.date)
+        self.failed += len(done.failed)
+        refused = f", {len(done.failed)} refused" if done.failed else ""
+        self.notes.append(f"{len(done.ingested)} products in the archive{refused}")
+
+    def _phase(self, name: str, text: str) -> None:
+        self.context.bus.publish(ev.PhaseStarted(name, text))
