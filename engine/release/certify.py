@@ -24,6 +24,7 @@ from engine.release.standing import (
     kind_name,
     pattern,
     reviewed,
+    scope_of,
     standings,
 )
 from engine.release.update_ab import one_line
@@ -42,17 +43,19 @@ class Certified:
     standings: Mapping[str, Standing] = field(default_factory=dict)
 
 
-async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str]) -> Certified:
+async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str], only: str = "") -> Certified:
     """Get a verdict on every reviewed AB of a pool that was processed and has none yet.
 
-    `scores` are score digests by AB (`..o.`). Questions that nobody may answer now are parked and
-    returned. A failed AB is not asked about: it cannot be accepted.
+    `scores` are score digests by AB (`..o.`); `only` restricts the questions to one AB and what it
+    was made from. Questions that nobody may answer now are parked and returned. A failed AB is not
+    asked about: it cannot be accepted.
     """
     pool = list(abs_)
     verdicts = Verdicts(context.db)
     heads = reviewed(pool, context.settings)
     known = {ab.name: verdicts.of(ab) for ab in heads}
-    open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL"]
+    scope = scope_of(pool, only)
+    open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL" and ab.name in scope]
     for ab in open_:
         _show(context, ab.name, "REVIEW", "")
     asked = await asyncio.gather(
@@ -132,10 +135,8 @@ def question_about(context: Context, ab: AB, score: str) -> Question:
 
 def _why_not(context: Context, ab: AB) -> str:
     place = context.tree.product / ab.raw_type / ab.date
-    missing = [product.name for product in ab.products if not (place / product.name).is_file()]
-    if not ab.products:
-        return "it has no products"
-    return f"{len(missing)} of {len(ab.products)} products are missing: {missing[0]}" if missing else ""
+    names = [*(product.name for product in ab.products), f"{ab.root}_0000.fits"]
+    return "" if any((place / name).is_file() for name in names) else "it has no products and cannot be accepted"
 
 
 def comment_file(context: Context, date: str) -> str:

@@ -7,12 +7,13 @@ their products is undecided or unfinished. So a target moves when it is complete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from config.schema import Settings
 from engine.core.ab import AB
 from engine.core.cascade import Cascade, cascade
+from engine.errors import BadAb
 from engine.stores.verdicts import ACCEPTED, Verdict
 
 READY, REJECTED, UNDECIDED, UNFINISHED = "ready", "rejected", "undecided", "unfinished"
@@ -54,6 +55,15 @@ def _heads(pool: list[AB], settings: Settings, order: Cascade) -> frozenset[str]
     heads = {name for name, ab in recipes.items() if not wanted or kind_name(ab, settings) in wanted}
     covered = {name for head in heads for name in order.above(head)}
     return frozenset(heads | (set(recipes) - covered))
+
+
+def scope_of(pool: Sequence[AB], only: str) -> frozenset[str]:
+    """The names of the AB `only` and of everything it was made from; of all ABs when `only` is ''."""
+    if not only:
+        return frozenset(ab.name for ab in pool)
+    if only not in {ab.name for ab in pool}:
+        raise BadAb("no such AB in this pool", where=only, remedy="see the names in the AB monitor")
+    return frozenset({only, *cascade(pool, {}).above(only)})
 
 
 def standings(abs_: Iterable[AB], settings: Settings, verdicts: Mapping[str, Verdict]) -> dict[str, Standing]:

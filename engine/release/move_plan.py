@@ -1,0 +1,305 @@
+"""What moveProducts will do, decided before anything is touched. Pure.
+
+Steps 2.1 to 2.18 of the tool page by decisions 3 to 8: every product gets exactly one fate, final
+names are made over the whole pool (what stands in the final directory and what joins it), ABs get
+their new text, and the product tree is cleared last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from config.schema import Saved, Settings
+from engine.core.ab import AB, tag_of
+from engine.core.product import DELETE, MOVE, WITHHELD, Fate
+from engine.errors import BadAb
+from engine.release.plan import AbUpdate, Carry, MovePlan, Retire
+from engine.release.rename_products import Named, Naming, names, plain_names
+from engine.release.standing import READY, UNDECIDED, UNFINISHED, pattern, reviewed
+from engine.release.survey import Extra, Found, Snapshot
+from engine.release.update_ab import Certificate, Places, updated
+
+__all__ = ["MovePlan", "move_plan"]
+
+NO_STATUS = "2099-99-99"  # the pre-imaging placeholder writes no status (decision 10)
+
+
+def move_plan(
+    snapshot: Snapshot,
+    settings: Settings,
+    *,
+    stamp: str = "",
+    recreate: bool = False,
+    withheld: Mapping[str, str] | None = None,
+) -> MovePlan:
+    """The plan for what `snapshot` saw.
+
+    `stamp` is the UPDATED time of ABs (UTC, ISO); `recreate` retires what stands in the final
+    directory; `withheld` products (PIPEFILE: why) stay, as the SPECIAL_PLUGIN proposed.
+    """
+    return _Planner(snapshot, settings, stamp, recreate, withheld or {}).plan()
+
+
+class _Planner:
+    """One plan being made."""
+
+    def __init__(
+        self, snapshot: Snapshot, settings: Settings, stamp: str, recreate: bool, withheld: Mapping[str, str]
+    ) -> None:
+        self.seen = snapshot
+        self.settings = settings
+        self.stamp = stamp
+        self.recreate = recreate
+        self.withheld = withheld
+        self.rows = {row.raw_type: row for row in settings.move.raw_types if row.mode == snapshot.mode}
+        self.dropped = {(row.raw_type, row.catg) for row in settings.move.delete}
+        self.conflicts: list[str] = []
+        self.final_dir = snapshot.tree.final(snapshot.mode) / snapshot.date
+        self.log_dir = snapshot.tree.log / snapshot.date
+        self.plot_dir = snapshot.tree.plt / snapshot.date
+
+    def plan(self) -> MovePlan:
+        seen = self.seen
+        choices = [self._fate(found) for found in seen.products]
+        joining = [found for found, (fate, _) in zip(seen.products, choices, strict=True) if fate == MOVE]
+        replaced = {found.product.pipefile for found in joining}
+        kept = [f for f in seen.pool if joining and not self.recreate and f.product.pipefile not in replaced]
+        naming = self._names(kept, joining)
+        fates = tuple(
+            Fate(found.product, fate, naming.final.get(found.product.pipefile, "") if fate == MOVE else "", why)
+            for found, (fate, why) in zip(seen.products, choices, strict=True)
+        )
+        pool = tuple(self._renamed(found, naming) for found in kept)
+        moving, stay = self._abs(fates)
+        places = self._places(kept if joining else list(seen.pool), fates, naming)
+        first = self._retired_pool(replaced, bool(joining))
+        carried, more_first, last = self._extras({ab.name for ab in moving}, bool(stay))
+        abs_, logged = self._updates(moving, places)
+        more_first += [self._there(Path(entry.target)) for entry in abs_ if Path(entry.target).name in seen.logs_there]
+        last += self._vcal(places)
+        self._refuse_occupied(fates)
+        held_back = tuple(name for name, _ in stay if self._open(name))
+        empty = not (moving or joining or any(fate == DELETE for fate, _ in choices))
+        return MovePlan(
+            mode=seen.mode,
+            date=seen.date,
+            recreate=self.recreate,
+            final_dir=str(self.final_dir),
+            fates=fates,
+            pool=tuple(entry for entry in pool if entry.source != entry.target),
+            retired_first=(*first, *more_first),
+            carried=tuple(carried),
+            retired_last=tuple(last),
+            abs=tuple(abs_),
+            logged=tuple(logged),
+            stay=tuple(stay),
+            folders=tuple(str(seen.tree.product / raw_type / seen.date) for raw_type in self._raw_types()),
+            directories=tuple(str(path) for path in (self.final_dir, self.log_dir, self.plot_dir)),
+            undecided=tuple(
+                ab.name
+                for ab in seen.abs
+                if seen.standings[ab.name].standing == UNDECIDED and seen.standings[ab.name].by == ab.name
+            ),
+            unfinished=held_back,
+            unknown=naming.unknown,
+            conflicts=(*self.conflicts, *naming.conflicts),
+            call=f"ingestProducts -m {seen.mode} -d {seen.date}" if joining else "",
+            statuses=self._statuses(bool(held_back), empty),
+            stamps=(
+                *seen.stamps,
+                *((found.product.path, found.product.size, found.mtime_ns) for found in (*seen.products, *seen.pool)),
+                *((extra.path, extra.size, extra.mtime_ns) for extra in seen.extras),
+            ),
+        )
+
+    # --- products ---------------------------------------------------------------------------
+
+    def _fate(self, found: Found) -> tuple[str, str]:
+        product = found.product
+        standing = self.seen.standings.get(product.ab)
+        row = self.rows.get(product.raw_type)
+        if standing is None:
+            return WITHHELD, "it belongs to no AB of this MODE and DATE"
+        if row is None:
+            return WITHHELD, self._unconfigured(product.raw_type)
+        if standing.standing != READY:
+            return WITHHELD, f"{product.ab}: {standing.why}"
+        if product.pipefile in self.withheld or Path(product.path).name in self.withheld:
+            reason = self.withheld.get(product.pipefile) or self.withheld.get(Path(product.path).name, "")
+            return WITHHELD, f"{self.settings.move.special_plugin}: {reason}"
+        why = self._not_saved(row, product.catg)
+        if why:
+            return DELETE, why
+        if found.problem:
+            self.conflicts.append(f"{product.path}: {found.problem}")
+        return MOVE, ""
+
+    def _not_saved(self, row: Saved, catg: str) -> str:
+        if row.save == "NONE":
+            return f"SAVE_MODE of {row.raw_type} is NONE"
+        if row.save == "SELECT" and {(row.raw_type, catg), (row.raw_type, "ALL")} & self.dropped:
+            return f"DELETE {row.raw_type} {catg}"
+        return ""
+
+    def _unconfigured(self, raw_type: str) -> str:
+        return f"RAW_TYPE {raw_type} of {self.seen.mode} is not in config.moveProducts"
+
+    def _names(self, kept: list[Found], joining: list[Found]) -> Naming:
+        for found in kept:
+            if found.problem:
+                self.conflicts.append(f"{found.product.path}: {found.problem}")
+        sound = [found for found in (*kept, *joining) if not found.problem]
+        if not self.settings.move.rename.get(self.seen.mode, False):  # type: ignore[call-overload]
+            return plain_names(found.product for found in sound)
+        pool = [Named(found.product, _tag(found.product.pipefile), found.keys) for found in sound]
+        return names(pool, self.settings.rename, self.seen.mode, self.seen.date)
+
+    def _renamed(self, found: Found, naming: Naming) -> Carry:
+        name = naming.final.get(found.product.pipefile, Path(found.product.path).name)
+        return Carry(found.product.path, str(self.final_dir / name), "pool")
+
+    def _refuse_occupied(self, fates: tuple[Fate, ...]) -> None:
+        """Names that are taken by something that does not make way."""
+        leaving = {Path(found.product.path).name for found in self.seen.pool}
+        for fate in fates:
+            header = fate.final.removesuffix(".fits") + ".hdr"
+            if fate.final and header in self.seen.final and not self.recreate:
+                self.conflicts.append(f"{fate.product.pipefile}: {header} stands in {self.final_dir}, archived already")
+            size = self.seen.final.get(fate.final, 0) if fate.final else 0
+            if size < 0 or (fate.final in self.seen.final and fate.final not in leaving and not self.recreate):
+                self.conflicts.append(f"{fate.product.pipefile}: {self.final_dir / fate.final} is taken")
+
+    def _retired_pool(self, replaced: set[str], moving: bool) -> list[Retire]:
+        if not moving:
+            return []
+        if self.recreate:
+            return [
+                Retire(str(self.final_dir / name), "recreate", size)
+                for name, size in self.seen.final.items()
+                if size >= 0
+            ]
+        return [
+            Retire(found.product.path, "an older solution of the same PIPEFILE", found.product.size)
+            for found in self.seen.pool
+            if found.product.pipefile in replaced
+        ]
+
+    # --- ABs --------------------------------------------------------------------------------
+
+    def _abs(self, fates: tuple[Fate, ...]) -> tuple[list[AB], list[tuple[str, str]]]:
+        """The ABs that go along, and those that stay with the reason why."""
+        by_ab: dict[str, list[Fate]] = {}
+        for fate in fates:
+            by_ab.setdefault(fate.product.ab, []).append(fate)
+        moving: list[AB] = []
+        stay: list[tuple[str, str]] = []
+        for ab in self.seen.abs:
+            standing, mine = self.seen.standings[ab.name], by_ab.get(ab.name, [])
+            if standing.standing != READY:
+                stay.append((ab.name, standing.why))
+            elif ab.raw_type not in self.rows:
+                stay.append((ab.name, self._unconfigured(ab.raw_type)))
+            elif mine and all(fate.fate == WITHHELD for fate in mine):
+                stay.append((ab.name, f"its products stay: {mine[0].why}"))
+            else:
+                moving.append(ab)
+        return moving, stay
+
+    def _open(self, name: str) -> bool:
+        """True when an AB that stays keeps the date from being finished; a rejected one does not."""
+        return self.seen.standings[name].standing in (UNFINISHED, UNDECIDED)
+
+    def _places(self, pool: list[Found], fates: tuple[Fate, ...], naming: Naming) -> Places:
+        final: dict[str, str] = {}
+        for name in self.seen.final if not self.recreate else ():
+            if name.endswith(".hdr"):
+                final[name.removesuffix(".hdr") + ".fits"] = name.removesuffix(".hdr") + ".fits"
+        for found in () if self.recreate else pool:
+            current = Path(found.product.path).name
+            final[current] = final[found.product.pipefile] = naming.final.get(found.product.pipefile, current)
+        final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
+        path = self.seen.tree.shorten(self.final_dir)
+        return Places(final, path, {**self.seen.parents, **{old: f"{path}/{new}" for old, new in final.items()}})
+
+    def _updates(self, moving: list[AB], places: Places) -> tuple[list[AbUpdate], list[AbUpdate]]:
+        heads = {ab.name for ab in reviewed(self.seen.abs, self.settings)}
+        fresh = []
+        for ab in moving:
+            verdict = self.seen.standings[ab.name].verdict
+            frames = pattern(ab, self.settings) if ab.name in heads else ""
+            signed = (
+                Certificate(verdict.verdict, verdict.who, verdict.when, verdict.comment, frames) if verdict else None
+            )
+            text = updated(ab, places, self.stamp, signed).render().decode("utf-8", "surrogateescape")
+            fresh.append(AbUpdate(ab.name, str(self.seen.tree.ab / ab.name), str(self.log_dir / ab.name), text))
+        names_ = {ab.name for ab in moving}
+        again = []
+        for ab in self.seen.logged:
+            new = updated(ab, places, self.stamp)
+            if ab.name not in names_ and new is not ab:
+                text = new.render().decode("utf-8", "surrogateescape")
+                again.append(AbUpdate(ab.name, "", str(self.log_dir / ab.name), text))
+        return fresh, again
+
+    # --- everything else --------------------------------------------------------------------
+
+    def _extras(self, moving: set[str], some_stay: bool) -> tuple[list[Carry], list[Retire], list[Retire]]:
+        """Logs and plots that go along, older ones that make way, leftovers for the trash."""
+        wanted = {row.format for row in self.settings.move.graphics if row.save}
+        along = moving | {ab.name for ab in self.seen.logged} - {ab.name for ab in self.seen.abs}
+        carried: dict[str, Carry] = {}
+        first: list[Retire] = []
+        last: list[Retire] = []
+        for extra in self.seen.extras:
+            path = Path(extra.path)
+            kind = path.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+            if extra.ab not in along:
+                if not extra.ab and not some_stay and not self.seen.refused:
+                    last.append(Retire(extra.path, "belongs to no AB", extra.size))
+            elif kind in ("gif", "png", "jpg") and kind not in wanted:
+                last.append(Retire(extra.path, f"graphics of format {kind} are not kept", extra.size))
+            else:
+                self._carry(extra, kind, carried, first, last)
+        return list(carried.values()), first, last
+
+    def _carry(
+        self, extra: Extra, kind: str, carried: dict[str, Carry], first: list[Retire], last: list[Retire]
+    ) -> None:
+        path = Path(extra.path)
+        plot = kind in ("gif", "png", "jpg") or "cover" in path.name
+        place = self.plot_dir if plot else self.log_dir
+        target = str(place / path.name)
+        if target in carried:
+            last.append(Retire(extra.path, f"same name as {carried[target].source}", extra.size))
+            return
+        if path.name in (self.seen.plots_there if plot else self.seen.logs_there):
+            first.append(self._there(place / path.name))
+        carried[target] = Carry(extra.path, target, "plot" if plot else "log")
+
+    def _there(self, path: Path) -> Retire:
+        return Retire(str(path), "an older version", 0)
+
+    def _vcal(self, places: Places) -> list[Retire]:
+        """Virtual calibrations that became real; one without a real counterpart stays (step 2.11)."""
+        return [
+            Retire(path, "this virtual calibration is real now", 0)
+            for path in self.seen.vcal
+            if Path(path).name.removesuffix(".hdr").removesuffix(".fits") + ".fits" in places.names
+        ]
+
+    def _raw_types(self) -> list[str]:
+        return list(dict.fromkeys([*self.rows, *(ab.raw_type for ab in self.seen.abs)]))
+
+    def _statuses(self, held_back: bool, empty: bool) -> tuple[str, ...]:
+        if self.seen.date == NO_STATUS or empty:
+            return ()
+        stem = "cal" if self.seen.mode == "CALIB" else "sci"
+        return (f"{stem}_Updated",) if held_back or self.seen.others else (f"{stem}_Updated", f"{stem}_Finished")
+
+
+def _tag(pipefile: str) -> str:
+    try:
+        return tag_of(pipefile.removeprefix("r.").rpartition("_")[0] + ".ab")
+    except BadAb:
+        return ""

@@ -1,0 +1,93 @@
+"""What a move will do, as data: frozen, printable, comparable. Nothing here touches anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.core.product import DELETE, MOVE, Fate
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A file that goes from `source` to `target`; `what` is log or plot."""
+
+    source: str
+    target: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """A file that goes to the trash, and why; size in bytes."""
+
+    path: str
+    why: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbUpdate:
+    """An AB's new text at `target`; `source` is where it stands now ('' when it stands there already)."""
+
+    name: str
+    source: str
+    target: str
+    text: str
+
+
+@dataclass(frozen=True)
+class MovePlan:
+    """Everything one move will do. With `conflicts` or `undecided` ABs it may not be executed."""
+
+    mode: str
+    date: str
+    recreate: bool
+    final_dir: str
+    fates: tuple[Fate, ...] = ()
+    pool: tuple[Carry, ...] = ()
+    retired_first: tuple[Retire, ...] = ()
+    carried: tuple[Carry, ...] = ()
+    retired_last: tuple[Retire, ...] = ()
+    abs: tuple[AbUpdate, ...] = ()
+    logged: tuple[AbUpdate, ...] = ()
+    stay: tuple[tuple[str, str], ...] = ()
+    folders: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    call: str = ""
+    statuses: tuple[str, ...] = ()
+    stamps: tuple[tuple[str, int, int], ...] = ()
+
+    def of(self, fate: str) -> tuple[Fate, ...]:
+        """The products with this fate."""
+        return tuple(entry for entry in self.fates if entry.fate == fate)
+
+    @property
+    def size(self) -> int:
+        """Bytes that move."""
+        return sum(entry.product.size for entry in self.of(MOVE))
+
+    @property
+    def empty(self) -> bool:
+        """True when there is nothing to do."""
+        return not (self.abs or self.of(MOVE) or self.of(DELETE))
+
+    def describe(self) -> list[str]:
+        """The plan in lines: fate, PIPEFILE, final name or reason; then what is in the way."""
+        lines = [
+            f"{entry.fate:<8} {entry.product.pipefile}  {entry.final or '(' + entry.why + ')'}" for entry in self.fates
+        ]
+        lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
+        lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]
+        lines += [f"stays    {name}  ({why})" for name, why in self.stay]
+        lines += [f"unknown  {text}" for text in self.unknown]
+        return lines + [f"CONFLICT {text}" for text in self.conflicts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for --json."""
+        return asdict(self)

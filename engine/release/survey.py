@@ -1,0 +1,273 @@
+"""What stands where before a move: the ABs of a MODE and DATE, their products, logs and plots, the final directory.
+
+Reads only. The snapshot is frozen; the plan is made from nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from posixpath import basename
+
+from config.tree import DfoTree
+from engine.atomic.acts import inside
+from engine.context import Context
+from engine.core.ab import AB
+from engine.core.product import Product
+from engine.errors import BadAb, BadFits, MoveTrouble
+from engine.release.rename_products import Value, keywords_needed
+from engine.release.standing import READY, Standing, reviewed, scope_of, standings
+from engine.stores.abs import AbStore, read
+from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
+
+_PIPEFILE = re.compile(r"(?P<root>r\..+)_\d{4}\.fits")
+_CERTIFIED = re.compile(r"(\S+) by (.*) at (\S+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A FITS file: the product, the keywords its name needs, its place in time, what is wrong with it."""
+
+    product: Product
+    keys: Mapping[str, Value]
+    mtime_ns: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Another file of an AB (log, scores, plot); `ab` is '' when it belongs to none. Size in bytes."""
+
+    path: str
+    ab: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The tree of one MODE and DATE as it stood. Paths absolute, times of the file system in ns.
+
+    `only`: it was restricted to this AB and what it was made from ('': the whole pool); `others` counts
+    the ABs of the pool outside. `final`: names in the final directory with their sizes in bytes, -1 for a
+    directory. `stamps`: path, size and time of every AB file.
+    """
+
+    tree: DfoTree
+    mode: str
+    date: str
+    only: str
+    abs: tuple[AB, ...]
+    logged: tuple[AB, ...]
+    standings: Mapping[str, Standing]
+    products: tuple[Found, ...]
+    pool: tuple[Found, ...]
+    final: Mapping[str, int]
+    extras: tuple[Extra, ...]
+    logs_there: frozenset[str]
+    plots_there: frozenset[str]
+    parents: Mapping[str, str]
+    vcal: tuple[str, ...]
+    stamps: tuple[tuple[str, int, int], ...] = ()
+    others: int = 0
+    refused: tuple[str, ...] = ()
+
+
+async def survey(context: Context, mode: str, date: str, only: str = "") -> Snapshot:
+    """Look at everything a move of MODE and DATE concerns; `only` restricts it to one AB and what it was made from."""
+    store = AbStore(context.tree)
+    pool = await asyncio.to_thread(store.load, mode, date)
+    verdicts = Verdicts(context.db)
+    known = {ab.name: verdict for ab in reviewed(pool, context.settings) if (verdict := verdicts.of(ab))}
+    where = standings(pool, context.settings, known)
+    refused = tuple(f"{bad.where}: {bad.why}" for bad in store.refused)
+    return await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
+
+
+def _look(
+    context: Context,
+    what: tuple[str, str, str],
+    pool: list[AB],
+    where: Mapping[str, Standing],
+    refused: tuple[str, ...],
+) -> Snapshot:
+    mode, date, only = what
+    tree, settings = context.tree, context.settings
+    wanted = ("PIPEFILE", "PRO.CATG", "MJD-OBS", *keywords_needed(settings.rename, mode))
+    logged = tuple(_logged(tree, mode, date))
+    owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
+    final = tree.final(mode) / date
+    raw_types = dict.fromkeys([*(ab.raw_type for ab in pool), *(row.raw_type for row in settings.move.raw_types)])
+    products: list[Found] = []
+    extras = [extra for extra in _extras(tree.dfs_log, owners) if extra.ab]
+    for raw_type in raw_types:
+        place = tree.product / raw_type / date
+        products += [_found(path, wanted, raw_type, owners) for path in _files(place) if _is_fits(path)]
+        extras += _extras(place, owners)
+    earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
+    scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
+    return Snapshot(
+        tree=tree,
+        mode=mode,
+        date=date,
+        only=only,
+        abs=tuple(ab for ab in pool if ab.name in scope),
+        logged=logged,
+        standings={**earlier, **where},
+        products=tuple(item for item in products if item.product.ab in scope),
+        pool=tuple(_found(path, wanted, "", owners) for path in _files(final) if _is_fits(path)),
+        final=_sizes(final),
+        extras=tuple(extra for extra in extras if extra.ab in scope),
+        logs_there=_names(tree.log / date),
+        plots_there=_names(tree.plt / date),
+        parents=_parents(tree, [*pool, *logged]),
+        vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
+        stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
+        others=sum(ab.name not in scope for ab in pool),
+        refused=refused,
+    )
+
+
+def changed(stamps: Iterable[tuple[str, int, int]]) -> list[str]:
+    """The files that are no longer as they were surveyed."""
+    return [stamp[0] for stamp in stamps if _stamp(Path(stamp[0])) != stamp]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.lstat()
+    except OSError:
+        return str(path), -1, -1
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+class _Owners:
+    """Which AB a file belongs to: by FURTHER line, else by the longest stem its name begins with."""
+
+    def __init__(self, abs_: Sequence[AB], tags: Iterable[str]) -> None:
+        self._further = {basename(name): ab.name for ab in abs_ for name in ab.further}
+        self._stems = {stem: ab.name for ab in abs_ for stem in (ab.root, ab.name.removesuffix(".ab"))}
+        self._tags = {tag for tag in tags if tag}
+
+    def of_root(self, root: str) -> str:
+        return self._stems.get(root, "")
+
+    def of(self, name: str) -> str:
+        if name in self._further:
+            return self._further[name]
+        for cut in range(len(name), 0, -1):
+            owner = self._stems.get(name[:cut])
+            if owner:
+                return owner if self._fits(name[cut:]) else ""
+        return ""
+
+    def _fits(self, rest: str) -> bool:
+        """A rest that begins with the tag of another AB is that AB's."""
+        if rest[:1] not in ("", ".", "_"):
+            return False
+        return not (rest.startswith("_") and re.split(r"[._]", rest[1:], maxsplit=1)[0] in self._tags)
+
+
+def _files(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    return sorted(path for path in place.iterdir() if not path.name.startswith(".") and not path.is_dir())
+
+
+def _names(place: Path) -> frozenset[str]:
+    return frozenset(path.name for path in place.iterdir()) if place.is_dir() else frozenset()
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    if not place.is_dir():
+        return {}
+    return {path.name: -1 if path.is_dir() else path.lstat().st_size for path in sorted(place.iterdir())}
+
+
+def _is_fits(path: Path) -> bool:
+    return path.name.endswith((".fits", ".fits.fz", ".tfits"))
+
+
+def _found(path: Path, wanted: Sequence[str], raw_type: str, owners: _Owners) -> Found:
+    from engine.headers.cards import keywords
+
+    status = path.lstat()
+    problem, keys = "", dict[str, Value]()
+    if not stat.S_ISREG(status.st_mode):
+        problem = "not a regular file"
+    else:
+        try:
+            keys = keywords(path, wanted)
+        except (BadFits, OSError) as trouble:
+            problem = trouble.what if isinstance(trouble, BadFits) else f"cannot be read: {trouble.strerror}"
+    pipefile, mjd = str(keys.get("PIPEFILE") or ""), keys.get("MJD-OBS")
+    if not problem and not pipefile:
+        problem = "no PIPEFILE in its header"
+    elif not problem and raw_type and pipefile != path.name:
+        problem = f"its header says PIPEFILE {pipefile}"
+    match = _PIPEFILE.fullmatch(path.name if raw_type else pipefile)
+    product = Product(
+        path=str(path),
+        pipefile=pipefile,
+        catg=str(keys.get("PRO.CATG") or ""),
+        ab=owners.of_root(match["root"]) if match else "",
+        raw_type=raw_type,
+        size=status.st_size,
+        mjd_obs=float(mjd) if isinstance(mjd, (int, float)) else 0.0,
+    )
+    return Found(product, keys, status.st_mtime_ns, problem)
+
+
+def _extras(place: Path, owners: _Owners) -> list[Extra]:
+    found = []
+    for path in _files(place):
+        if not _is_fits(path):
+            status = path.lstat()
+            found.append(Extra(str(path), owners.of(path.name), status.st_size, status.st_mtime_ns))
+    return found
+
+
+def _logged(tree: DfoTree, mode: str, date: str) -> Iterable[AB]:
+    """ABs that moved earlier; one that cannot be read any more is left alone."""
+    for path in _files(tree.log / date):
+        if path.name.endswith(".ab"):
+            try:
+                ab = read(path)
+            except BadAb:
+                continue
+            if (ab.mode, ab.date) == (mode, date):
+                yield ab
+
+
+def _signed(ab: AB) -> Verdict:
+    match = _CERTIFIED.fullmatch(ab.get("CERTIFIED"))
+    words = match.groups() if match else (ACCEPTED, "", "")
+    return Verdict(words[0], " ".join(ab.values("COMMENT")), words[1], words[2])
+
+
+def _parents(tree: DfoTree, abs_: Iterable[AB]) -> dict[str, str]:
+    """Where the master calibrations that ABs name stand in $DFO_CAL_DIR, by PIPEFILE and by final name."""
+    from engine.headers.cards import keywords
+
+    wanted = [tree.expand(calib.path) for ab in abs_ for calib in ab.calibs]
+    names = {path.name for path in wanted}
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys(tree.cal / path.parent.name for path in wanted):
+        try:
+            inside(tree, str(folder))
+        except MoveTrouble:
+            continue
+        for path in _files(folder):
+            if not _is_fits(path):
+                continue
+            try:
+                pipefile = str(keywords(path, ["PIPEFILE"])["PIPEFILE"] or "")
+            except (BadFits, OSError):
+                continue
+            for name in {path.name, pipefile} & names:
+                found[name] = tree.shorten(path)
+    return found
