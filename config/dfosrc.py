@@ -109,8 +109,8 @@ def _read(text: str, name: str, reading: _Reading) -> None:
             continue
         if not plain and (found := _HEREDOC.search(line)):
             heredoc = found[1]
-        change = _nesting(commands, line)
-        if depth or change:
+        change, logic = _nesting(commands, line, depth)
+        if depth or logic:
             if not depth:
                 opened = number
                 word = line.split()[0]
@@ -142,23 +142,24 @@ def _lines(text: str) -> Iterable[tuple[int, str]]:
         yield first, held
 
 
-def _nesting(commands: list[list[_Word]], line: str) -> int:
-    change, seen_if = 0, False
+def _nesting(commands: list[list[_Word]], line: str, depth: int) -> tuple[int, bool]:
+    """How much deeper in shell logic the next line is, and whether this line has any."""
+    change, logic = 0, False
+    csh = re.search(r"\bif\s*\(", line) is not None
     for words in commands:
         first = "" if words[0].quoted else words[0].text
+        if first == "else" and len(words) > 1 and words[1].text == "if" and not csh:
+            first = "if"
         if first in _CLOSE:
-            change -= 1
+            change, logic = change - 1, True
+        elif first == "if" and csh:
+            # `if (...) then` opens a block in csh; `if (...) command` is one line
+            change, logic = change + line.split("#")[0].rstrip().endswith("then"), True
         elif first == "then":
-            change += 0 if seen_if or change else 1
-        elif first == "if" and line.split("if", 1)[1].lstrip().startswith("("):
-            # csh: only `if (...) then` opens a block; `if (...) command` is one line
-            if line.split("#")[0].rstrip().endswith("then"):
-                change, seen_if = change + 1, True
-            else:
-                seen_if = True
+            change, logic = change + (not depth and not logic), True
         elif first in _OPEN or (words[-1].text == "{" and not words[-1].quoted):
-            change, seen_if = change + 1, seen_if or first == "if"
-    return change
+            change, logic = change + 1, True
+    return change, logic
 
 
 def _apply(words: list[_Word], where: str, line: str, reading: _Reading) -> None:
@@ -175,10 +176,9 @@ def _apply(words: list[_Word], where: str, line: str, reading: _Reading) -> None
             reading.values.pop(word.text, None)
             reading.origins.pop(word.text, None)
         return
-    targets = rest if verb in ("export", "readonly", "declare", "typeset") else words
-    targets = [word for word in targets if not word.text.startswith("-") or targets is words]
+    exporting = verb in ("export", "readonly", "declare", "typeset")
+    targets = [word for word in rest if not word.text.startswith("-")] if exporting else words
     assigns = [_ASSIGN.fullmatch(word.text) for word in targets]
-    exporting = targets is not words
     if all(assigns) or (exporting and all(a or _NAME.fullmatch(w.text) for a, w in zip(assigns, targets, strict=True))):
         for found, word in zip(assigns, targets, strict=True):
             if found:
