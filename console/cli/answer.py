@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,8 @@ def main(argv: list[str]) -> int:
     """Record the answer; carry what waited for it to its end."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
+    import asyncio
+
     from console.running import user
 
     told = asyncio.run(_answered(tree, given, user()))
