@@ -64,7 +64,7 @@ all_parts: {all_parts}
 ab_source: {branch}
 streams: 3
 kinds:                      # the miniature needs seconds and megabytes
-  bias: {{recipe: muse_bias, tag: tpl, raw_types: [BIAS], rank: 1, streams: 3, forecast_s: 1, required: [MASTER_BIAS]}}
+  bias: {{forecast_s: 1}}
   sky_basic: {{forecast_s: 1, memory_gb: 0.05}}
   create_sky: {{forecast_s: 1, memory_gb: 0.05}}
   scibasic: {{forecast_s: 1, memory_gb: 0.05}}

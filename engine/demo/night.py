@@ -83,8 +83,8 @@ def targets(count: int, seed: int) -> tuple[Target, ...]:
         name = _NAMES[index] if index < len(_NAMES) - 1 else f"{_NAMES[-1]}{index + 1}"
         stars = tuple(
             Star(
-                round(column * 2.0 + dice.uniform(-0.45, 0.45), 4),
-                round(row * 2.2 + dice.uniform(-0.45, 0.45), 4),
+                round(column * 2.0 + dice.uniform(-0.3, 0.3), 4),
+                round(row * 2.2 + dice.uniform(-0.3, 0.3), 4),
                 round(dice.uniform(1.2e4, 6e4), 1),
             )
             for row in (-1, 0, 1)

@@ -32,6 +32,7 @@ _VALUES = {
     "output-dir": ".",
     "output-prefix": "out",
     "suppress-prefix": "true",
+    "suppress-link": "true",
     "log-dir": ".",
     "log-file": "esorex.log",
     "products-sof": "",

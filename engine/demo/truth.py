@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OFFSET_LIMIT = 0.05  # arcsec; the recipes reach 0.01
 POSITION_LIMIT = 0.1  # arcsec, half a spaxel
 FLUX_LIMITS = (0.8, 1.2)
-_RADIUS = 4.0  # spaxels
+_RADIUS = 3.0  # spaxels; the next star is at least 7 away
 _KEYS = ("PRO.CATG", "OBS.TARG.NAME", "DATE-OBS", "MJD-OBS", *(f"PRO.REC{n}.ID" for n in range(1, 6)))
 
 
