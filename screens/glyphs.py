@@ -141,3 +141,21 @@ def begun(at: float, now: float) -> str:
         return ""
     then, today = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
     return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%m-%d %H:%M}"
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """An already cleaned text in lines of at most `width` cells, broken at blanks where there are any."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        while width_of(word) > width > 0:
+            cut = max(1, width - width_of(line) - bool(line)) if line else width
+            head = set_cell_size(word, cut).rstrip(" ") or word[0]
+            lines.append(f"{line} {head}" if line else head)
+            line, word = "", word[len(head) :]
+        if line and width_of(line) + 1 + width_of(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]

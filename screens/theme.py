@@ -7,25 +7,17 @@ The app registers `DFOS` and sets `theme = DFOS.name`.
 
 from __future__ import annotations
 
-from rich.style import Style
-from textual.theme import Theme
+from dataclasses import replace
 
-DFOS = Theme(
+from rich.style import Style
+from textual.theme import BUILTIN_THEMES
+
+DFOS = replace(
+    BUILTIN_THEMES["ansi-dark"],
     name="dfos",
-    ansi=True,
-    primary="ansi_blue",
-    secondary="ansi_cyan",
-    warning="ansi_yellow",
-    error="ansi_red",
-    success="ansi_green",
     accent="ansi_cyan",
-    foreground="ansi_default",
-    background="ansi_default",
-    surface="ansi_default",
-    panel="ansi_default",
-    boost="ansi_default",
-    dark=True,
     variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
         "border": "ansi_cyan",
         "border-blurred": "ansi_default",
         "block-cursor-foreground": "ansi_black",
@@ -34,11 +26,6 @@ DFOS = Theme(
         "input-cursor-background": "ansi_default",
         "input-cursor-foreground": "ansi_default",
         "input-cursor-text-style": "reverse",
-        "input-selection-background": "ansi_cyan",
-        "input-selection-foreground": "ansi_black",
-        "screen-selection-background": "ansi_cyan",
-        "screen-selection-foreground": "ansi_black",
-        "footer-background": "ansi_default",
     },
 )
 

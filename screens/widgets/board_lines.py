@@ -5,14 +5,18 @@ Pure: a board and the time in, spans out. The first two lines answer "is everyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from engine.board import Board, Row
-from engine.core.status import AT_WORK
+from engine.core.status import AT_WORK, ENDED_BADLY, ENDED_WELL, STATES
 from engine.questions import CERTIFY
 from screens import theme
-from screens.glyphs import Glyphs, clock, duration, moment, span, width_of
+from screens.glyphs import Glyphs, clock, duration, moment, span, width_of, wrapped
+from screens.widgets.ab_order import AbOrder
 from screens.widgets.columns import short
+from screens.widgets.facts import facts, relatives
+from screens.widgets.family import RERUNS
 from screens.widgets.lines import Span, Spans, spread
 
 SILENT_S = 60.0  # seconds without an event, while something runs, after which the picture is called old
@@ -76,47 +80,55 @@ def open_questions(board: Board) -> int:
 
 def status_line(board: Board, left_s: float | None, now: float, width: int, glyphs: Glyphs) -> Spans:
     """Is everything all right: done, failed, blocked, running, what waits for the operator, when it is ready."""
+    ready = ready_text(board, left_s, now)
+    spans = _counts(board, glyphs, 0)
+    if sum(width_of(text) for text, _ in spans) + len(ready) + 2 <= width:
+        return spread(spans, [(ready, None)], width, glyphs)
+    for brevity in (0, 1, 2, 3):
+        spans = _counts(board, glyphs, brevity)
+        if sum(width_of(text) for text, _ in spans) < width:
+            break
+    return spread(spans, [], width, glyphs)
+
+
+def _counts(board: Board, glyphs: Glyphs, brevity: int) -> list[Span]:
+    total, done, counts = board.total, board.done, board.counts
+    slash = "/" if brevity else " of "
     parts: list[Span] = []
-    total, done = board.total, board.done
     if not total:
         parts.append(("no ABs", None))
     elif done == total:
         parts.append((f"all {total} done", theme.GOOD))
     else:
-        parts.append((f"{done} of {total} done", theme.BOLD))
+        parts.append((f"{done}{slash}{total} done", theme.BOLD))
     for state, word in _COUNTED:
-        if board.counts[state]:
-            parts.append((f"{board.counts[state]} {word}", theme.of_state(state)))
+        if counts[state] and not (brevity > 1 and state in AT_WORK):
+            parts.append((f"{counts[state]} {word}", theme.of_state(state)))
     if board.refused:
         parts.append((f"{len(board.refused)} unreadable", theme.BAD))
     if board.mode in ("paused", "stopping", "aborting"):
         parts.append((board.mode, theme.WARN))
-    waiting: list[Span] = []
     if to_certify(board):
-        waiting.append((f"{to_certify(board)} to certify (C)", theme.ASK))
-    if open_questions(board):
-        count = open_questions(board)
-        waiting.append((f"{count} question{'s' if count > 1 else ''} (Q)", theme.ASK))
+        parts.append((f"{to_certify(board)} to certify (C)", theme.ASK))
+    if count := open_questions(board):
+        parts.append((f"{count} question{'s' if count > 1 else ''} (Q)", theme.ASK))
+    between = f" {glyphs.dot} " if brevity < 3 else " "
     spans: list[Span] = [(" ", None)]
-    for text, style in [*parts, *waiting]:
-        if len(spans) > 1:
-            spans.append((f" {glyphs.dot} ", None))
-        spans.append((text, style))
-    return spread(spans, [(_ready(board, left_s, now), None)], width, glyphs)
+    for part in parts:
+        spans += [(between, None), part] if len(spans) > 1 else [part]
+    return spans
 
 
-def _ready(board: Board, left_s: float | None, now: float) -> str:
+def ready_text(board: Board, left_s: float | None, now: float) -> str:
+    """When the run should be ready, in steps that do not pretend; how much work is left while it stands still."""
     if board.ended:
         return "run ended"
-    if board.total and board.done == board.total:
+    if left_s is None or left_s <= 0 or board.done == board.total:
         return ""
-    if left_s is None or not board.total:
-        return ""
-    if left_s <= 0:
-        return ""
-    if not board.streams or board.mode != "running":
+    if not board.streams or board.mode != "running" or board.gate.closed:
         return f"{span(left_s)} of work left"
-    return f"ready about {moment(now + left_s, now)}"
+    step = 300 if left_s > 3600 else 60
+    return f"ready about {moment((now + left_s) // step * step, now)}"
 
 
 def silent(board: Board, alive: bool, now: float) -> bool:
@@ -127,7 +139,7 @@ def silent(board: Board, alive: bool, now: float) -> bool:
     return busy and board.seen_at > 0 and now - board.seen_at > SILENT_S
 
 
-def situation_line(board: Board, alive: bool, now: float, width: int, glyphs: Glyphs) -> Spans:
+def situation_line(board: Board, alive: bool, left_s: float | None, now: float, width: int, glyphs: Glyphs) -> Spans:
     """Old picture, closed gate, open gate that was closed, or else the phase: the third line."""
     if silent(board, alive, now):
         what = f"as of {clock(board.seen_at)}, engine silent for {span(now - board.seen_at)}" if board.seen_at else ""
@@ -152,6 +164,9 @@ def situation_line(board: Board, alive: bool, now: float, width: int, glyphs: Gl
     if gate.total_s:
         left.append((f"{' ' + glyphs.dot if left else ''} stood aside {span(gate.total_s)} tonight", None))
     right = glyphs.clean(board.run.pipeline) if board.run and width >= 100 else ""
+    ready = ready_text(board, left_s, now)
+    if sum(width_of(text) for text, _ in _counts(board, glyphs, 0)) + len(ready) + 2 > width:
+        right = ready  # the second line had no room for it
     return spread(left, [(right, None)], width, glyphs)
 
 
@@ -200,7 +215,84 @@ def brief(name: str, brevity: int) -> str:
     return stamp + underscore + tag
 
 
-def last_line(board: Board, width: int, glyphs: Glyphs) -> Spans:
-    """The last thing worth a line, with its time."""
+def last_line(board: Board, prefix: str, width: int, glyphs: Glyphs) -> Spans:
+    """The last thing worth a line, with its time; ABs are called as in the list."""
     at, text = board.last
+    if prefix:
+        text = re.sub(re.escape(prefix) + r"(\S+?)\.ab\b", r"\1", text)
     return spread([(f" {clock(at)} {glyphs.clean(text)}" if text else "", None)], [], width, glyphs)
+
+
+def ab_spans(ab: str, row: Row | None, glyphs: Glyphs) -> list[Span]:
+    """An AB in a title: its name, its kind, its state as symbol and word."""
+    name: Span = (glyphs.clean(ab.removesuffix(".ab")), theme.BOLD)
+    if row is None:
+        return [name]
+    state = (f"{glyphs.state(row.state)} {STATES[row.state].word}", theme.of_state(row.state))
+    return [name, (f"  {glyphs.clean(row.kind)}  ", None), state]
+
+
+def list_line(order: AbOrder, top: int, page: int, total: int, text: str, width: int, glyphs: Glyphs) -> Spans:
+    """The rule under the list: filter chips at the left, how much is out of sight at the right."""
+    left: list[Span] = [(glyphs.rule, None)]
+    for term in text.split():
+        left += [(f" {glyphs.clean(term)} ", theme.SELECTED), (" ", None)]
+    listed = len(order.names)
+    if text:
+        left.append((f"{listed} of {total}, esc clears ", None))
+    hidden = [(top, glyphs.above), (max(0, listed - top - page), glyphs.below)]
+    note = " ".join(f"{count} more {arrow}" for count, arrow in hidden if count)
+    note = f" {note} {glyphs.rule}" if note else ""
+    used = sum(width_of(part) for part, _ in left) + width_of(note)
+    return [*left, (glyphs.rule * max(0, width - used), None), (note, None)]
+
+
+def footer_spans(row: Row | None, board: Board, alive: bool, width: int) -> Spans:
+    """The keys that make sense now, the most useful first; `?` has all of them."""
+    keys: list[tuple[str, str]] = []
+    if not alive:
+        keys.append(("E", "start engine"))
+    if row is not None:
+        keys += [("enter", "open"), ("l", "log")]
+        if row.state in RERUNS or row.state == "BLOCKED":
+            keys += [("w", "why"), ("r", "run again")]
+        elif row.state == "REVIEW":
+            keys.append(("c", "certify"))
+        elif row.state not in ENDED_WELL:
+            keys.append(("w", "why"))
+    if board.gate.closed:
+        keys.append(("o", "run anyway"))
+    if any(board.counts[state] for state in ENDED_BADLY):
+        keys.append(("f", "next failure"))
+    keys += [("/", "filter"), ("s", "sort"), ("p", "go on" if board.mode == "paused" else "pause")]
+    if board.counts["ACCEPTED"] and not board.counts["REVIEW"]:
+        keys.append(("M", "move"))
+    tail = [("?", "keys"), ("q", "leave, work goes on")]
+    room = width - sum(len(key) + len(word) + 3 for key, word in tail)
+    spans: list[Span] = []
+    for key, word in keys:
+        if len(key) + len(word) + 3 <= room:
+            room -= len(key) + len(word) + 3
+            spans += [(f" {key}", theme.BOLD), (f" {word} ", None)]
+    for key, word in tail:
+        spans += [(f" {key}", theme.BOLD), (f" {word} ", None)]
+    return spans
+
+
+def pane_lines(row: Row | None, board: Board, now: float, width: int, height: int, glyphs: Glyphs) -> list[Spans]:
+    """The selected AB in a column of its own, where the terminal is wide."""
+    wall = f" {glyphs.wall}"
+    if row is None:
+        return [[(wall, None)]] * height
+    title = glyphs.clean(row.ab.removesuffix(".ab"))
+    lines: list[Spans] = [[(f"{wall} ", None), (title, theme.BOLD)], [(wall, None)]]
+    body = [*facts(row, board, now, glyphs), "", f"waits for {len(row.parents)}"]
+    body += relatives(list(row.parents), board, glyphs)
+    for text in body:
+        indent = " " * (len(text) - len(text[10:].lstrip())) if text[:1] != " " else "    "
+        parts = wrapped(glyphs.clean(text), width - 4)
+        if len(parts) > 1:
+            rest = glyphs.clean(text)[len(parts[0]) :].strip()
+            parts = [parts[0], *(indent + part for part in wrapped(rest, width - 4 - len(indent)))]
+        lines += [[(f"{wall} {part}", None)] for part in parts]
+    return lines[:height] + [[(wall, None)]] * max(0, height - len(lines))

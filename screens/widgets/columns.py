@@ -70,7 +70,7 @@ def columns_for(width: int, measure: Measure) -> tuple[Column, ...]:
         if room >= column.width + 1:
             chosen.append(column)
             room -= column.width + 1
-    for column, spare in ((recipe, 10), (started, 12)):
+    for column, spare in ((recipe, 10), (started, 8)):
         if len(chosen) == 6 and room >= column.width + 1 + spare:
             chosen.append(column)
             room -= column.width + 1
@@ -93,8 +93,9 @@ def heading(columns: tuple[Column, ...], glyphs: Glyphs, prefix: str, note: str)
     for column in columns:
         title = column.title
         if column.name == "ab" and prefix:
-            title = f"AB {prefix}{glyphs.ellipsis}"
-            title = title if width_of(title) <= column.width else "AB"
+            common = prefix.strip(".-")
+            names = (f"AB {common}", common, f"AB {common.partition('.')[2]}", "AB")
+            title = next(name for name in names if width_of(name) <= column.width)
         elif column.name == "state" and note:
             title = f"state {note}"
         titles.append(glyphs.fit(title, column.width, column.right))
@@ -133,7 +134,9 @@ def _state_spans(
         reason = row.message
     if not reason and row.state == "REJECTED":
         reason = row.comment
-    if len(word) >= width or not reason:
+    if word.partition(" ")[0] == "waits" and reason.startswith("waits "):
+        word, reason = glyphs.clean(reason), ""
+    if width_of(word) >= width or not reason:
         return [(glyphs.fit(word, width), style)]
     return [(word, style), (glyphs.fit(" " + _unsaid(reason, word), width - len(word)), None)]
 

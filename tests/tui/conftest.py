@@ -14,6 +14,7 @@ from engine.board import Board, Change
 from engine.questions import Choice, Question
 from screens.links import Cover, LogPart, Picture, Review, Slot
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
+from screens.theme import DFOS
 
 NOW = 1_414_060_000.0  # 2014-10-23T10:26:40Z
 
@@ -207,6 +208,8 @@ class Host(App[None]):
         self.link = link
         self.wishes: list[object] = []
         self.animation_level = "none"
+        self.register_theme(DFOS)
+        self.theme = DFOS.name
 
     def on_mount(self) -> None:
         self.push_screen(self.first)
