@@ -179,7 +179,7 @@ class Gate:
         self._bus.publish(GateOpened(why, self.total_s))
 
 
-def gate_of(context: Context, ours: Callable[[], set[int]] = set) -> Gate | None:
+def gate_of(context: Context, table: ProcessTable | None = None, ours: Callable[[], set[int]] = set) -> Gate | None:
     """The gate of an instance on this host; None when the profile watches nobody.
 
     `ours` gives the pids of recipes we did not start ourselves (found again after a restart).
@@ -187,7 +187,7 @@ def gate_of(context: Context, ours: Callable[[], set[int]] = set) -> Gate | None
     if not context.settings.gate.watch:
         return None
     total_s = context.board.gate.total_s
-    return Gate(context.settings.gate, context.bus, clock=context.clock, ours=ours, total_s=total_s)
+    return Gate(context.settings.gate, context.bus, table, clock=context.clock, ours=ours, total_s=total_s)
 
 
 def _belongs(pid: int, parents: dict[int, int], ours: set[int]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from engine.board import Board
 from engine.core.status import AT_WORK, ENDED_WELL, STATES
 from engine.process.pool import Entry
 
@@ -31,6 +32,29 @@ def why(streams: Streams, ab: str) -> list[str]:
             break
         entry = nearest
     return [*lines, _remedy(streams, entry)]
+
+
+def why_known(board: Board, ab: str) -> list[str]:
+    """The same while nothing is processed, from the board's rows."""
+    row = board.rows.get(ab)
+    if row is None:
+        return [f"{ab} is not known here."]
+    lines: list[str] = []
+    while True:
+        word = STATES[row.state].word
+        lines.append(f"{row.ab} is {word}{': ' + row.reason if row.reason else ''}.")
+        if row.state not in ("PARENT", "BLOCKED") or len(lines) > _DEEPEST:
+            break
+        parents = [board.rows[name] for name in row.parents if name in board.rows]
+        waiting = [parent for parent in parents if parent.state not in ENDED_WELL]
+        if not waiting:
+            break
+        row = min(waiting, key=lambda parent: STATES[parent.state].display)
+    if row.state in ("FAILED", "STALE"):
+        return [*lines, f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."]
+    if row.state in ENDED_WELL:
+        return [*lines, "Nothing to do; `r` would run it again."]
+    return [*lines, "Nothing is being processed: start processing."]
 
 
 def _nearest(streams: Streams, entry: Entry) -> Entry | None:

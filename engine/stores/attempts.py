@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,9 @@ _INTEND = "INSERT INTO attempts (id, ab, attempt, workdir, token, boot, started)
 _SPAWNED = "UPDATE attempts SET pid=?, pid_start=? WHERE id=?"
 _EXITED = "UPDATE attempts SET exited=?, rc=? WHERE id=?"
 _ENDED = "UPDATE attempts SET ended=?, verdict=? WHERE id=?"
+
+
+_FOLLOWING: weakref.WeakKeyDictionary[Bus, Attempts] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +127,25 @@ class Attempts:
     def follow(self, bus: Bus, board: Board, soon: Callable[[], object] | None = None) -> Callable[[], None]:
         """Keep the rows as the board shows them; `soon` must call `flush` before long. Returns the way out.
 
-        Subscribe the board before: rows are read from it.
+        Subscribe the board before: rows are read from it. Following already, it goes on as it is.
         """
+        if self._board is not None:
+            return lambda: None
         self._board, self._soon = board, soon
-        return bus.subscribe(self._hear)
+        unsubscribe = bus.subscribe(self._hear)
+        _FOLLOWING[bus] = self
+
+        def leave() -> None:
+            unsubscribe()
+            self._board = self._soon = None
+            _FOLLOWING.pop(bus, None)
+
+        return leave
+
+    @staticmethod
+    def following(bus: Bus) -> Attempts | None:
+        """The attempts that follow this bus: one engine has one memory."""
+        return _FOLLOWING.get(bus)
 
     def _hear(self, stamped: ev.Stamped) -> None:
         event = stamped.event

@@ -1,0 +1,126 @@
+"""Which pipeline runs the recipes, and its command line (esorex-facts section 2).
+
+esorex where it and the instrument's plugins are installed, else the built-in stand-in, which takes
+the same options. Everything is passed explicitly: no rc file and no variable of the caller counts.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.schema import Settings
+from engine.errors import RecipeTrouble
+
+SOF = "input.sof"
+PRODUCTS = "products.json"
+OWN_LOG = "esorex.log"  # the pipeline's own log in the work directory, once it has ended
+OPEN_LOG = ".logfile"  # the same while it runs, and after a crash
+_PLUGINS = ("/usr/lib/*/cpl/plugins", "/usr/lib/cpl/plugins", "/usr/lib64/cpl/plugins", "/usr/local/lib*/cpl/plugins")
+_STANDIN = "engine.demo.standin"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What runs recipes. `name` with versions for the run record; `program` begins every command line."""
+
+    name: str
+    standin: bool
+    program: tuple[str, ...]
+    recipe_dir: str = ""
+    log_level: str = "info"
+
+    def command(self, recipe: str, params: Iterable[str]) -> list[str]:
+        """The argument list for a recipe started in its work directory, SOF and products there too.
+
+        `params` are verbatim. RecipeTrouble when one is no option.
+        """
+        params = list(params)
+        for param in params:
+            if not param.startswith("--") or any(char.isspace() or ord(char) < 32 for char in param):
+                raise RecipeTrouble(
+                    f"RECIPE_PARAM '{param}' is no recipe option", remedy="write it as --name=value in the AB"
+                )
+        place = [f"--recipe-dir={self.recipe_dir}"] if self.recipe_dir else []
+        return [
+            *self.program,
+            *place,
+            "--output-dir=.",
+            "--log-dir=.",
+            f"--log-file={OWN_LOG}",
+            f"--log-level={self.log_level}",
+            f"--msg-level={self.log_level}",
+            "--suppress-prefix=true",
+            "--suppress-link=true",
+            "--output-readonly=false",
+            "--check-sof-exist=true",
+            f"--products-sof={PRODUCTS}",
+            recipe,
+            *params,
+            SOF,
+        ]
+
+
+def pipeline_of(settings: Settings) -> Pipeline:
+    """The pipeline of an instance; RecipeTrouble when it asks for esorex and something is missing."""
+    process = settings.process
+    standin = Pipeline("stand-in pipeline", True, (sys.executable, "-P", "-m", _STANDIN), log_level=process.log_level)
+    if process.pipeline == "stand-in":
+        return standin
+    program = shutil.which(process.esorex)
+    directory = process.recipe_dir or plugin_dir(settings.instrument)
+    if process.pipeline == "auto" and not (program and directory):
+        return standin
+    if not program:
+        raise RecipeTrouble(f"esorex not found: '{process.esorex}'", remedy="install esorex, or set process.esorex")
+    if not directory:
+        raise RecipeTrouble(
+            f"no recipes for {settings.instrument} found",
+            remedy=f"install cpl-plugin-{settings.instrument.lower()[:5]}, or set process.recipe_dir",
+        )
+    name = f"esorex {_version(program)}, {Path(directory).name}".replace("-", " ")
+    return Pipeline(name, False, (program,), directory, process.log_level)
+
+
+def plugin_dir(instrument: str, places: Sequence[str] = _PLUGINS) -> str:
+    """The newest installed plugin directory of an instrument, e.g. .../cpl/plugins/muse-2.8.7; '' for none."""
+    found = [
+        path
+        for place in places
+        for path in Path("/").glob(f"{place.lstrip('/')}/{instrument.lower()}-*")
+        if path.is_dir()
+    ]
+    return str(max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])) if found else ""
+
+
+def sof_text(inputs: Iterable[tuple[Path, str]]) -> str:
+    """The set of frames; RecipeTrouble for a path or tag that esorex would split or expand."""
+    lines = []
+    for path, tag in inputs:
+        if re.search(r"[\s$#]", str(path)) or re.search(r"\s", tag) or not str(path).isprintable():
+            raise RecipeTrouble(
+                f"'{path}' holds a blank, '$' or '#', which a set of frames cannot express",
+                remedy="rename the file or directory",
+            )
+        lines.append(f"{path} {tag}\n")
+    return "".join(lines)
+
+
+def _version(program: str) -> str:
+    try:
+        said = subprocess.run(
+            [program, "--version"],
+            capture_output=True,
+            timeout=20,
+            env={"HOME": "/nonexistent", "LC_ALL": "C"},
+            check=False,
+        ).stdout.decode("utf-8", "replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return "?"
+    found = re.search(r"version\s+([\d.]+)", said)
+    return found[1].rstrip(".") if found else "?"

@@ -1,0 +1,95 @@
+"""Process a pool of ABs: recovery, gate, streams and recipes put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from config.schema import Settings
+from config.tree import DfoTree
+from engine.context import Context
+from engine.core.ab import AB
+from engine.errors import BadAb, UsageTrouble
+from engine.pgi import FinalPlugin, PrePlugin
+from engine.process.executors.local import LocalExecutor
+from engine.process.foreign_tasks import ProcessTable, gate_of
+from engine.process.job import Outcome
+from engine.process.pipeline import Pipeline, pipeline_of
+from engine.process.pool import below, pool_of
+from engine.process.process_ab import ProcessAb
+from engine.process.recovery import recover
+from engine.process.streams import Streams
+from engine.stores.abs import AbStore, read
+from engine.stores.attempts import Attempts
+
+__all__ = ["Outcome", "Streams", "process_pool", "reset"]
+
+
+async def process_pool(
+    context: Context,
+    abs_: Iterable[AB],
+    *,
+    before: PrePlugin | None = None,
+    after: FinalPlugin | None = None,
+    at_work: Callable[[Streams], None] | None = None,
+    attempts: Attempts | None = None,
+    pipeline: Pipeline | None = None,
+    table: ProcessTable | None = None,
+) -> Outcome:
+    """Process ABs until nothing more can be done; how it ended.
+
+    `before` and `after` are PRE_PLUGIN and FINAL_PLUGIN. `at_work` gets the streams as soon as they take
+    orders. The caller holds the account's lock. BadCascade when ABs wait for each other, RecipeTrouble
+    when the pipeline is not there.
+    """
+    attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
+    executor = LocalExecutor()
+    job = ProcessAb(context, pipeline or pipeline_of(context.settings), executor, before=before, after=after)
+    pool = list(abs_)
+    found = await recover(context, attempts, executor, {ab.name for ab in pool})
+    recipes = {item.recipe.pid for item in found.values() if item.recipe}
+    streams = Streams(
+        context,
+        pool,
+        job,
+        attempts,
+        gate=gate_of(context, table=table, ours=lambda: recipes),
+        found=found,
+        outside=partial(outside, context.tree),
+        boot=executor.boot,
+    )
+    del pool
+    try:
+        if at_work:
+            at_work(streams)
+        return await streams.run()
+    finally:
+        await job.qc.close()
+
+
+def outside(tree: DfoTree, name: str) -> str:
+    """Why an AB of another pool holds those that wait for it; '' when it is done."""
+    for place in (tree.ab / name, *tree.log.glob(f"*/{name}")):
+        if place.is_file():
+            try:
+                other = read(place)
+            except BadAb as trouble:
+                return f"waits for {name}, which cannot be read: {trouble.what}"
+            if other.status == "SUCCESSFUL":
+                return ""
+            return f"waits for {name} of {other.mode} {other.date}, which is {other.status}"
+    return f"waits for {name}, which is in no pool of this account"
+
+
+def reset(tree: DfoTree, settings: Settings, ab: str, mode: str, date: str) -> list[str]:
+    """Make an AB and what depends on it CREATED while nothing is processed; their names. Blocking."""
+    store = AbStore(tree)
+    pool, _ = pool_of(store.load(mode, date), settings)
+    if ab not in pool:
+        raise UsageTrouble(f"{ab} is not among the ABs of {mode} {date}", remedy="check the name")
+    names = [ab, *(entry.ab for entry in below(pool, ab))]
+    for name in names:
+        found = read(store.path(name))
+        if found.status != "CREATED":
+            store.write(found.with_value("PROCESS_STATUS", "CREATED"))
+    return names
