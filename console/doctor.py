@@ -48,7 +48,7 @@ def examine(root: Path, environ: Mapping[str, str], sets: tuple[str, ...] = ()) 
     settings, config_checks = _configuration(account, tree, environ, sets)
     checks += config_checks
     if settings is not None:
-        checks += [*_space(account, settings), *_tools(settings), *_plugins(tree, settings)]
+        checks += [*_source(tree, settings), *_space(account, settings), *_tools(settings), *_plugins(tree, settings)]
     if "DFO_MON_DIR" in account.directories:
         checks += _lock(tree)
     return [*checks, *_packages(), *_terminal(environ)]
@@ -146,6 +146,23 @@ def _directories(account: Account) -> Iterator[Check]:
                 yield Check("directories", name, told, WARN)
     except (KeyError, OSError):
         return
+
+
+def _source(tree: DfoTree, settings: Settings) -> Iterator[Check]:
+    """The branch ABs come from. MUSE_deep and MUSE_DEEP are two branches, whatever the disk says (decision 26)."""
+    if not settings.ab_source:
+        return
+    path = tree.expand(settings.ab_source)
+    if not path.is_dir():
+        yield Check("configuration", "ab_source", f"{path} does not exist yet", WARN)
+        return
+    names = [entry.name for entry in path.parent.iterdir()]
+    if path.name not in names:
+        other = next((name for name in names if name.casefold() == path.name.casefold()), "another name")
+        told = f"{path} is really called {other}: this disk does not tell the two branches apart"
+        yield Check("configuration", "ab_source", told, MISSING)
+    else:
+        yield Check("configuration", "ab_source", str(path), OK)
 
 
 def _space(account: Account, settings: Settings) -> Iterator[Check]:

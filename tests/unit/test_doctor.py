@@ -118,6 +118,21 @@ def test_a_lock_left_behind_is_told_and_stays(account: Account) -> None:
     assert words(examine(root, {}), "engine")["lock"] == WARN
 
 
+def test_the_source_branch_must_bear_exactly_its_name(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = account("ab_source: MUSE_deep\nprocess: {pipeline: stand-in}\n")
+    assert words(examine(root, {}), "configuration")["ab_source"] == WARN
+    (root / "MUSE_DEEP").mkdir()
+    assert words(examine(root, {}), "configuration")["ab_source"] == WARN
+    exact = Path.is_dir
+    # a disk that is blind to case finds MUSE_DEEP under the name MUSE_deep
+    monkeypatch.setattr(Path, "is_dir", lambda path: exact(path) or path.name == "MUSE_deep")
+    check = next(check for check in examine(root, {}) if check.name == "ab_source")
+    assert (check.word, "really called MUSE_DEEP" in check.found) == (MISSING, True)
+    monkeypatch.undo()
+    (root / "MUSE_deep").mkdir()
+    assert words(examine(root, {}), "configuration")["ab_source"] == OK
+
+
 def test_the_command_prints_a_table_or_json(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     root = account()
     assert command.main(["--root", str(root)]) == 0
