@@ -15,7 +15,7 @@ from engine.questions import LATER, Question
 from screens import plain, theme
 from screens.comment import CommentField
 from screens.cover import Reading, plain_lines
-from screens.glyphs import UNICODE, Glyphs, width_of
+from screens.glyphs import Glyphs, glyphs, width_of
 from screens.links import EngineLink, Library
 from screens.messages import BoardChanged
 from screens.widgets.lines import LineBlock, Spans
@@ -35,12 +35,12 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
         *[Binding(str(n), f"pick({n})", show=False) for n in range(1, 10)],
     ]
 
-    def __init__(self, link: EngineLink, library: Library, question: Question, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, link: EngineLink, library: Library, question: Question, alphabet: Glyphs | None = None) -> None:
         super().__init__()
         self.question = question
         self._link = link
         self._library = library
-        self._glyphs = glyphs
+        self._glyphs = alphabet or glyphs()
         self._choices = plain.offered(question)
         self._on_board = False
         self._saving = False
@@ -48,7 +48,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
 
     def compose(self) -> ComposeResult:
         """Subject, text, choices, comment, a line for hints, the keys."""
-        with Vertical(classes="frame") as frame:
+        with Vertical(classes="frame -ascii" if self._glyphs.ascii else "frame") as frame:
             instance = self._link.board.run.instance if self._link.board.run else ""
             number = f"question {self.question.number}" if self.question.number else "question"
             frame.border_title = " ".join(filter(None, (instance, number))).replace("[", "(")
@@ -75,7 +75,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
         self._fill(None)
 
     def _fill(self, cursor: int | None) -> None:
-        width = max(40, min(110, self.size.width * 9 // 10) - 4)
+        width = max(40, min(110, self.size.width * 24 // 25) - 4)
         clean = self._glyphs.clean
         about: list[Spans] = [
             [(f" {line}", theme.BOLD)] for line in wrapped(self.question.subject, width - 1, self._glyphs)

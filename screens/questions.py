@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from engine.questions import CERTIFY, Question
 from screens import plain, theme
-from screens.glyphs import UNICODE, Glyphs
+from screens.glyphs import Glyphs, glyphs
 from screens.links import EngineLink, Library
 from screens.messages import BoardChanged, OpenCertify
 from screens.prompt import Prompt
@@ -27,11 +27,11 @@ class Questions(Screen[None]):
     CSS_PATH = "questions.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "back")]
 
-    def __init__(self, link: EngineLink, library: Library, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, link: EngineLink, library: Library, alphabet: Glyphs | None = None) -> None:
         super().__init__()
         self._link = link
         self._library = library
-        self._glyphs = glyphs
+        self._glyphs = alphabet or glyphs()
         self._shown: list[Question] = []
 
     def compose(self) -> ComposeResult:
