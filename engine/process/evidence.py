@@ -225,9 +225,9 @@ def _wrong_products(workdir: Path, products: tuple[Made, ...], wanted: Wanted, c
             values = keywords(workdir / made.name, ["PRO.CATG", "PRO.DATANCOM"])
         except BadFits as trouble:
             return f"{made.name} is damaged: {trouble.what}"
-        catg = values.get("PRO.CATG")
-        if catg not in (made.catg, changed.get(made.name, made.catg)):
-            return f"{made.name}: PRO.CATG is {catg}, the list of products says {made.catg}"
+        stated = values.get("PRO.CATG")
+        if stated not in (made.catg, changed.get(made.name, made.catg)):
+            return f"{made.name}: PRO.CATG is {stated}, the list of products says {made.catg}"
         combined = values.get("PRO.DATANCOM")
         if wanted.exposures and made.catg in wanted.required and combined != wanted.exposures:
             return f"{made.name}: {combined} of {wanted.exposures} exposures combined (PRO.DATANCOM)"
@@ -296,11 +296,10 @@ def _quoted(text: str) -> str:
 
 
 def _bytes(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return ""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:.0f} B"
 
 
 def _duration(seconds: float) -> str:

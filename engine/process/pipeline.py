@@ -113,14 +113,8 @@ def sof_text(inputs: Iterable[tuple[Path, str]]) -> str:
 
 def _version(program: str) -> str:
     try:
-        said = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            timeout=20,
-            env={"HOME": "/nonexistent", "LC_ALL": "C"},
-            check=False,
-        ).stdout.decode("utf-8", "replace")
+        ran = subprocess.run([program, "--version"], capture_output=True, timeout=20, env={"LC_ALL": "C"}, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "?"
-    found = re.search(r"version\s+([\d.]+)", said)
+    found = re.search(r"version\s+([\d.]+)", ran.stdout.decode("utf-8", "replace"))
     return found[1].rstrip(".") if found else "?"

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 from engine.atomic import fs
 from engine.context import Context
@@ -80,8 +81,10 @@ class ProcessAb:
     # --- the Job protocol -------------------------------------------------------------------
 
     def workdir(self, ab: str, attempt: int) -> str:
-        """`WORK_AREA/<AB stem>/<attempt>`."""
-        return str(self.area / ab.removesuffix(".ab") / str(attempt))
+        """`WORK_AREA/<AB stem>/<attempt>`, with a letter behind it when that stands there already."""
+        place = self.area / ab.removesuffix(".ab") / str(attempt)
+        fresh = (place, *(place.with_name(f"{attempt}{letter}") for letter in ascii_lowercase))
+        return str(next((path for path in fresh if not path.exists()), place))
 
     def reset(self, names: Iterable[str]) -> None:
         """Write PROCESS_STATUS CREATED into ABs that are to run again. Blocking."""

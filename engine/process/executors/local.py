@@ -181,17 +181,20 @@ class LocalExecutor:
         return recipe
 
     def find(self, workdir: Path | str, token: str = "") -> tuple[int, int] | None:
-        """(pid, start) of a recipe that works in `workdir` or below, or carries our token; None when there is none.
+        """(pid, start) of the recipe of attempt `token`, or without one of any recipe of ours in `workdir` or below.
 
-        Finds what was started but not yet journalled. Only the leader of its group counts.
+        Finds what was started but not yet journalled; None when there is none. An operator's shell in
+        that directory is no recipe. What counts is the leader of the group.
         """
         base = os.path.realpath(workdir)
-        mark = f"{TOKEN}={token}".encode()
-        for entry in _PROC.iterdir():
-            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        mark = f"{TOKEN}={token}".encode()  # without a token: any recipe of ours in that directory
+        for place in _PROC.iterdir():
+            if not place.name.isdigit() or int(place.name) == os.getpid():
                 continue
-            pid = int(entry.name)
-            if not (_works_in(pid, base) or (token and mark in _environment(pid))):
+            pid = int(place.name)
+            if not (token or _works_in(pid, base)):
+                continue
+            if not any(entry == mark if token else entry.startswith(mark) for entry in _environment(pid)):
                 continue
             with contextlib.suppress(OSError):
                 leader = os.getpgid(pid)
