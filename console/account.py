@@ -168,14 +168,18 @@ def _refusal(path: Path, root: Path, text: str) -> str:
 
 
 def _apart(found: Mapping[str, Path], rc: DfosRc, problems: list[str]) -> None:
-    """Tools empty some of these directories; two of them may not be one, nor one inside the other."""
+    """Tools empty some of these directories: no two may be one, and DFS_PRODUCT holds raw types only."""
     names = [name for name in _APART if name in found]
     for index, one in enumerate(names):
         for two in names[index + 1 :]:
             if found[one] == found[two]:
                 problems.append(f"{rc.origins[two]}: {two}: the same directory as {one}; tools empty one of them")
-            elif _within(found[one], [found[two]]) or _within(found[two], [found[one]]):
-                problems.append(f"{rc.origins[two]}: {two}: {one} and {two} lie inside each other; set them apart")
+    product = found.get("DFS_PRODUCT")
+    for name, path in found.items():
+        if product and product in path.parents:
+            problems.append(
+                f"{rc.origins.get(name) or rc.origins['DFS_LOG']}: {name}: lies inside DFS_PRODUCT, which tools empty"
+            )
 
 
 def _within(path: Path, roots: Sequence[Path]) -> bool:

@@ -98,7 +98,7 @@ def test_all_that_is_missing_or_wrong_in_one_go(tmp_path: Path) -> None:
     assert "DFS_PRODUCT: the same directory as DFO_AB_DIR" in text
     assert ".dfosrc:17: DFO_PLT_DIR: command substitution" in text
     assert ".dfosrc:18: TMP_DIR: /x y holds blanks" in text
-    assert "lie inside each other" in text
+    assert ".dfosrc:19: DFO_RAW_DIR: lies inside DFS_PRODUCT" in text
     assert ".dfosrc:20: DFO_MON_DIR:" in text
 
 
