@@ -132,6 +132,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file that must not exist; equal content is fine, other content DestinationOccupied."""
     if path.exists():
         if path.read_bytes() == data:
+            _sweep(hidden(path))
             return
         raise DestinationOccupied("the name exists with other content", where=str(path))
     temporary = _write_hidden(path, data, mode)
@@ -197,16 +198,29 @@ def place(source: Path, target: Path) -> None:
     if source.is_symlink():
         _place_link(source, target)
         return
-    if target.exists():
-        if sha256(source) == sha256(target):
-            return
-        raise DestinationOccupied("the name exists with other content", where=str(target))
-    wanted = copy_hidden(source, target)
+    copy(source, target)
+
+
+def copy(source: Path, target: Path) -> str:
+    """Make `target` a verified copy of `source`; its SHA-256 (hex). Never overwrites, may be repeated."""
     temporary = hidden(target)
-    if sha256(temporary) != wanted:
-        raise MoveTrouble("the copy differs from its source", where=str(source), remedy="check the disk")
-    publish(temporary, target)
-    remove(temporary)
+    if target.exists():
+        known = sha256(target)
+        if sha256(source) != known:
+            raise DestinationOccupied("the name exists with other content", where=str(target))
+    else:
+        known = copy_hidden(source, target)
+        if sha256(temporary) != known:
+            raise MoveTrouble("the copy differs from its source", where=str(source), remedy="check the disk")
+        publish(temporary, target)
+    _sweep(temporary)
+    return known
+
+
+def _sweep(temporary: Path) -> None:
+    """Take away what a crash left under a hidden name, once its content stands under the real one."""
+    if temporary.exists():
+        remove(temporary)
 
 
 def _place_link(source: Path, target: Path) -> None:

@@ -22,7 +22,7 @@ class Retired:
     """One file in the trash: where it is, where it came from, why, and the UTC day until which it stays."""
 
     path: Path
-    origin: str
+    origin: Path
     why: str
     until: str
 
@@ -38,9 +38,12 @@ def place_of(tree: DfoTree, day: str, transaction: str, path: Path) -> Path:
     return tree.trash / day[:10] / transaction / inside
 
 
-def index(entries: Iterable[tuple[Path, str, str]], last_day: str, who: str) -> bytes:
-    """The INDEX.json of one transaction: (place in the trash, origin, why) per file."""
-    files = [{"trash": str(place), "origin": origin, "why": why} for place, origin, why in entries]
+def index(tree: DfoTree, entries: Iterable[tuple[Path, Path, str]], top: Path, last_day: str, who: str) -> bytes:
+    """The INDEX.json of one transaction: place in the trash (below `top`), origin, why, per file."""
+    files = [
+        {"trash": str(place.relative_to(top)), "origin": tree.shorten(origin), "why": why}
+        for place, origin, why in entries
+    ]
     return (json.dumps({"until": last_day, "who": who, "files": files}, indent=1) + "\n").encode()
 
 
@@ -54,7 +57,7 @@ def listing(tree: DfoTree) -> list[Retired]:
             continue
         files = content.get("files")
         for entry in files if isinstance(files, list) else ():
-            place = Path(entry["trash"])
+            place = path.parent / entry["trash"]
             if place.exists():
-                found.append(Retired(place, entry["origin"], entry["why"], str(content.get("until", ""))))
+                found.append(Retired(place, tree.expand(entry["origin"]), entry["why"], str(content.get("until", ""))))
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from engine import events as ev
 from engine.atomic import acts, fs
@@ -54,6 +55,7 @@ async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str
     verdicts = Verdicts(context.db)
     heads = reviewed(pool, context.settings)
     known = {ab.name: verdicts.of(ab) for ab in heads}
+    _note(context, [(ab, verdict) for ab in heads if (verdict := known[ab.name])])
     scope = scope_of(pool, only)
     open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL" and ab.name in scope]
     for ab in open_:
@@ -93,7 +95,7 @@ async def _decide(context: Context, verdicts: Verdicts, ab: AB, score: str) -> N
         question.checked(answer.choice, answer.comment)
         verdict = Verdict(WORDS[answer.choice], answer.comment, answer.who, answer.when)
     verdicts.record(ab, verdict)
-    _note(context, ab, verdict)
+    _note(context, [(ab, verdict)])
     context.bus.publish(ev.AbDecided(ab.name, verdict.verdict, verdict.comment, verdict.who, verdict.when))
     _show(context, ab.name, "ACCEPTED" if verdict.verdict == ACCEPTED else "REJECTED", verdict.comment)
 
@@ -119,7 +121,11 @@ def question_about(context: Context, ab: AB, score: str) -> Question:
     reject = Choice("reject", "Reject", "its products stay in $DFS_PRODUCT, with what was made for it alone", True)
     digest = f"score {colour(score)} {score}" if score else "not scored"
     frames = pattern(ab, context.settings)
-    details = (f"kind {kind_name(ab, context.settings) or ab.recipe}", f"PATTERN {frames}", digest)
+    details = (
+        f"kind {kind_name(ab, context.settings) or ab.recipe}",
+        *([f"PATTERN {frames}"] if frames else []),
+        digest,
+    )
     return Question(
         id=Verdicts(context.db).question_id(ab),
         kind=CERTIFY,
@@ -144,13 +150,16 @@ def comment_file(context: Context, date: str) -> str:
     return str(context.tree.lst / "PRODCOM" / f"prod_comment_{date}.txt")
 
 
-def _note(context: Context, ab: AB, verdict: Verdict) -> None:
-    comment = one_line(verdict.comment)
-    if comment:
-        fs.make_dir(context.tree.lst / "PRODCOM")
-        frames = pattern(ab, context.settings)
-        line = f"{ab.name} {ab.raw_type} {frames} {verdict.verdict} {verdict.who} {verdict.when} {comment}"
-        acts.add_line(context.tree, {"path": comment_file(context, ab.date), "line": line})
+def _note(context: Context, decided: Iterable[tuple[AB, Verdict]]) -> None:
+    """Write comments into the comment file, those too that a crash kept from being written."""
+    for ab, verdict in decided:
+        comment = one_line(verdict.comment)
+        if comment:
+            path = Path(comment_file(context, ab.date))
+            frames = pattern(ab, context.settings) or "-"
+            line = f"{ab.name} {ab.raw_type} {frames} {verdict.verdict} {verdict.who} {verdict.when} {comment}"
+            fs.make_dir(path.parent)
+            acts.add_line(context.tree, {"path": str(path), "line": line})
 
 
 def _show(context: Context, name: str, state: str, reason: str) -> None:

@@ -47,7 +47,7 @@ def _retired(plan: MovePlan) -> list[tuple[str, str]]:
 
 def _directories(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: str) -> Iterator[Step]:
     phase = "make directories"
-    retired = [(Path(_bin(tree, transaction, path)), path, why) for path, why in _retired(plan)]
+    retired = [(Path(_bin(tree, transaction, path)), Path(path), why) for path, why in _retired(plan)]
     folders = [*plan.directories, *(str(place.parent) for place, _, _ in retired)]
     if plan.call:
         folders.append(str(tree.job))
@@ -57,7 +57,7 @@ def _directories(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_d
     for folder in dict.fromkeys(folders):
         yield Step(phase, "make_dir", {"path": folder}, f"make {folder}")
     if retired:
-        text = trash.index(retired, last_day, transaction.who).decode()
+        text = trash.index(tree, retired, top, last_day, transaction.who).decode()
         yield Step("note what goes to the trash", "write", {"path": str(top / trash.INDEX), "text": text}, "its index")
 
 
@@ -123,7 +123,12 @@ def _clear(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: st
     for leftover in plan.retired_last:
         yield _away(phase, leftover.path, _bin(tree, transaction, leftover.path))
     for ab in plan.abs:
-        event = {"event": "AbChanged", "ab": ab.name, "state": "MOVED", "reason": f"to {plan.final_dir}"}
+        event = {
+            "event": "AbChanged",
+            "ab": ab.name,
+            "state": "MOVED",
+            "reason": f"to {tree.shorten(Path(plan.final_dir))}",
+        }
         yield _away(phase, ab.source, _bin(tree, transaction, ab.source), event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")

@@ -38,9 +38,9 @@ def kind_name(ab: AB, settings: Settings) -> str:
 
 
 def pattern(ab: AB, settings: Settings) -> str:
-    """PATTERN of a reviewed AB, e.g. DEEP40: the number of frames that go into it."""
+    """PATTERN of a science AB, e.g. DEEP40: the number of frames that go into it; '' for calibrations."""
     frames = sum(entry.tag == ab.raw_type for entry in ab.sof)
-    return settings.certification.pattern.replace("{n}", str(frames))
+    return settings.certification.pattern.replace("{n}", str(frames)) if ab.mode == "SCIENCE" else ""
 
 
 def reviewed(abs_: Iterable[AB], settings: Settings) -> tuple[AB, ...]:

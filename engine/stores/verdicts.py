@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from engine.atomic import fs
 from engine.core.ab import AB
 from engine.stores.answers import Answers
 
@@ -70,6 +71,7 @@ class Verdicts:
             "SELECT verdict, comment, who, at FROM verdicts WHERE question = ? ORDER BY seq DESC LIMIT 1", (question,)
         ).fetchone()
         if not last or Verdict(*last) != verdict:
+            fs.acting("commit", "verdict")
             self._db.execute(
                 "INSERT INTO verdicts (question, verdict, comment, who, at) VALUES (?, ?, ?, ?, ?)",
                 (question, verdict.verdict, verdict.comment, verdict.who, verdict.when),

@@ -67,21 +67,11 @@ class LocalArchive:
         with _troubles(path.name):
             fs.make_dir(self._files)
             known = self._entry(path.name)
-            if known or target.exists():
-                sha = fs.sha256(path)
-                if sha != (known[1] if known else fs.sha256(target)):
-                    raise Duplicate(
-                        "the archive holds this name with other content",
-                        where=path.name,
-                        remedy="give it another name, or find out which of the two is right",
-                    )
-            if not target.exists():
-                sha = fs.copy_hidden(path, target)
-                hidden = fs.hidden(target)
-                if fs.sha256(hidden) != sha:
-                    raise ArchiveTrouble("the copy differs from its source", where=path.name, remedy="check the disk")
-                fs.publish(hidden, target)
-                fs.remove(hidden)
+            if known and not target.exists() and fs.sha256(path) != known[1]:
+                raise DestinationOccupied("the archive holds this name with other content")
+            sha = fs.copy(path, target)
+            if known and sha != known[1]:
+                raise ArchiveTrouble("its file differs from the catalogue", where=path.name, remedy="restore it")
             size = target.stat().st_size
             if not known:
                 fs.acting("commit", f"catalogue {path.name}")
@@ -126,6 +116,10 @@ def _troubles(name: str) -> Iterator[None]:
     except ArchiveTrouble:
         raise
     except DestinationOccupied as trouble:
-        raise Duplicate(trouble.what, where=name, remedy=trouble.remedy) from trouble
+        raise Duplicate(
+            "the archive holds this name with other content",
+            where=name,
+            remedy="give it another name, or find out which of the two is right",
+        ) from trouble
     except (OSError, sqlite3.Error, DfosError) as trouble:
         raise ArchiveTrouble(f"cannot be archived: {trouble}", where=name, remedy="it will be tried again") from trouble

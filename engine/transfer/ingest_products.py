@@ -86,7 +86,8 @@ class _Run:
             if self.items[name].state != INGESTED:
                 await self._one(self.items[name])
             bus.publish(ev.Progressed("ingest", number, len(self.items), self._left(started, number - already, number)))
-        await asyncio.to_thread(self._told_abs)
+        for ab, count in await asyncio.to_thread(self._complete_abs):
+            bus.publish(ev.AbChanged(ab, "INGESTED", f"{count} products in the archive"))
         failed = self.result().failed
         if failed:
             text = f"{len(failed)} of {len(self.items)} products not ingested, first {failed[0][0]}: {failed[0][1]}"
@@ -188,12 +189,15 @@ class _Run:
         seconds = (self.context.clock() - started) / done * (len(self.items) - number)
         return f"{seconds:.0f} s left"
 
-    def _told_abs(self) -> None:
+    def _complete_abs(self) -> list[tuple[str, int]]:
+        """The ABs all of whose products the archive has confirmed, with the number of these."""
         there = {name for name, item in self.items.items() if item.state == INGESTED}
+        found = []
         for ab in _moved_abs(self.context, self.call):
             products = [product.name for product in ab.products if product.state in ("REAL", "EXISTING")]
             if products and there.issuperset(products):
-                self.context.bus.publish(ev.AbChanged(ab.name, "INGESTED", f"{len(products)} products in the archive"))
+                found.append((ab.name, len(products)))
+        return found
 
 
 def _problems(path: Path) -> tuple[str, ...]:

@@ -1,0 +1,152 @@
+"""Ingestion cut before every mutating call, and an archive that fails: nothing is lost, nothing sent twice for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.atomic import fs
+from engine.context import Context
+from engine.errors import ArchiveTrouble
+from engine.release.move_products import move
+from engine.transfer.archives import LocalArchive, Receipt
+from engine.transfer.ingest_products import ingest, log_file
+from tests.released import NIGHT, biases, picture, release_context
+
+
+class PowerCut(BaseException):
+    """The machine is gone."""
+
+
+class Plug:
+    """Pulls the plug before mutating call `at` (0: never); what was not synced yet is torn."""
+
+    def __init__(self, at: int = 0) -> None:
+        self.at = at
+        self.calls = 0
+
+    def __call__(self, verb: str, path: str) -> None:
+        self.calls += 1
+        if self.at and self.calls >= self.at:
+            if self.calls == self.at and verb == "fsync":
+                content = Path(path).read_bytes()
+                Path(path).write_bytes(content[:-20])
+            raise PowerCut(f"{verb} {path}")
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    shared = Path("/dev/shm")
+    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
+    yield root
+    shutil.rmtree(root)
+
+
+def _moved(root: Path) -> None:
+    context = release_context(root)
+    biases(context)
+    asyncio.run(move(context, "CALIB", NIGHT))
+    context.db.close()
+
+
+def _ingested(root: Path, plug: Plug) -> bool:
+    context = release_context(root)
+    try:
+        with fs.probed(plug):
+            result = asyncio.run(ingest(context, "CALIB", NIGHT))
+        assert not result.failed
+    except PowerCut:
+        return False
+    finally:
+        context.db.close()
+    return True
+
+
+def _all(root: Path) -> dict[str, str]:
+    """The tree, the catalogue's content, and the log without its attempt numbers."""
+    found = picture(root / "account")
+    log = next((root / "account" / "lst").glob("list_ingest_*"))
+    found[f"lst/{log.name}"] = "\n".join(
+        sorted(re.sub(r" \d+ (\w+)$", r" \1", line) for line in log.read_text().splitlines())
+    )
+    with sqlite3.connect(root / "account" / "archive" / "catalogue.sqlite") as db:
+        found["catalogue"] = repr(db.execute("SELECT * FROM catalogue ORDER BY name").fetchall())
+    db.close()
+    return found
+
+
+def test_power_cut_before_every_call(memory: Path) -> None:
+    template, whole = memory / "template", memory / "whole"
+    _moved(template)
+    shutil.copytree(template, whole)
+    plug = Plug()
+    assert _ingested(whole, plug)
+    wanted = _all(whole)
+    assert plug.calls > 30
+    for at in range(1, plug.calls + 1):
+        root = memory / "cut"
+        shutil.copytree(template, root)
+        assert not _ingested(root, Plug(at))
+        assert _ingested(root, Plug())
+        assert _all(root) == wanted, f"cut before call {at} of {plug.calls}"
+        again = Plug()
+        assert _ingested(root, again)
+        assert again.calls == 0, "a second run of a finished ingestion changes nothing"
+        shutil.rmtree(root)
+
+
+class Flaky(LocalArchive):
+    """An archive whose disk is full for the first `fails` calls."""
+
+    def __init__(self, context: Context, fails: int) -> None:
+        super().__init__(context.tree.root / "archive", context.utc)
+        self.fails = fails
+        self.stored: list[str] = []
+
+    async def store(self, path: Path) -> Receipt:
+        if self.fails:
+            self.fails -= 1
+            raise ArchiveTrouble("no space left on the archive")
+        self.stored.append(path.name)
+        return await super().store(path)
+
+
+async def test_three_tries_then_failed_and_the_call_stays(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    biases(context)
+    await move(context, "CALIB", NIGHT)
+    archive = Flaky(context, fails=4)
+    result = await ingest(context, "CALIB", NIGHT, archive)
+    assert [name for name, _ in result.failed] == ["MU_MBIA_141022A_SCI1.0.fits"]
+    assert "no space" in result.failed[0][1] and "3 times" in result.failed[0][1]
+    assert len(result.confirmed) == 2
+    assert (context.tree.job / "JOBS_INGEST").read_text() == f"ingestProducts -m CALIB -d {NIGHT}\n"
+    lines = log_file(context, "CALIB", NIGHT).read_text().splitlines()
+    assert [line.split()[4] for line in lines if "SCI1.0.fits" in line] == ["1", "2", "3", "1", "2", "1"]
+    archive.stored.clear()
+    assert not (await ingest(context, "CALIB", NIGHT, archive)).failed
+    assert archive.stored == ["MU_MBIA_141022A_SCI1.0.fits"], "only the missing one is sent again"
+    assert (context.tree.job / "JOBS_INGEST").read_text() == ""
+
+
+class Liar(LocalArchive):
+    """An archive that takes everything and keeps nothing."""
+
+    async def store(self, path: Path) -> Receipt:
+        return Receipt(path.name, path.stat().st_size, "0" * 64)
+
+
+async def test_success_is_what_the_archive_answers_afterwards(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    biases(context)
+    await move(context, "CALIB", NIGHT)
+    result = await ingest(context, "CALIB", NIGHT, Liar(context.tree.root / "archive", context.utc))
+    assert len(result.failed) == 3
+    assert "nothing" in result.failed[0][1]
