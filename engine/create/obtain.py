@@ -86,14 +86,15 @@ def obtained(tree: DfoTree, mode: str, date: str, proposed: tuple[AB, ...]) -> O
     return Obtained(tuple(new), tuple(kept), tuple(moved))
 
 
-def source(context: Context, pool: str) -> Path | None:
-    """The directory of the source branch for a pool; None when the instance makes its ABs elsewhere.
+def source(context: Context, run_id: str, date: str) -> Path | None:
+    """The directory of the source branch for a pool; None when its ABs are made elsewhere.
 
     DfosError when it is configured and not there.
     """
-    if not context.settings.ab_source:
+    by_run = context.settings.pool == "run"
+    if not context.settings.ab_source or (by_run and not run_id):
         return None
-    place = context.tree.expand(context.settings.ab_source) / pool
+    place = context.tree.expand(context.settings.ab_source) / (run_id if by_run else date)
     if not place.is_dir():
         raise DfosError(
             "no ABs were prepared for this pool", where=str(place), remedy="check ab_source, or prepare the ABs first"
@@ -101,14 +102,16 @@ def source(context: Context, pool: str) -> Path | None:
     return place
 
 
-async def obtain(context: Context, mode: str, date: str, pool: str, pgis: Pgis) -> Obtained:
+async def obtain(context: Context, mode: str, date: str, run_id: str, only: str, pgis: Pgis) -> Obtained:
     """Obtain the ABs of a pool and write what is new, the AB_list and the job plan."""
-    place = source(context, pool)
+    place = source(context, run_id, date)
     store = AbStore(context.tree)
     found = await asyncio.to_thread(_read_all, place, context) if place else []
     complete = tuple(found)
     if pgis.ab_pgi and found:
         complete = checked_abs(context.settings.plugins.AB_PGI, found, pgis.ab_pgi.propose(complete))
+    if only and complete:
+        complete = tuple(restricted(list(complete), only))
     result = obtained(context.tree, mode, date, complete)
     for ab in result.new:
         store.write(ab)

@@ -72,9 +72,10 @@ class Attempt:
 class Attempts:
     """Attempts and rows in the engine's database. Nothing is durable before `flush` returns."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, *, readonly: bool = False) -> None:
         self.db = db
-        db.executescript(_TABLES)
+        if not readonly:
+            db.executescript(_TABLES)
         self._id: int = db.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
         self._change: int = db.execute("SELECT coalesce(max(change), 0) FROM ab_rows").fetchone()[0]
         self._pending: list[tuple[str, tuple[object, ...]]] = []

@@ -6,6 +6,7 @@ simply carried out again.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -15,17 +16,19 @@ from engine import events as ev
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
-from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin
+from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
-from engine.release.move_products import move_products
+from engine.release.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 from engine.transfer.ingest_products import ingest
+from engine.transfer.jobs_ingest import Call, queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class _Run:
         self.at_work = at_work
         self.store = AbStore(context.tree)
         self.failed = 0
+        self.bad: set[str] = set()
         self.notes: list[str] = []
 
     async def carry_out(self) -> Ended:
@@ -100,7 +104,7 @@ class _Run:
         await self._recovered()
         if "C" in order.parts:
             self._phase("create", f"the ABs of {order.pool}")
-            await obtain(self.context, order.mode, order.date, order.run_id or order.date, self.plugins.create)
+            await obtain(self.context, order.mode, order.date, order.run_id, order.only, self.plugins.create)
         if "P" in order.parts:
             outcome = await self._processed()
             if outcome.how != "ended":
@@ -144,8 +148,8 @@ class _Run:
         outcome = await process_pool(
             self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work
         )
-        self.failed = len(outcome.failed) + len(outcome.blocked) + len(outcome.interrupted) + len(self.store.refused)
-        self.failed += len(outcome.waiting)
+        self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
+        self.failed = len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
         return outcome
 
@@ -182,18 +186,32 @@ class _Run:
         if certified.parked:
             return certified.parked
         self._phase("move", f"{order.pool}")
-        moved = await move_products(self.context, order.mode, order.date, special=self.plugins.special)
-        self.notes.append(f"{moved.moved} products moved")
+        plugin = self._withheld if self.plugins.special else None
+        moved = await move(self.context, order.mode, order.date, scores=scores, plugin=plugin, only=order.only)
+        self.failed += len(set(moved.unfinished) - self.bad)
+        self.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")
         return ()
+
+    async def _withheld(self, plan: MovePlan) -> dict[str, str]:
+        """What the SPECIAL_PLUGIN takes away, of the products that would move."""
+        name = self.context.settings.move.special_plugin
+        if self.plugins.special is None:
+            return {}
+        files = tuple(fate.product.pipefile for fate in plan.of(MOVE))
+        found = await asyncio.to_thread(self.plugins.special.keep, self.order.mode, self.order.date, files)
+        return {file: f"withheld by {name}" for file in checked_withheld(name, files, found)}
 
     # --- I --------------------------------------------------------------------------------
 
     async def _ingested(self) -> None:
+        call = Call(self.order.mode, self.order.date)
+        if self.order.parts != "I" and call not in queued(self.context.tree):
+            return
         self._phase("ingest", f"{self.order.mode} {self.order.date}")
         done = await ingest(self.context, self.order.mode, self.order.date)
         self.failed += len(done.failed)
         refused = f", {len(done.failed)} refused" if done.failed else ""
-        self.notes.append(f"{len(done.ingested)} products in the archive{refused}")
+        self.notes.append(f"{len(done.confirmed)} products in the archive{refused}")
 
     def _phase(self, name: str, text: str) -> None:
         self.context.bus.publish(ev.PhaseStarted(name, text))
