@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,13 +78,12 @@ def build_account(root: Path, spec: DemoSpec, progress: Callable[[str], None]) -
         raise UsageTrouble(
             f"{root} is there and is no demo account: nothing was touched", remedy="choose another --root"
         )
-    scratch = root.with_name(f".{root.name}.building")
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
-        _fill(scratch, root, spec, progress)
-        scratch.rename(root)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as scratch:
+            _fill(Path(scratch) / root.name, root, spec, progress)
+            (Path(scratch) / root.name).rename(root)
     except OSError as trouble:
-        shutil.rmtree(scratch, ignore_errors=True)
         raise DfosError(
             f"the demo account could not be built: {trouble.strerror or trouble}",
             where=str(root),
@@ -100,6 +99,12 @@ def _size(spec: DemoSpec) -> str:
 def _reused(root: Path) -> DemoAccount:
     try:
         stored = json.loads((root / MARKER).read_text("utf-8"))
+        if stored["root"] != str(root):
+            raise DfosError(
+                f"this demo account was built as {stored['root']}; its .dfosrc still points there",
+                where=str(root),
+                remedy="move it back, or remove it and build a new one",
+            )
         return _account(root, DemoSpec(**stored["spec"]), reused=True)
     except (ValueError, KeyError, TypeError):
         raise DfosError(
@@ -136,8 +141,8 @@ def _fill(scratch: Path, root: Path, spec: DemoSpec, progress: Callable[[str], N
     _write_frames(there, (*biases, *taken), progress)
     _write_calibrations(there, progress)
     _write_abs(there, fields, biases, taken, progress)
-    (scratch / TRUTH).write_text(json.dumps(_truth(fields, taken), indent=1) + "\n", "utf-8")
-    (scratch / MARKER).write_text(json.dumps({"spec": asdict(spec)}) + "\n", "utf-8")
+    (scratch / TRUTH).write_text(json.dumps(truth_of(fields, taken), indent=1) + "\n", "utf-8")
+    (scratch / MARKER).write_text(json.dumps({"root": str(root), "spec": asdict(spec)}) + "\n", "utf-8")
 
 
 def _write_frames(there: DfoTree, frames: tuple[Exposure, ...], progress: Callable[[str], None]) -> None:
@@ -187,7 +192,8 @@ def _write_abs(
     progress(f"1 AB for CALIB {night.BIAS_NIGHT}, {len(deep)} ABs of run {night.RUN} in {text.BRANCH}")
 
 
-def _truth(fields: tuple[Target, ...], taken: tuple[Exposure, ...]) -> dict[str, object]:
+def truth_of(fields: tuple[Target, ...], taken: tuple[Exposure, ...]) -> dict[str, object]:
+    """What `truth.json` holds: stars (arcsec, flux units) and pointing errors (arcsec) as they were injected."""
     from engine.demo import night
     from engine.demo.frames import SEEING
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from engine.demo.frames import chip_header, read_header
+from engine.demo.frames import chip_header, read_header, write_new
 from engine.demo.instrument import MODE, MUSE, READ_NAME, SKY_LINES
 
 _DATE = "2014-10-20T15:00:00"
@@ -50,7 +50,7 @@ def write(calib: CalibFile, directory: Path) -> Path:
         header[key] = value
     if calib.catg in _WHOLE:
         del header["EXTNAME"]
-    fits.HDUList([primary, *calib.make()]).writeto(path, checksum=True)
+    write_new([primary, *calib.make()], path)
     return path
 
 

@@ -10,6 +10,7 @@ every product (PRO RECi PIPE ID) that it is a stand-in. Needs numpy and astropy.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -64,7 +65,11 @@ def main(argv: Sequence[str]) -> int:
         return trouble.status
     if not options.recipe or options.flags & {"version", "help", "recipes", "man-page", "params"}:
         return _asked(options)
-    return _call(options, argv)
+    try:
+        return _call(options, argv)
+    except OSError as trouble:
+        sys.stderr.write(f"[ ERROR ] esorex: cannot write here: {trouble}\n")
+        return 255
 
 
 def _options(argv: Sequence[str]) -> _Options:
@@ -151,7 +156,10 @@ def _run(options: _Options, log: Log) -> int:
     idle = [option for option in options.recipe_options if option[2:].partition("=")[0] not in params.HEEDED[recipe]]
     if idle:
         log.info(f"without effect in the stand-in: {' '.join(idle)}")
-    products = _recipe(recipe)(frames.Call(recipe, given, sof, log))
+    try:
+        products = _recipe(recipe)(frames.Call(recipe, given, sof, log))
+    except (LookupError, ValueError, TypeError, ArithmeticError, MemoryError) as trouble:
+        raise RecipeFailed(f"the inputs cannot be used: {type(trouble).__name__}: {trouble}") from trouble
     log.who = "esorex"
     _deliver(options, products, log)
     log.info(f"Recipe operation(s) took {time.monotonic() - started:14.3g} seconds to complete.")
@@ -195,4 +203,5 @@ def _deliver(options: _Options, products: Sequence[Product], log: Log) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # like esorex: ends at once, `.logfile` stays
     sys.exit(main(sys.argv[1:]))

@@ -49,9 +49,7 @@ def muse_scibasic(call: Call) -> list[Product]:
         raise RecipeFailed("No valid raw tag(s) found!")
     calibs = {}
     for tag in ("MASTER_BIAS", "MASTER_FLAT"):
-        frame = call.calib(tag)
-        assert frame is not None  # noqa: S101 - calib() raises
-        with call.open(frame) as file:
+        with call.open(call.calib(tag)) as file:
             calibs[tag] = np.array(file["DATA"].data, dtype=float)
     tables = [call.table(tag) for tag in ("TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE")]
     products = []

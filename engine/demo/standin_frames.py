@@ -91,12 +91,12 @@ class Call:
         """The frames with one of these tags, in SOF order."""
         return [frame for frame in self.frames if frame.tag in tags]
 
-    def calib(self, tag: str, required: bool = True) -> Frame | None:
-        """The calibration with this tag; RecipeFailed when it is required and not there."""
+    def calib(self, tag: str) -> Frame:
+        """The calibration with this tag; RecipeFailed when it is not there."""
         found = self.tagged(tag)
-        if not found and required:
+        if not found:
             raise RecipeFailed(f'Required 1, found 0 frames with tag "{tag}" with IFU 1')
-        return found[0] if found else None
+        return found[0]
 
     def open(self, frame: Frame) -> Any:
         """The opened FITS file of a frame; RecipeFailed when it cannot be read as FITS."""
@@ -111,15 +111,14 @@ class Call:
 
     def table(self, tag: str) -> Any:
         """The first table of a calibration."""
-        frame = self.calib(tag)
-        assert frame is not None  # noqa: S101 - calib() raises
-        with self.open(frame) as file:
+        with self.open(self.calib(tag)) as file:
             return file[1].data.copy()
 
 
 def image(data: np.ndarray[Any, Any], name: str, unit: str = "", cards: dict[str, Value] | None = None) -> Any:
     """An image extension."""
-    hdu = fits.ImageHDU(data, name=name)
+    hdu = fits.ImageHDU(data)
+    hdu.header["EXTNAME"] = name  # not by `name=`, which would write it in capitals
     if unit:
         hdu.header["BUNIT"] = unit
     hdu.header.update(cards or {})

@@ -87,10 +87,9 @@ def given(call: Call) -> SkyModel:
 
 
 def _lsf(call: Call) -> tuple[Array, Array]:
-    frame = call.calib("LSF_PROFILE", required=False)
-    if frame is None:
+    if not call.tagged("LSF_PROFILE"):
         raise RecipeFailed("Missing required LSF frames for sky model")
-    with call.open(frame) as file:
+    with call.open(call.calib("LSF_PROFILE")) as file:
         hdu = file["LSF_PROFILE"]
         header, profile = hdu.header, np.asarray(hdu.data, dtype=float).mean(axis=(0, 1))
     offsets = header["CRVAL1"] + header["CD1_1"] * (np.arange(profile.size) + 1 - header["CRPIX1"])

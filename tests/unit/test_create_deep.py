@@ -27,7 +27,9 @@ PARAMS = {
 def frame(minute: int, kind: str = "OBJECT", day: int = 22) -> Frame:
     stamp = f"2014-10-{day:02d}T{minute // 60:02d}:{minute % 60:02d}:00.000"
     mjd = 56952.0 + (day - 22) + minute / 1440
-    return Frame(f"MUSE.{stamp}", f"2014-10-{day:02d}", kind, mjd, 600.0, "1134385", "094.A-0116(B)", ("INS_MODE=WFM-NOAO-N",))
+    return Frame(
+        f"MUSE.{stamp}", f"2014-10-{day:02d}", kind, mjd, 600.0, "1134385", "094.A-0116(B)", ("INS_MODE=WFM-NOAO-N",)
+    )
 
 
 def target(name: str, objects: int, skies: int, day: int = 22) -> DeepTarget:
@@ -85,7 +87,12 @@ def test_a_dal_ab_says_which_dpc_ab_it_was_made_from():
     (dal,), (dpc,) = by_tag(proposed, "dal"), by_tag(proposed, "dpc")
     assert dal.get("CREATED_BY") == f"pgi_phoenix_MUSE_AB_deep from {dpc.name}"
     assert [entry.tag for entry in dal.sof] == ["IMAGE_FOV"] * 3
-    assert (dal.raw_type, dal.root, dal.target, dal.run_id) == ("IMAGE_FOV", f"r.{dal.name[:-3]}", "NGC300", "094.A-0116B")
+    assert (dal.raw_type, dal.root, dal.target, dal.run_id) == (
+        "IMAGE_FOV",
+        f"r.{dal.name[:-3]}",
+        "NGC300",
+        "094.A-0116B",
+    )
     assert [product.catg for product in dal.products] == ["OFFSET_LIST", "PREVIEW_FOV", *["SOURCE_LIST"] * 3]
     assert dal.params == PARAMS["align"]
 
