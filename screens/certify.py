@@ -395,12 +395,11 @@ class Certify(Screen[None]):
             self._draw()
             return
         self.query_one(CommentField).value = ""
-        done = f"{ab.removesuffix('.ab')} {STATES[self.sitting.state(ab)].word}, u takes it back"
-        following = self.sitting.next_undecided(ab)
+        following, done = self.sitting.next_undecided(ab), STATES[self.sitting.state(ab)].word
         if following:
-            self._show(following, done)
+            self._show(following, f"{ab.removesuffix('.ab')} {done}, u takes it back")
         else:
-            self._show(ab, f"{done}; all {len(self.sitting.names)} are decided, esc leaves")
+            self._show(ab, f"{done}; all {len(self.sitting.names)} are decided. u takes it back, esc leaves")
 
     async def _answer(self, ab: str, number: int, choice: str, comment: str) -> str:
         """Have an answer saved; '' or why it was not."""

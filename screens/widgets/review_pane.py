@@ -60,7 +60,7 @@ class ReviewPane(Horizontal):
         """A larger terminal gets a larger picture, at most 4:3."""
         width, height = event.size
         tall = max(1, height - 1) * 2
-        self.query_one("#left").styles.width = max(min(_LEFT, width // 2), min(width * 45 // 100, tall * 4 // 3))
+        self.query_one("#left").styles.width = max(min(_LEFT, width // 2), min(width * 43 // 100, tall * 4 // 3))
         self.call_after_refresh(self._again)
 
     # --- what a screen asks -------------------------------------------------------------------
