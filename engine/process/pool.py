@@ -21,7 +21,8 @@ LAST_RANK = 99  # of ABs that are of no kind in the profile
 class Entry:
     """One AB in the pool: what it is, where it stands, what it still waits for.
 
-    `missing` counts parents of the pool that are not done; `awaited` names one of them for the
+    `rank` is its kind's, or that of what depends on it when that is lower: a barrier must not hold
+    what it waits for. `missing` counts parents of the pool that are not done; `awaited` names one of them for the
     operator; `outside` says which AB of another pool holds it. Times are seconds since 1970.
     """
 
@@ -33,6 +34,7 @@ class Entry:
     raw_type: str
     target: str
     order: int
+    rank: int
     parents: tuple[str, ...]
     children: tuple[str, ...]
     status: str
@@ -80,7 +82,7 @@ def pool_of(abs_: Iterable[AB], settings: Settings) -> tuple[dict[str, Entry], l
             kind = others.setdefault(name, Kind(name, ab.recipe, ab.tag, (), LAST_RANK, 1))
             unknown += [] if ab.runs_no_recipe else [ab.name]
         entries[ab.name] = Entry(
-            ab.name, ab.mode, ab.date, kind, ab.recipe, ab.raw_type, ab.target, 0, (), (), ab.status
+            ab.name, ab.mode, ab.date, kind, ab.recipe, ab.raw_type, ab.target, 0, kind.rank, (), (), ab.status
         )
         slim.append(_slim(ab))
     plan = cascade(slim, {name: entry.kind.rank for name, entry in entries.items()})
@@ -89,6 +91,8 @@ def pool_of(abs_: Iterable[AB], settings: Settings) -> tuple[dict[str, Entry], l
         entry = entries[name]
         entry.order, entry.parents, entry.children = order, plan.parents[name], plan.children[name]
         pool[name] = entry
+    for entry in reversed(pool.values()):
+        entry.rank = min([entry.rank, *(pool[child].rank for child in entry.children)])
     return pool, unknown
 
 

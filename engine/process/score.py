@@ -14,6 +14,7 @@ from engine.core.score import GREEN, GREY, RED, Score
 from engine.headers.cards import keywords
 
 _MATCH_ARCSEC = 1.0  # sources of two exposures further apart are different ones
+_LEVELS = (-1000.0, 65535.0)  # of a master bias; near 0 after overscan subtraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,10 @@ def _level(subject: Subject, catgs: Mapping[str, Sequence[Path]]) -> list[Score]
     data = _data(catgs["MASTER_BIAS"][0])
     finite = float(numpy.isfinite(data).mean())
     level = float(numpy.nanmedian(data)) if finite else float("nan")
-    good = finite > 0.99 and 0.0 < level < 65535.0
-    return [Score("level", f"{level:.1f}, {finite:.1%} valid", "0 to 65535", GREEN if good else RED)]
+    good = finite > 0.99 and _LEVELS[0] < level < _LEVELS[1]
+    return [
+        Score("level", f"{level:.1f}, {finite:.1%} valid", f"{_LEVELS[0]:g} to {_LEVELS[1]:g}", GREEN if good else RED)
+    ]
 
 
 def _data(path: Path) -> Any:

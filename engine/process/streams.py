@@ -84,7 +84,7 @@ class Streams:
             known = rows.get(entry.ab, {})
             self._first_state(entry, known.get("state", ""), known.get("reason", ""))
             if entry.state not in _ENDED:
-                pool[entry.kind.rank] += 1
+                pool[entry.rank] += 1
             self._publish_seen(entry, known)
         for name in self._unknown:
             kind = self.entries[name].kind.name
@@ -222,7 +222,7 @@ class Streams:
 
     def _ready(self, entry: Entry) -> None:
         heap = self._groups.setdefault((entry.kind.name, entry.mode, entry.date), [])
-        heapq.heappush(heap, (entry.kind.rank, entry.order, entry.ab))
+        heapq.heappush(heap, (entry.rank, entry.order, entry.ab))
         self._fresh.append(entry)
 
     def _best(self) -> list[tuple[int, int, str]] | None:
@@ -475,6 +475,8 @@ class Streams:
     def _order(self, mode: str, text: str) -> None:
         if self.mode == "aborting":
             raise UsageTrouble("the run is being aborted", remedy="start it again afterwards")
+        if self._over is not None and self._over.done():
+            raise UsageTrouble("the run is over", remedy="start it again")
         self._change_mode(mode, text)
         for heap in self._groups.values():
             self._fresh += [self.entries[item[2]] for item in heap]
@@ -546,8 +548,8 @@ class Streams:
                 continue
             if held:
                 self._set(entry, "PAUSED", held)
-            elif self._barred(entry.kind.rank, entry.mode, entry.date):
-                self._set(entry, "SLOT", f"waits until all before rank {entry.kind.rank} have ended")
+            elif self._barred(entry.rank, entry.mode, entry.date):
+                self._set(entry, "SLOT", f"waits until all before rank {entry.rank} have ended")
             else:
                 self._set(entry, "SLOT", "waits for a stream")
 
@@ -567,14 +569,14 @@ class Streams:
         if old == state and entry.reason == reason and not stream:
             return
         if (old in _ENDED) != (state in _ENDED):
-            self._unfinished[(entry.mode, entry.date)][entry.kind.rank] += 1 if old in _ENDED else -1
+            self._unfinished[(entry.mode, entry.date)][entry.rank] += 1 if old in _ENDED else -1
             if self.context.settings.barriers and state in _ENDED:
                 self._unbar(entry)
         entry.state, entry.reason = state, reason
         self.context.bus.publish(ev.AbChanged(entry.ab, state, reason, stream, started, duration))
 
     def _unbar(self, entry: Entry) -> None:
-        if not self._unfinished[(entry.mode, entry.date)][entry.kind.rank]:
+        if not self._unfinished[(entry.mode, entry.date)][entry.rank]:
             for heap in self._groups.values():
                 self._fresh += [self.entries[item[2]] for item in heap]
 
