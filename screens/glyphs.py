@@ -148,14 +148,12 @@ def wrapped(text: str, width: int) -> list[str]:
     lines: list[str] = []
     line = ""
     for word in text.split(" "):
-        while width_of(word) > width > 0:
-            cut = max(1, width - width_of(line) - bool(line)) if line else width
-            head = set_cell_size(word, cut).rstrip(" ") or word[0]
-            lines.append(f"{line} {head}" if line else head)
-            line, word = "", word[len(head) :]
         if line and width_of(line) + 1 + width_of(word) > width:
             lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
+            line = ""
+        while width_of(word) > max(1, width):
+            head = set_cell_size(word, width).rstrip(" ") or word[0]
+            lines.append(head)
+            word = word[len(head) :]
+        line = f"{line} {word}" if line else word
     return [*lines, line]

@@ -56,7 +56,7 @@ class Measure:
 
 def columns_for(width: int, measure: Measure) -> tuple[Column, ...]:
     """The columns that fit into `width` cells: state always, the others by what they are worth."""
-    ab = Column("ab", "AB", measure.name)
+    ab = Column("ab", "AB", max(8, min(measure.name, width - LEAD - 1 - 14)))
     kind = Column("kind", "kind", measure.kind)
     target = Column("target", "target", measure.target)
     stream = Column("stream", "str", 3, right=True)
@@ -65,20 +65,20 @@ def columns_for(width: int, measure: Measure) -> tuple[Column, ...]:
     recipe = Column("recipe", "recipe", measure.recipe)
     started = Column("started", "started", 11, right=True)
     chosen = [ab]
-    room = width - LEAD - measure.name - 1 - 14  # the state is never narrower than 14
+    room = width - LEAD - ab.width - 1 - 14  # the state is never narrower than 14
     for column in (time, kind, target, score, stream):
         if room >= column.width + 1:
             chosen.append(column)
             room -= column.width + 1
     for column, spare in ((recipe, 10), (started, 8)):
-        if len(chosen) == 6 and room >= column.width + 1 + spare:
+        if len(chosen) >= 6 and room >= column.width + 1 + spare:
             chosen.append(column)
             room -= column.width + 1
     state = 14 + room
     message = 0
-    if len(chosen) == 8 and state >= 60:
-        message = state - 1 - 34
-        state = 34
+    if len(chosen) == 8 and state >= 48:
+        message = state - 1 - 28
+        state = 28
     picked = {column.name: column for column in chosen}
     picked["state"] = Column("state", "state", state)
     if message:

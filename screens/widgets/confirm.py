@@ -37,7 +37,7 @@ class Confirm(ModalScreen[bool]):
     def __init__(self, title: str, text: Sequence[str], do: str, leave: str, glyphs: Glyphs) -> None:
         super().__init__()
         self._title = title
-        self._text = [part for line in text for part in wrapped(glyphs.clean(line), WIDTH - 2)]
+        self._text = [part for line in text for part in _indented(glyphs.clean(line))]
         self._choices = (leave, do)
         self._at = 0
         self._glyphs = glyphs
@@ -75,3 +75,9 @@ class Confirm(ModalScreen[bool]):
             lines.append([(f"{mark} {choice} ", theme.SELECTED if chosen else None)])
         lines += [[], [("enter choose   arrows the other one   esc leave it as it is", theme.DIM)]]
         self.query_one(LineBlock).say(lines)
+
+
+def _indented(line: str) -> list[str]:
+    body = line.lstrip(" ")
+    indent = " " * (len(line) - len(body))
+    return [indent + part for part in wrapped(body, WIDTH - 2 - len(indent))]

@@ -20,6 +20,7 @@ from screens.glyphs import UNICODE, Glyphs, width_of
 
 Span = tuple[str, Style | None]
 Spans = Sequence[Span]
+_NO_STYLE = Style()
 
 
 def strip_of(spans: Spans, width: int, glyphs: Glyphs = UNICODE, fill: Style | None = None) -> Strip:
@@ -119,8 +120,11 @@ class LineWidget(Widget):
                 self._drawn[y] = new
                 changed.append(Region(0, y, end, 1))
         if changed:
-            super().refresh(*changed)
+            self._redraw_lines(changed)
         return len(changed)
+
+    def _redraw_lines(self, regions: Sequence[Region]) -> None:
+        super().refresh(*regions)
 
     def _strip(self, y: int, width: int) -> Strip:
         strip = self._drawn.get(y)
@@ -129,7 +133,10 @@ class LineWidget(Widget):
         return strip
 
     def _filtered(self, strip: Strip) -> Strip:
-        for line_filter in self.app.get_line_filters():
+        filters = self.app.get_line_filters()
+        if filters:  # they want a style everywhere; without filters none is shorter
+            strip = Strip([Segment(text, style or _NO_STYLE) for text, style, _ in strip], strip.cell_length)
+        for line_filter in filters:
             strip = strip.apply_filter(line_filter, self.background_colors[1])
         return strip
 

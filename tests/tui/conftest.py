@@ -167,8 +167,8 @@ class FakeLibrary:
 
     async def log(self, ab: str, offset: int = 0) -> LogPart:
         self._asked("log", ab)
-        data = self.logs.get(ab, "").encode()
-        return LogPart(data[offset:].decode(), len(data), ab in self.growing, f"{ab}.log")
+        data = self.logs.get(ab, "").encode("utf-8", "surrogateescape")
+        return LogPart(data[offset:].decode("utf-8", "surrogateescape"), len(data), ab in self.growing, f"{ab}.log")
 
     async def ab_text(self, ab: str) -> str:
         self._asked("ab_text", ab)
@@ -203,7 +203,7 @@ class Host(App[None]):
     """Mounts one screen; folds events into the link's board; keeps the wishes that reached it."""
 
     def __init__(self, screen: Screen[object], link: FakeLink) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)
         self.first = screen
         self.link = link
         self.wishes: list[object] = []

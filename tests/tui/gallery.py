@@ -10,7 +10,7 @@ from engine import events as ev
 from engine.questions import Choice, Question
 from screens.ab_monitor import AbMonitor
 from screens.links import Slot
-from tests.tui.conftest import FakeLibrary, FakeLink, Host, ab_seen, certify_question, deep_run, run_started
+from tests.tui.conftest import FakeLibrary, FakeLink, Host, certify_question, deep_run, run_started
 
 
 def night(link: FakeLink, now: float) -> None:
