@@ -15,8 +15,8 @@ PATIENCE = 30.0  # seconds an engine may take to listen
 
 
 def command(root: Path) -> list[str]:
-    """The command that runs an engine for an account."""
-    return [sys.executable, "-m", "console", "serve", "--root", str(root)]
+    """The command that runs an engine for an account. -P: the account's own `config` directory is no package."""
+    return [sys.executable, "-P", "-m", "console", "serve", "--root", str(root)]
 
 
 def start(tree: DfoTree) -> subprocess.Popen[bytes]:

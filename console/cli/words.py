@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from console import VERSION
@@ -11,11 +12,20 @@ if TYPE_CHECKING:
     from config.tree import DfoTree
 
 
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """Help of the terminal's width. Finds the width itself: argparse would import shutil for it, which is slow."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns
+        except (OSError, ValueError):
+            columns = 80
+        super().__init__(prog, width=max(40, columns - 2))
+
+
 def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
     """A parser with `-h`, `-v` and `--root`."""
-    made = argparse.ArgumentParser(
-        prog=prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = argparse.ArgumentParser(prog=prog, description=description, epilog=epilog, formatter_class=_Layout)
     made.add_argument("-v", "--version", action="version", version=f"{prog} {VERSION}")
     made.add_argument(
         "--root", metavar="DIR", help="the account; default: $DFOS_ROOT, else the .dfosrc found from here"
@@ -42,7 +52,6 @@ def add_pool(made: argparse.ArgumentParser, *, mode_needed: bool = True) -> None
 
 def tree(root: str | None) -> DfoTree:
     """The directories of the account a command works on; ConfigTrouble names what is missing."""
-    import os
     from pathlib import Path
 
     from console.account import find_root, open_tree
