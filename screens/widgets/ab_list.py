@@ -43,6 +43,7 @@ class AbList(LineWidget, can_focus=True):
         self.stale = True  # the order is to be made anew
         self._clock = clock
         self._wanted = ""  # the AB the operator chose; survives a filter that hides it
+        self._chosen = False  # the operator has moved the cursor
         self._shown = ""
         self._columns: tuple[Column, ...] = ()
         self._columns_for = (0, Measure())
@@ -72,6 +73,7 @@ class AbList(LineWidget, can_focus=True):
         if not names:
             return
         index = max(0, min(index, len(names) - 1))
+        self._chosen = True
         before, self.cursor = self.cursor, index
         self._wanted = names[index]
         if self._scrolled_to_cursor():
@@ -91,6 +93,7 @@ class AbList(LineWidget, can_focus=True):
         if top == self.top:
             self.go_to(0 if pages < 0 else len(self.order.names) - 1)
             return
+        self._chosen = True
         self.cursor += top - self.top
         self.top = top
         self._wanted = self.order.names[self.cursor]
@@ -154,14 +157,19 @@ class AbList(LineWidget, can_focus=True):
     def sort_next(self) -> str:
         """Sort by the next key; the words for it."""
         words = self.order.next_sort()
-        self.reorder()
+        self._reordered_by_key()
         return words
 
     def float_failures(self) -> bool:
         """Failures up, or back into the sort order; True when they are up now."""
         self.order.failures_first = not self.order.failures_first
-        self.reorder()
+        self._reordered_by_key()
         return self.order.failures_first
+
+    def _reordered_by_key(self) -> None:
+        if not self._chosen:  # nothing was selected on purpose: show what came to the top
+            self._wanted, self.cursor, self.top = "", 0, 0
+        self.reorder()
 
     def filter(self, text: str) -> None:
         """List only what matches; '' lists all."""

@@ -214,6 +214,17 @@ async def test_failures_float_up_and_f_jumps_around_the_end(library: FakeLibrary
         assert found == ["FAILED", "BLOCKED", "BLOCKED", "FAILED"]
 
 
+async def test_failures_floated_up_are_in_sight_unless_an_ab_was_chosen(library: FakeLibrary) -> None:
+    link = FakeLink()
+    link.fold(*deep_run(40))
+    link.fold(ev.AbChanged(list(link.board.rows)[60], "FAILED", "no flat"))
+    async with monitor(link, library) as (app, screen, pilot):
+        await pilot.press("F")
+        assert "FAILED no flat" in screen_text(app)[4]
+        await pilot.press("F", "G", "F")
+        assert screen.list.current.kind == "combine"
+
+
 async def test_no_failure_is_said(library: FakeLibrary) -> None:
     link = FakeLink()
     link.fold(*deep_run(2))
