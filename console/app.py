@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.screen import Screen
 
 from engine.board import Change
 from engine.errors import DfosError
@@ -17,6 +18,7 @@ from screens.certify import Certify
 from screens.links import EngineLink, Library
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.questions import Questions
+from screens.theme import DFOS
 
 PULSE = 0.1  # seconds between two drawings of a busy board
 RETRY = 2.0  # seconds between two tries to reach an engine that went away
@@ -38,8 +40,10 @@ class ConsoleApp(App[None]):
         first: str = "monitor",
         ascii_only: bool = False,
     ) -> None:
-        super().__init__(ansi_color=False)
+        super().__init__(ansi_color=True)  # the terminal's own colours; NO_COLOR then means none
         self.animation_level = "none"
+        self.register_theme(DFOS)
+        self.theme = DFOS.name
         self.link = link
         self.library = library
         self._start = start
@@ -50,9 +54,13 @@ class ConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the monitor; with `first="certify"` the certification above it."""
-        self.push_screen(AbMonitor(self.link, self.library))
+        self.push_screen(AbMonitor(self.link, self.library, ascii=self._ascii or None))
         if self._first == "certify":
             self.push_screen(Certify(self.link, self.library))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Nothing of the framework's own in the palette: the verbs come from the screens."""
+        return ()
 
     # --- the event pump -------------------------------------------------------------------
 
