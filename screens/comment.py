@@ -6,6 +6,7 @@ something); pasted ones become spaces, and the operator is told.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from screens.glyphs import Glyphs, width_of
 from screens.widgets.lines import Span
 
 _BETWEEN = "; "
+_REFUSED = ("Cc", "Cs", "Zl", "Zp")  # control characters, lone surrogates, line and paragraph ends
 
 
 class CommentField(Input):
@@ -41,7 +43,7 @@ class CommentField(Input):
 
     def replace(self, text: str, start: int, end: int) -> None:
         """Take typed or pasted text in, made harmless."""
-        clean = "".join(char if char.isprintable() and char != "#" else " " for char in text)
+        clean = "".join(" " if char == "#" or unicodedata.category(char) in _REFUSED else char for char in text)
         if clean != text:
             self.post_message(self.Cleaned())
         super().replace(clean, start, end)
