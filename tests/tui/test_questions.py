@@ -51,7 +51,6 @@ async def test_the_cursor_stays_on_its_question_when_others_come_and_go(link: Fa
         app.play(ev.QuestionAnswered(2, "certify:A2.ab:1", "accept", "", "mk", ""))
         await pilot.pause()
         lines = screen_text(app)
-        assert [line.split()[-5] for line in lines[2:4]] == ["certify", "certify"] or len(lines) == 24
         assert "›" in lines[3] and "A5.ab" in lines[3]
         app.play(
             ev.QuestionAnswered(3, "certify:A3.ab:1", "accept", "", "mk", ""),
