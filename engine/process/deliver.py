@@ -30,6 +30,16 @@ class Delivery:
     catg: str
 
 
+@dataclass(frozen=True, slots=True)
+class Retiring:
+    """How replaced files are retired: for which attempt, when (ISO, UTC), by whom, for how many days."""
+
+    attempt: int
+    utc: str
+    who: str
+    days: int
+
+
 def delivery_plan(ab: AB, made: Iterable[Made], renamed: Mapping[str, str] | None = None) -> tuple[Delivery, ...]:
     """The final name of every product: `<root>_nnnn.fits` in the order of the AB's PRODUCTS lines.
 
@@ -82,11 +92,8 @@ def place_of(ab: AB, tree: DfoTree) -> Path:
     return tree.product / ab.raw_type / ab.date
 
 
-def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], attempt: int, utc: str, who: str) -> None:
-    """Name the products in their headers (PIPEFILE, PRO.CATG) and place them. Blocking, durable, repeatable.
-
-    `utc` is the ISO time under which replaced files are retired; `who` started the run.
-    """
+def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], retiring: Retiring) -> None:
+    """Name the products in their headers (PIPEFILE, PRO.CATG) and place them. Blocking, durable, repeatable."""
     place = place_of(ab, tree)
     fs.make_dir(place)
     for item in plan:
@@ -96,7 +103,7 @@ def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], atte
             values["PRO.CATG"] = item.catg
         if keywords(source, values) != values:
             set_cards(source, values)
-    _retire(ab, tree, place, {item.final: workdir / item.name for item in plan}, attempt, utc, who)
+    _retire(ab, tree, place, {item.final: workdir / item.name for item in plan}, retiring)
     for item in plan:
         fs.place(workdir / item.name, place / item.final)
 
@@ -121,7 +128,7 @@ def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
     )
 
 
-def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], attempt: int, utc: str, who: str) -> None:
+def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], retiring: Retiring) -> None:
     """Move what earlier attempts left (products, plot) to the trash, with an index."""
     old = [path for path in sorted(place.glob(f"{ab.root}_*.fits")) if _numbered(path.name, ab.root)]
     old = [path for path in old if path.name not in ours or not _same(ours[path.name], path)]
@@ -129,17 +136,18 @@ def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], attemp
     old += [plot] if plot.exists() else []
     if not old:
         return
-    transaction = f"{ab.name}.{attempt}"
-    entries = [(trash.place_of(tree, utc, transaction, path), str(path), "made again by a later run") for path in old]
+    utc, transaction = retiring.utc, f"{ab.name}.{retiring.attempt}"
+    entries = [(trash.place_of(tree, utc, transaction, path), path, "made again by a later run") for path in old]
     directory = tree.trash / utc[:10] / transaction
     fs.make_dir(directory)
     known = [(item.path, item.origin, item.why) for item in trash.listing(tree) if directory in item.path.parents]
-    whole = {str(target): (target, origin, why) for target, origin, why in [*known, *entries]}
-    fs.replace(directory / trash.INDEX, trash.index(whole.values(), trash.until(utc, 30), who))
+    whole = {target: (target, origin, why) for target, origin, why in [*known, *entries]}
+    index = trash.index(tree, whole.values(), directory, trash.until(utc, retiring.days), retiring.who)
+    fs.replace(directory / trash.INDEX, index)
     for target, origin, _ in entries:
         fs.make_dir(target.parent)
-        fs.place(Path(origin), target)
-        fs.remove(Path(origin))
+        fs.place(origin, target)
+        fs.drop(origin, target)
     fs.sync_dir(place)
 
 

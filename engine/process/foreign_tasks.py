@@ -87,7 +87,7 @@ class Gate:
         self._since = 0.0
         self._checks = 0
         self._looked = float("-inf")
-        self._night = 0
+        self._night: int | None = None
         self._pardoned: set[tuple[int, float]] = set()
         self._there: set[tuple[int, float]] = set()
         self._trouble = ""
@@ -168,7 +168,7 @@ class Gate:
     def _account(self, now: float) -> None:
         night = int((now - _NOON_S) // _NIGHT_S)
         if night != self._night:
-            self.total_s = 0.0 if self._night else self.total_s
+            self.total_s = self.total_s if self._night is None else 0.0
             self._night = night
         if self.closed:
             self.total_s += max(0.0, now - max(self._looked, self._since))

@@ -25,6 +25,7 @@ from engine.errors import DfosError, RecipeTrouble
 from engine.pgi import FinalPlugin, PrePlugin, checked_catgs, checked_prepared
 from engine.process.deliver import (
     Delivery,
+    Retiring,
     deliver,
     delivery_plan,
     place_of,
@@ -232,8 +233,8 @@ class ProcessAb:
         context = self.context
         plan = note or await asyncio.to_thread(self._plan, ab, verdict)
         await asyncio.to_thread(write_note, workdir, plan)
-        utc = context.utc()
-        await asyncio.to_thread(deliver, ab, context.tree, workdir, plan, task.attempt, utc, context.who)
+        retiring = Retiring(task.attempt, context.utc(), context.who, context.settings.move.trash_days)
+        await asyncio.to_thread(deliver, ab, context.tree, workdir, plan, retiring)
         checked = await self._checked(ab, plan, wanted)
         await asyncio.to_thread(self._successful, ab, plan, checked, workdir)
         red = [score for score in checked.scores if score.mark == RED]

@@ -41,12 +41,12 @@ def pools(draw: st.DrawFn) -> tuple[list[AB], set[str], int]:
     count = draw(st.integers(1, 14))
     abs_: list[AB] = []
     for number in range(count):
-        parents = draw(st.sets(st.sampled_from(abs_ or [None]), max_size=3)) if abs_ else set()
+        parents = draw(st.sets(st.sampled_from([ab.name for ab in abs_]), max_size=3)) if abs_ else set()
         abs_.append(
             make_ab(
                 f"MUSE.2014-10-22T00:{number:02d}:00.000",
                 draw(st.sampled_from(_KINDS)),
-                waitfor=sorted(parent.name for parent in parents if parent),
+                waitfor=sorted(parents),
             )
         )
     fails = {ab.name for ab in abs_ if draw(st.integers(0, 5)) == 0}

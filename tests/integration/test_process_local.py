@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from engine.errors import RecipeTrouble
+from engine.process.executors.local import LocalExecutor, Recipe, boot_id, environment, new_token, start_of
+
+Start = Callable[..., Recipe]
+
+
+@pytest.fixture(params=[True, False], ids=["pidfd", "polling"])
+async def start(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Start]:
+    executor = LocalExecutor(pidfd=request.param)
+    recipes: list[Recipe] = []
+
+    def begin(*argv: str, token: str = "t") -> Recipe:  # noqa: S107 - a mark, no secret
+        env = environment(tmp_path, 1, token)
+        recipes.append(executor.start(argv, cwd=tmp_path, log=tmp_path / "log", env=env))
+        return recipes[-1]
+
+    yield begin
+    for recipe in recipes:
+        await recipe.terminate(0.1)
+
+
+async def _line(path: Path, text: str) -> None:
+    while text not in (path.read_text() if path.exists() else ""):
+        await asyncio.sleep(0.005)
+
+
+async def test_exit_codes_signals_and_the_log(start: Start, tmp_path: Path) -> None:
+    assert (await start("/bin/sh", "-c", "echo out; echo err >&2; exit 9").wait()).rc == 9
+    assert (await start("/bin/sh", "-c", "kill -SEGV $$").wait()).rc == -signal.SIGSEGV
+    assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+
+async def test_nothing_of_the_caller_leaks_in(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESOREX_RECIPE_DIR", "/elsewhere")
+    await start("/usr/bin/env").wait()
+    names = {line.partition("=")[0] for line in (tmp_path / "log").read_text().splitlines()}
+    assert names == {"HOME", "PATH", "LC_ALL", "TZ", "OMP_NUM_THREADS", "DFOS_ATTEMPT"}
+    assert f"HOME={tmp_path}" in (tmp_path / "log").read_text()
+
+
+async def test_it_has_its_own_session_and_reads_nothing(start: Start, tmp_path: Path) -> None:
+    code = "import os,sys; print(os.getsid(0)==os.getpid()==os.getpgrp(), os.getcwd(), repr(sys.stdin.read()))"
+    await start(sys.executable, "-c", code).wait()
+    assert (tmp_path / "log").read_text() == f"True {tmp_path} ''\n"
+
+
+async def test_arguments_are_never_seen_by_a_shell(start: Start, tmp_path: Path) -> None:
+    await start("/bin/echo", "$(touch boom); `id` *").wait()
+    assert (tmp_path / "log").read_text() == "$(touch boom); `id` *\n"
+    assert not (tmp_path / "boom").exists()
+
+
+async def test_suspended_it_stands_still_and_goes_on(start: Start, tmp_path: Path) -> None:
+    recipe = start("/bin/sh", "-c", "while :; do :; done")
+    recipe.suspend()
+    recipe.suspend()
+
+    def state() -> str:
+        return Path(f"/proc/{recipe.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+    while state() != "T":
+        await asyncio.sleep(0.005)
+    assert recipe.suspended
+    await asyncio.sleep(0.02)
+    recipe.resume()
+    assert recipe.frozen_s >= 0.02 and state() != "T" and not recipe.suspended
+    recipe.suspend()
+    await recipe.terminate()
+    assert (await recipe.wait()).rc == -signal.SIGTERM, "a stopped process hears SIGTERM after SIGCONT"
+
+
+async def test_what_does_not_hear_is_killed_with_its_children(start: Start, tmp_path: Path) -> None:
+    recipe = start(
+        "/bin/sh", "-c", "trap '' TERM; (trap '' TERM; echo $BASHPID ready; while :; do :; done) & wait; wait"
+    )
+    await _line(tmp_path / "log", "ready")
+    await recipe.terminate(0.05)
+    assert (await recipe.wait()).rc == -signal.SIGKILL
+    assert not _group(recipe.pid)
+
+
+async def test_what_a_recipe_leaves_behind_ends_with_it(start: Start, tmp_path: Path) -> None:
+    recipe = start("/bin/sh", "-c", "(while :; do :; done) & echo ready")
+    await recipe.wait()
+    while _group(recipe.pid):
+        await asyncio.sleep(0.005)
+
+
+def _group(pgid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and start_of(int(entry.name)):
+            try:
+                if os.getpgid(int(entry.name)) == pgid:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                continue
+    return found
+
+
+async def test_a_program_that_is_not_there(start: Start) -> None:
+    with pytest.raises(RecipeTrouble, match="esorexx cannot be started: No such file"):
+        start("/nowhere/esorexx")
+    with pytest.raises(RecipeTrouble, match="cannot be started"):
+        start("/bin/echo", "a\0b")
+
+
+async def test_a_log_that_is_a_link_is_refused(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RecipeTrouble, match="log cannot be written"):
+        start("/bin/true")
+
+
+@pytest.mark.parametrize("pidfd", [True, False])
+async def test_a_process_that_is_not_our_child_is_followed(tmp_path: Path, pidfd: bool) -> None:
+    executor = LocalExecutor(pidfd=pidfd)
+    token = new_token("a.ab", 1)
+    # a shell that ends at once leaves its child to init: nobody here is its parent
+    script = f"cd {tmp_path}; DFOS_ATTEMPT={token} setsid /bin/sleep 100 >/dev/null 2>&1 &"
+    subprocess.run(["/bin/sh", "-c", script], check=True)
+    while not (found := executor.find(tmp_path, token)):
+        await asyncio.sleep(0.005)
+    pid, start = found
+    try:
+        assert executor.find(tmp_path) == found, "by its work directory too"
+        assert executor.find(tmp_path, "another attempt") is None
+        assert executor.find(tmp_path / "other") is None
+        assert executor.reattach(pid, start + 1, executor.boot) is None, "a reused pid is another process"
+        assert executor.reattach(pid, start, "another boot") is None
+        recipe = executor.reattach(pid, start, boot_id())
+        assert recipe and not recipe.over
+        recipe.suspend()
+        again = None
+        while again is None or not again.suspended:
+            again = executor.reattach(pid, start, boot_id())
+            assert again
+            again.leave()
+            await asyncio.sleep(0.005)
+        await recipe.terminate()
+        assert (await recipe.wait()).rc is None, "only a parent learns the exit code"
+        assert executor.find(tmp_path, token) is None
+    finally:
+        if start_of(pid) == start:
+            os.kill(pid, signal.SIGKILL)
+
+
+async def test_an_operators_shell_in_the_work_directory_is_no_recipe(tmp_path: Path) -> None:
+    shell = subprocess.Popen(["/bin/sleep", "100"], cwd=tmp_path, start_new_session=True)
+    try:
+        assert LocalExecutor().find(tmp_path) is None
+    finally:
+        shell.kill()
+        shell.wait()
