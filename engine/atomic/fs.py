@@ -187,18 +187,22 @@ def place(source: Path, target: Path) -> None:
     Hard link on one filesystem, verified copy across two. The source stays. What a recipe left in
     the page cache is synced first, so that a name never outlives its content.
     """
-    if not source.is_symlink():
-        sync_file(source)
-    try:
-        publish(source, target)
-        return
-    except OSError as trouble:
-        if trouble.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
-            raise
     if source.is_symlink():
         _place_link(source, target)
         return
+    sync_file(source)
+    if not target.exists():
+        try:
+            publish(source, target)
+            return
+        except OSError as trouble:
+            if trouble.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+                raise
+    elif _same_file(source, target):
+        sync_dir(target.parent)
+        return
     copy(source, target)
+    sync_dir(target.parent)
 
 
 def copy(source: Path, target: Path) -> str:

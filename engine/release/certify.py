@@ -17,6 +17,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import colour
 from engine.core.status import may_become
+from engine.errors import DfosError
 from engine.questions import CERTIFY, LATER, Choice, Parked, Question
 from engine.release.standing import (
     READY,
@@ -29,6 +30,7 @@ from engine.release.standing import (
     standings,
 )
 from engine.release.update_ab import one_line
+from engine.stores.answers import Answers
 from engine.stores.verdicts import ACCEPTED, WORDS, Verdict, Verdicts
 
 _STATES = {READY: "ACCEPTED", REJECTED: "REJECTED"}
@@ -91,7 +93,7 @@ async def _decide(context: Context, verdicts: Verdicts, ab: AB, score: str) -> N
         question = question_about(context, ab, score)
         answer = await context.operator.ask(question)
         if answer.choice not in WORDS:
-            raise Parked(question)
+            raise Parked(Answers(context.db).ask(question))
         question.checked(answer.choice, answer.comment)
         verdict = Verdict(WORDS[answer.choice], answer.comment, answer.who, answer.when)
     verdicts.record(ab, verdict)
@@ -158,8 +160,15 @@ def _note(context: Context, decided: Iterable[tuple[AB, Verdict]]) -> None:
             path = Path(comment_file(context, ab.date))
             frames = pattern(ab, context.settings) or "-"
             line = f"{ab.name} {ab.raw_type} {frames} {verdict.verdict} {verdict.who} {verdict.when} {comment}"
-            fs.make_dir(path.parent)
-            acts.add_line(context.tree, {"path": str(path), "line": line})
+            try:
+                fs.make_dir(path.parent)
+                acts.add_line(context.tree, {"path": str(path), "line": line})
+            except OSError as trouble:
+                raise DfosError(
+                    f"the comment on {ab.name} cannot be written: {trouble.strerror}",
+                    where=str(path),
+                    remedy="the verdict is saved; put this right and go on",
+                ) from trouble
 
 
 def _show(context: Context, name: str, state: str, reason: str) -> None:

@@ -127,7 +127,15 @@ def _code_of(item: Named, codes: Iterable[Code]) -> Code | None:
 
 
 def _params(item: Named, code: Code, tables: Rename) -> str:
-    return "_".join(_filled(item, param, tables, code) for param in code.params)
+    parts = [_filled(item, param, tables, code) for param in code.params]
+    for param, part in zip(code.params, parts, strict=True):
+        if not part:
+            raise MoveTrouble(
+                f"nothing of the value of {param} may stand in a file name",
+                where=item.product.pipefile,
+                remedy="complete the header, or add a replacement to the naming table",
+            )
+    return "_".join(parts)
 
 
 def _filled(item: Named, template: str, tables: Rename, code: Code) -> str:

@@ -85,7 +85,12 @@ async def survey(context: Context, mode: str, date: str, only: str = "") -> Snap
     known = {ab.name: verdict for ab in reviewed(pool, context.settings) if (verdict := verdicts.of(ab))}
     where = standings(pool, context.settings, known)
     refused = tuple(f"{bad.where}: {bad.why}" for bad in store.refused)
-    return await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
+    try:
+        return await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
+    except OSError as trouble:
+        raise MoveTrouble(
+            f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
+        ) from trouble
 
 
 def _look(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.atomic import fs
 from engine.core.ab import AB
+from engine.errors import DfosError
 from engine.stores.answers import Answers
 
 ACCEPTED, REJECTED = "accepted", "rejected"
@@ -72,9 +73,16 @@ class Verdicts:
         ).fetchone()
         if not last or Verdict(*last) != verdict:
             fs.acting("commit", "verdict")
-            self._db.execute(
-                "INSERT INTO verdicts (question, verdict, comment, who, at) VALUES (?, ?, ?, ?, ?)",
-                (question, verdict.verdict, verdict.comment, verdict.who, verdict.when),
-            )
+            try:
+                self._db.execute(
+                    "INSERT INTO verdicts (question, verdict, comment, who, at) VALUES (?, ?, ?, ?, ?)",
+                    (question, verdict.verdict, verdict.comment, verdict.who, verdict.when),
+                )
+            except sqlite3.Error as trouble:
+                raise DfosError(
+                    f"the verdict cannot be saved: {trouble}",
+                    where=ab.name,
+                    remedy="is the disk full? Decide again then",
+                ) from trouble
         if not self._answers.history(question):
             self._answers.close(question)

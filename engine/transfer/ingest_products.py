@@ -8,6 +8,7 @@ every product is confirmed.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,8 +60,15 @@ async def ingest(context: Context, mode: str, date: str, archive: Archive | None
     mode_label(mode), date_label(date)
     archive = archive or archive_of(context)
     with lock.pool(context.tree, mode, date, "ingestProducts", context.who):
-        run = _Run(context, mode, date, archive)
-        await run.all()
+        try:
+            run = _Run(context, mode, date, archive)
+            await run.all()
+        except (OSError, sqlite3.Error) as trouble:
+            raise DfosError(
+                f"the ingestion stopped: {trouble}",
+                where=f"{mode} {date}",
+                remedy="nothing is lost; put this right and ingest again, it goes on where it was",
+            ) from trouble
         return run.result()
 
 

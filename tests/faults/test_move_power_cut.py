@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.release.move_products import move
-from tests.builders import PSEUDO, make_ab
+from tests.builders import PSEUDO, make_ab, make_tree
 from tests.released import NIGHT, bias, biases, dpc_of, keen, picture, processed, release_context, target
 
 OTHER = "MUSE.2014-10-25T01:00:00.000"
@@ -90,7 +90,7 @@ SCENARIOS = {
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
     """A directory in memory where there is one: hundreds of moves with all their syncs."""
-    shared = Path("/dev/shm")
+    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
     root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
     yield root
     shutil.rmtree(root)
@@ -176,6 +176,46 @@ def test_cut_again_during_recovery(at: int, memory: Path) -> None:
         finally:
             context.db.close()
     assert picture(root / "account") == picture(whole / "account")
+
+
+def test_power_cut_across_filesystems(memory: Path, tmp_path: Path) -> None:
+    """$DFO_CAL_DIR on another filesystem than the products, where the machine has two."""
+
+    def at(name: str) -> Context:
+        tree = make_tree(memory / name)
+        cal = tmp_path / name
+        cal.mkdir(exist_ok=True)
+        variables = {**tree.variables, "DFO_CAL_DIR": str(cal)}
+        return release_context(memory / name, tree=replace(tree, cal=cal, variables=variables))
+
+    def cut(name: str, plug: Plug) -> bool:
+        context = at(name)
+        try:
+            with fs.probed(plug):
+                asyncio.run(recover(context))
+                asyncio.run(move(context, "CALIB", NIGHT))
+        except PowerCut:
+            return False
+        finally:
+            context.db.close()
+        return True
+
+    context = at("template")
+    processed(context, bias(0))
+    context.db.close()
+    shutil.copytree(memory / "template", memory / "whole")
+    plug = Plug()
+    assert cut("whole", plug)
+    wanted = picture(memory / "whole" / "account") | picture(tmp_path / "whole")
+    assert "2014-10-22/MU_MBIA_141022A_SCI1.0.fits" in wanted
+    for number in range(1, plug.calls + 1):
+        shutil.copytree(memory / "template", memory / "cut")
+        assert not cut("cut", Plug(number))
+        assert cut("cut", Plug())
+        found = picture(memory / "cut" / "account") | picture(tmp_path / "cut")
+        assert found == wanted, f"cut before call {number} of {plug.calls}"
+        shutil.rmtree(memory / "cut")
+        shutil.rmtree(tmp_path / "cut")
 
 
 def test_a_finished_move_leaves_nothing_to_recover(memory: Path) -> None:
