@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
@@ -36,7 +37,7 @@ class ConsoleApp(App[None]):
         link: EngineLink,
         library: Library,
         *,
-        start: Callable[[], Awaitable[None]] | None = None,
+        attach: Callable[[], Awaitable[None]] | None = None,
         first: str = "monitor",
         ascii_only: bool = False,
     ) -> None:
@@ -46,7 +47,7 @@ class ConsoleApp(App[None]):
         self.theme = DFOS.name
         self.link = link
         self.library = library
-        self._start = start
+        self._reattach = attach
         self._first = first
         self._ascii = ascii_only
         self._change: Change | None = None
@@ -72,10 +73,10 @@ class ConsoleApp(App[None]):
             asyncio.get_running_loop().call_later(PULSE, self._pump)
 
     def lost(self) -> None:
-        """The engine went away: say so, and look for it until it is back."""
+        """The engine went away: say so, and look for one until it is back. Starting one is the operator's word."""
         self.heard_nothing()
-        if self._start is not None:
-            self.run_worker(self._look(), exclusive=True, group="look")
+        if self._reattach is not None:
+            self.run_worker(self._look(self._reattach), exclusive=True, group="look")
 
     def heard_nothing(self) -> None:
         """Draw the head again: what is known has not changed, but it is old now."""
@@ -90,13 +91,11 @@ class ConsoleApp(App[None]):
         for screen in self.screen_stack:
             screen.post_message(BoardChanged(change))
 
-    async def _look(self) -> None:
-        while not self.link.alive and self._start is not None:
+    async def _look(self, attach: Callable[[], Awaitable[None]]) -> None:
+        while not self.link.alive:
             await asyncio.sleep(RETRY)
-            try:
-                await self._start()
-            except DfosError:
-                continue
+            with contextlib.suppress(DfosError):
+                await attach()
         self.heard_nothing()
 
     # --- wishes of screens ----------------------------------------------------------------

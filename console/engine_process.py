@@ -36,6 +36,24 @@ def start(tree: DfoTree) -> subprocess.Popen[bytes]:
         os.close(log)
 
 
+class AccountLink(Link):
+    """A console's link to the engine of an account; the command `engine` starts one again."""
+
+    def __init__(self, tree: DfoTree) -> None:
+        super().__init__()
+        self._tree = tree
+
+    async def command(self, verb: str, **arguments: str | int) -> str:
+        """Order something; `engine` attaches to the account's engine, starting it if it is gone."""
+        if verb != "engine":
+            return await super().command(verb, **arguments)
+        if self.alive:
+            return "the engine runs"
+        started = await attach_or_start(self, self._tree)
+        await self.ready.wait()
+        return "the engine runs again" if started else "found the engine again"
+
+
 async def attach_or_start(link: Link, tree: DfoTree) -> bool:
     """Attach to the account's engine, starting one when there is none; True when it was started.
 

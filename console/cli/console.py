@@ -38,19 +38,18 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
     import asyncio
 
     from console.app import ConsoleApp
-    from console.client import Link
-    from console.engine_process import attach_or_start
+    from console.engine_process import AccountLink, attach_or_start
     from console.library import AccountLibrary
 
     async def shown() -> None:
-        link = Link()
+        link = AccountLink(tree)
         await attach_or_start(link, tree)
         await link.ready.wait()
 
-        async def again() -> None:
-            await attach_or_start(link, tree)
+        async def attach() -> None:
+            await link.attach(tree.state)
 
-        app = ConsoleApp(link, AccountLibrary(tree, link), start=again, first=first, ascii_only=ascii_only)
+        app = ConsoleApp(link, AccountLibrary(tree, link), attach=attach, first=first, ascii_only=ascii_only)
         link.heard, link.lost = app.heard, app.lost
         try:
             await app.run_async()
