@@ -18,7 +18,6 @@ from textual.command import Provider
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from engine.core.status import STATES
 from engine.errors import DfosError
 from engine.questions import LATER
 from screens import theme
@@ -30,7 +29,7 @@ from screens.keys import KeysScreen, Verbs
 from screens.links import EngineLink, Library, Review
 from screens.log_view import LogView
 from screens.messages import BoardChanged
-from screens.sitting import ACCEPT, REJECT, Sitting
+from screens.sitting import ACCEPT, REJECT, Sitting, word_of
 from screens.why import WhyScreen
 from screens.widgets.confirm import Confirm
 from screens.widgets.evidence import is_bad
@@ -285,7 +284,7 @@ class Certify(Screen[None]):
     def action_leave(self) -> None:
         """Leave; only what is neither saved nor finished is worth a second key."""
         self._keep_draft()
-        open_drafts = [ab for ab in self.sitting.drafts if self.sitting.state(ab) == "REVIEW"]
+        open_drafts = [ab for ab in self.sitting.drafts if self.sitting.state(ab) not in ("ACCEPTED", "REJECTED")]
         if not self._leaving and (self._saving or open_drafts):
             self._leaving = True
             what = "still saving" if self._saving else f"a comment without a verdict ({open_drafts[0]}) would be lost"
@@ -395,7 +394,7 @@ class Certify(Screen[None]):
             self._draw()
             return
         self.query_one(CommentField).value = ""
-        following, done = self.sitting.next_undecided(ab), STATES[self.sitting.state(ab)].word
+        following, done = self.sitting.next_undecided(ab), word_of(self.sitting.state(ab))
         if following:
             self._show(following, f"{ab.removesuffix('.ab')} {done}, u takes it back")
         else:
@@ -500,14 +499,17 @@ class Certify(Screen[None]):
 
     def on_board_changed(self, event: BoardChanged) -> None:
         """ABs came, went, were decided elsewhere or run again; the eye stays on its AB."""
-        sitting = self.sitting
+        sitting, current = self.sitting, self.sitting.current
         changed = sitting.refresh()
         mine = [ab for ab in event.change.rows if ab in sitting.names]
         for ab in mine:
             self.pane.forget(ab)
-        if not sitting.current and sitting.names:
-            self._show(sitting.next_undecided("") or sitting.names[0])
-        elif sitting.current in mine:
-            self.pane.show(sitting.current)
+        if sitting.current != current:
+            gone = f"{current.removesuffix('.ab')} is no longer in review" if current else ""
+            following, sitting.current = sitting.current, current
+            self._show(following, gone)
+        elif current in mine:
+            self.pane.show(current)
+            self._draw()
         elif changed or mine or event.change.head:
             self._draw()

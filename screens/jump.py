@@ -10,10 +10,9 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from engine.core.status import STATES
 from screens import theme
 from screens.glyphs import Glyphs
-from screens.sitting import Sitting
+from screens.sitting import Sitting, word_of
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Listing
 
@@ -83,14 +82,14 @@ class Jump(ModalScreen[str]):
         self.query_one(Listing).fill([[self._line(ab)] for ab in self._shown], cursor)
 
     def _text(self, ab: str) -> str:
-        row = self._sitting.board.rows[ab]
-        return f"{ab} {row.target} {STATES[self._sitting.state(ab)].word}"
+        return f"{ab} {self._sitting.target(ab)} {word_of(self._sitting.state(ab))}"
 
     def _line(self, ab: str) -> Spans:
-        row, state = self._sitting.board.rows[ab], self._sitting.state(ab)
+        state, place = self._sitting.state(ab), self._sitting.names.index(ab) + 1
         fit = self._glyphs.fit
         return [
-            (f"{self._sitting.names.index(ab) + 1:>3} ", None),
-            (f"{self._glyphs.state(state)} {fit(STATES[state].word, 11)}", theme.of_state(state)),
-            (f"{fit(row.target, 10)} {fit(row.score, 4)} {self._glyphs.clean(ab.removesuffix('.ab'))}", None),
+            (f"{place:>3} ", None),
+            (f"{self._glyphs.state(state)} {fit(word_of(state), 11)}", theme.of_state(state)),
+            (f"{fit(self._sitting.target(ab), 10)} {fit(self._sitting.score(ab), 4)} ", None),
+            (self._glyphs.clean(ab.removesuffix(".ab")), None),
         ]

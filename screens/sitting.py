@@ -10,10 +10,17 @@ from dataclasses import dataclass, field
 
 from engine.board import Board
 from engine.core.score import colour
+from engine.core.status import STATES
 
 ACCEPT, REJECT = "accept", "reject"
 _REVIEWED = ("REVIEW", "ACCEPTED", "REJECTED")
 _STATE = {ACCEPT: "ACCEPTED", REJECT: "REJECTED", "": "REVIEW"}
+
+
+def word_of(state: str) -> str:
+    """A state as the operator reads it."""
+    known = STATES.get(state)
+    return known.word if known else state or "not known to the engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +46,47 @@ class Sitting:
 
     def __post_init__(self) -> None:
         self.refresh()
-        if self.current not in self.board.rows:
-            self.current = self.next_undecided("") or (self.names[0] if self.names else "")
 
     def refresh(self) -> bool:
-        """Read the board again; True when the list of ABs changed. `current` stays as long as it exists."""
+        """Read the board again; True when the list of ABs changed.
+
+        `current` stays as long as its AB exists. A board that knows nothing (the engine is being
+        looked for) changes nothing; it will be back.
+        """
         rows = self.board.rows
         for ab, decision in tuple(self._own.items()):
-            if ab not in rows or rows[ab].state != decision.seen:
+            if rows and (ab not in rows or rows[ab].state != decision.seen):
                 del self._own[ab]
         wanted = [row for row in rows.values() if row.state in _REVIEWED or row.ab == self.current]
         names = [row.ab for row in sorted(wanted, key=lambda row: (row.order, row.ab))]
         changed, self.names = names != self.names, names
+        if names and self.current not in names:
+            self.current = self.next_undecided("") or names[0]
         return changed
 
     def state(self, ab: str) -> str:
-        """REVIEW, ACCEPTED, REJECTED, or what else the AB is in."""
-        own = self._own.get(ab)
-        return _STATE[own.choice] if own else self.board.rows[ab].state
+        """REVIEW, ACCEPTED, REJECTED, or what else the AB is in; '' when the board does not know it."""
+        own, row = self._own.get(ab), self.board.rows.get(ab)
+        if own:
+            return _STATE[own.choice]
+        return row.state if row else ""
 
     def comment(self, ab: str) -> str:
         """The comment of the decision that counts."""
-        own = self._own.get(ab)
-        return own.comment if own else self.board.rows[ab].comment
+        own, row = self._own.get(ab), self.board.rows.get(ab)
+        if own:
+            return own.comment
+        return row.comment if row else ""
+
+    def target(self, ab: str) -> str:
+        """The AB's target."""
+        row = self.board.rows.get(ab)
+        return row.target if row else ""
+
+    def score(self, ab: str) -> str:
+        """The AB's score digest."""
+        row = self.board.rows.get(ab)
+        return row.score if row else ""
 
     @property
     def undecided(self) -> list[str]:
@@ -71,7 +96,7 @@ class Sitting:
     @property
     def green(self) -> list[str]:
         """Undecided ABs whose scores are all green."""
-        return [ab for ab in self.undecided if colour(self.board.rows[ab].score) == "green"]
+        return [ab for ab in self.undecided if colour(self.score(ab)) == "green"]
 
     def count(self, state: str) -> int:
         """How many ABs are in a state."""
@@ -95,7 +120,8 @@ class Sitting:
 
     def decided(self, ab: str, choice: str, comment: str, number: int) -> None:
         """Take note of a decision that was saved; '' withdraws it."""
-        self._own[ab] = Decision(choice, comment, self.board.rows[ab].state)
+        row = self.board.rows.get(ab)
+        self._own[ab] = Decision(choice, comment, row.state if row else "")
         self.numbers[ab] = number
         self.undoable = [name for name in self.undoable if name != ab]
         if choice:

@@ -10,11 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
 from screens import theme
-from screens.glyphs import Glyphs
+from screens.glyphs import Glyphs, width_of
 from screens.links import Library, Picture, Review
 from screens.look_up import LookUps
 from screens.widgets.evidence import evidence_lines
-from screens.widgets.lines import LineBlock, Span, spread
+from screens.widgets.lines import LineBlock, spread
 from screens.widgets.listing import Listing
 from screens.widgets.picture import PictureView
 
@@ -173,8 +173,9 @@ class ReviewPane(Horizontal):
         view.show(picture, f"{name} cannot be had" if self._pictures.known(key) else "")
 
     def _caption(self, caption: str, other: str) -> None:
-        clean = self._glyphs.clean
-        right: list[Span] = [(f"tab: {clean(other)} ", theme.DIM)] if other else []
         width = self.query_one("#left").size.width
-        line = spread([(f" {clean(caption)}", theme.BOLD)], right, width, self._glyphs)
-        self.query_one("#caption", LineBlock).say([line] if caption else [])
+        caption, other = f" {self._glyphs.clean(caption)}", self._glyphs.clean(other)
+        room = width - width_of(caption) - 2
+        other = next((text for text in (f"tab: {other} ", "tab: more ") if other and width_of(text) <= room), "")
+        line = spread([(caption, theme.BOLD)], [(other, theme.DIM)], width, self._glyphs)
+        self.query_one("#caption", LineBlock).say([line] if caption.strip() else [])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from engine.board import Board
-from engine.core.status import STATES
 from screens import theme
 from screens.glyphs import Glyphs, clock, width_of
 from screens.links import Review
-from screens.sitting import Sitting
+from screens.sitting import Sitting, word_of
 from screens.widgets.board_lines import marks
 from screens.widgets.evidence import judged
 from screens.widgets.lines import Span, Spans, spread
@@ -30,7 +29,7 @@ def title_line(sitting: Sitting, alive: bool, saved: float, width: int, glyphs: 
     if width >= 100 or not marks(board):
         for state in ("ACCEPTED", "REJECTED"):
             if sitting.count(state):
-                left.append((f" {glyphs.dot} {sitting.count(state)} {STATES[state].word}", None))
+                left.append((f" {glyphs.dot} {sitting.count(state)} {word_of(state)}", None))
     right: list[Span] = [(f"saved {clock(saved)} ", theme.GOOD)] if saved else []
     return spread(left, right if alive else [(" engine silent ", theme.BANNER)], width, glyphs)
 
@@ -41,8 +40,7 @@ def verdict_line(sitting: Sitting, review: Review | None, trouble: str, glyphs: 
     if not ab:
         return [(" No AB waits for a verdict.", None)]
     state = sitting.state(ab)
-    known = STATES.get(state)
-    spans: list[Span] = [(f" {glyphs.state(state)} {known.word if known else state}", theme.of_state(state))]
+    spans: list[Span] = [(f" {glyphs.state(state)} {word_of(state)}", theme.of_state(state))]
     if state in ("ACCEPTED", "REJECTED"):
         comment = glyphs.clean(sitting.comment(ab))
         return [*spans, (f': "{comment}"' if comment else ", without comment", None)]
@@ -58,7 +56,7 @@ def name_line(sitting: Sitting, review: Review | None, width: int, glyphs: Glyph
     ab = sitting.current
     if not ab:
         return [(glyphs.rule * width, theme.DIM)]
-    parts = [ab.removesuffix(".ab"), sitting.board.rows[ab].target]
+    parts = [ab.removesuffix(".ab"), sitting.target(ab)]
     parts += [review.pattern, review.run_id] if review else []
     name = "  ".join(glyphs.clean(part) for part in parts if part)
     name = glyphs.fit(name, min(width_of(name), width - 6))

@@ -337,6 +337,12 @@ async def test_tab_switches_the_picture_for_this_and_the_next_abs(link: FakeLink
         assert any("no picture" in line for line in lines)
 
 
+async def test_a_long_picture_name_leaves_the_caption_readable(link: FakeLink, library: FakeLibrary) -> None:
+    sitting(link, library, 1, ab0=review(0, pictures=("IMAGE_FOV", "r.MUSE.2014-10-22T23:57:32.243_dpc.png")))
+    async with certifying(link, library) as (pilot, _):
+        assert screen_text(pilot.app)[3].startswith(" IMAGE_FOV 4 x 4") and "tab: more" in screen_text(pilot.app)[3]
+
+
 async def test_a_picture_that_cannot_be_had_says_so(link: FakeLink, library: FakeLibrary) -> None:
     sitting(link, library)
     library.pictures.clear()
@@ -445,6 +451,48 @@ async def test_nothing_to_certify(link: FakeLink, library: FakeLibrary) -> None:
         host.play(ev.HostSeen(1, 2))
         await settled(pilot)
         assert "Certify 1 of 3" in screen_text(host)[0]
+
+
+async def test_a_board_that_is_read_anew_loses_nothing(link: FakeLink, library: FakeLibrary) -> None:
+    sitting(link, library)
+    async with certifying(link, library) as (pilot, _):
+        host = pilot.app
+        assert isinstance(host, Host)
+        await press(pilot, "a", "1")
+        rows = dict(link.board.rows)
+        link.board.rows.clear()
+        link.alive = False
+        host.play(ev.HostSeen(1, 2))
+        await settled(pilot)
+        lines = screen_text(host)
+        assert "engine silent" in lines[0] and "High_background" in lines[19]
+        link.replies["answer"] = DfosError("the engine does not answer")
+        for key in ("a", "n", "b", "j", "escape", "A", "tab", "u"):
+            lines = await press(pilot, key)
+        assert "not taken back: the engine does not answer" in lines[21]
+        link.replies.clear()
+        link.alive = True
+        link.board.rows.update(rows)
+        host.play(ev.HostSeen(1, 3))
+        await settled(pilot)
+        assert "Certify 1 of 3 · 2 to go · 1 accepted" in screen_text(host)[0]
+        lines = await press(pilot, "n")
+        assert "High_background" in lines[19]
+
+
+async def test_an_ab_that_left_review_makes_room_for_the_next(link: FakeLink, library: FakeLibrary) -> None:
+    sitting(link, library)
+    async with certifying(link, library) as (pilot, _):
+        host = pilot.app
+        assert isinstance(host, Host)
+        await press(pilot, "1")
+        del link.board.rows[name(0)]
+        host.play(ev.HostSeen(1, 2))
+        await settled(pilot)
+        lines = screen_text(host)
+        assert "Certify 1 of 2" in lines[0] and "NGC300-P2" in lines[2]
+        assert "118_dpc is no longer in review" in lines[21]
+        assert "High_background" not in lines[19]
 
 
 async def test_a_silent_engine_is_said_and_a_slow_one_can_be_left(link: FakeLink, library: FakeLibrary) -> None:
