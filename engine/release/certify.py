@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from engine import events as ev
-from engine.atomic import acts, fs
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import colour
 from engine.core.status import may_become
 from engine.errors import DfosError
 from engine.questions import CERTIFY, LATER, Choice, Parked, Question
+from engine.release.comments import Comments
 from engine.release.standing import (
     READY,
     REJECTED,
@@ -57,13 +56,14 @@ async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str
     verdicts = Verdicts(context.db)
     heads = reviewed(pool, context.settings)
     known = {ab.name: verdicts.of(ab) for ab in heads}
-    _note(context, [(ab, verdict) for ab in heads if (verdict := known[ab.name])])
+    comments: dict[str, Comments] = {}
+    _note(context, comments, [(ab, verdict) for ab in heads if (verdict := known[ab.name])])
     scope = scope_of(pool, only)
     open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL" and ab.name in scope]
     for ab in open_:
         _show(context, ab.name, "REVIEW", "")
     asked = await asyncio.gather(
-        *(_decide(context, verdicts, ab, scores.get(ab.name, "")) for ab in open_), return_exceptions=True
+        *(_decide(context, verdicts, comments, ab, scores.get(ab.name, "")) for ab in open_), return_exceptions=True
     )
     parked = tuple(result.question for result in asked if isinstance(result, Parked))
     for result in asked:
@@ -87,7 +87,7 @@ def _concluded(context: Context, verdicts: Verdicts, pool: list[AB], parked: tup
     )
 
 
-async def _decide(context: Context, verdicts: Verdicts, ab: AB, score: str) -> None:
+async def _decide(context: Context, verdicts: Verdicts, comments: dict[str, Comments], ab: AB, score: str) -> None:
     verdict = _by_score(context, ab, score)
     if verdict is None:
         question = question_about(context, ab, score)
@@ -97,7 +97,7 @@ async def _decide(context: Context, verdicts: Verdicts, ab: AB, score: str) -> N
         question.checked(answer.choice, answer.comment)
         verdict = Verdict(WORDS[answer.choice], answer.comment, answer.who, answer.when)
     verdicts.record(ab, verdict)
-    _note(context, [(ab, verdict)])
+    _note(context, comments, [(ab, verdict)])
     context.bus.publish(ev.AbDecided(ab.name, verdict.verdict, verdict.comment, verdict.who, verdict.when))
     _show(context, ab.name, "ACCEPTED" if verdict.verdict == ACCEPTED else "REJECTED", verdict.comment)
 
@@ -147,28 +147,25 @@ def _why_not(context: Context, ab: AB) -> str:
     return "" if any((place / name).is_file() for name in names) else "it has no products and cannot be accepted"
 
 
-def comment_file(context: Context, date: str) -> str:
-    """`prod_comment_<DATE>.txt` of $DFO_LST_DIR/PRODCOM: one line per commented verdict (columns inferred)."""
-    return str(context.tree.lst / "PRODCOM" / f"prod_comment_{date}.txt")
-
-
-def _note(context: Context, decided: Iterable[tuple[AB, Verdict]]) -> None:
-    """Write comments into the comment file, those too that a crash kept from being written."""
+def _note(context: Context, comments: dict[str, Comments], decided: Iterable[tuple[AB, Verdict]]) -> None:
+    """Write comments into the comment files, those too that a crash kept from being written."""
+    lines: dict[str, list[str]] = {}
     for ab, verdict in decided:
         comment = one_line(verdict.comment)
         if comment:
-            path = Path(comment_file(context, ab.date))
             frames = pattern(ab, context.settings) or "-"
             line = f"{ab.name} {ab.raw_type} {frames} {verdict.verdict} {verdict.who} {verdict.when} {comment}"
-            try:
-                fs.make_dir(path.parent)
-                acts.add_line(context.tree, {"path": str(path), "line": line})
-            except OSError as trouble:
-                raise DfosError(
-                    f"the comment on {ab.name} cannot be written: {trouble.strerror}",
-                    where=str(path),
-                    remedy="the verdict is saved; put this right and go on",
-                ) from trouble
+            lines.setdefault(ab.date, []).append(line)
+    for date, wanted in lines.items():
+        file = comments.setdefault(date, Comments(context.tree, date))
+        try:
+            file.add(wanted)
+        except OSError as trouble:
+            raise DfosError(
+                f"the comment cannot be written: {trouble.strerror}",
+                where=str(file.path),
+                remedy="the verdict is saved; put this right and go on",
+            ) from trouble
 
 
 def _show(context: Context, name: str, state: str, reason: str) -> None:

@@ -226,10 +226,13 @@ class _Planner:
         heads = {ab.name for ab in reviewed(self.seen.abs, self.settings)}
         fresh = []
         for ab in moving:
-            verdict = self.seen.standings[ab.name].verdict
+            standing = self.seen.standings[ab.name]
+            verdict = standing.verdict
             frames = pattern(ab, self.settings) if ab.name in heads else ""
             signed = (
-                Certificate(verdict.verdict, verdict.who, verdict.when, verdict.comment, frames) if verdict else None
+                Certificate(verdict.verdict, verdict.who, verdict.when, verdict.comment, frames, standing.by)
+                if verdict
+                else None
             )
             text = updated(ab, places, self.stamp, signed).render().decode("utf-8", "surrogateescape")
             fresh.append(AbUpdate(ab.name, str(self.seen.tree.ab / ab.name), str(self.log_dir / ab.name), text))

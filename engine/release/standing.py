@@ -46,7 +46,8 @@ def pattern(ab: AB, settings: Settings) -> str:
 def reviewed(abs_: Iterable[AB], settings: Settings) -> tuple[AB, ...]:
     """The ABs that get a verdict of their own: of the configured kinds, and those nothing reviewed is made from."""
     pool = list(abs_)
-    return tuple(ab for ab in pool if ab.name in _heads(pool, settings, cascade(pool, {})))
+    heads = _heads(pool, settings, cascade(pool, {}))
+    return tuple(ab for ab in pool if ab.name in heads)
 
 
 def _heads(pool: list[AB], settings: Settings, order: Cascade) -> frozenset[str]:

@@ -25,7 +25,7 @@ from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
 
 _PIPEFILE = re.compile(r"(?P<root>r\..+)_\d{4}\.fits")
-_CERTIFIED = re.compile(r"(\S+) by (.*) at (\S+)")
+_CERTIFIED = re.compile(r"(\S+) by (.*?) at (\S+)(?: with \S+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Who decided on an AB, when (UTC, ISO), what, and why: written into it for those who come later."""
+    """Who decided, when (UTC, ISO), what, and why: written into the AB for those who come later.
+
+    `by` names the reviewed AB where the verdict was given on another one.
+    """
 
     verdict: str
     who: str
     when: str
     comment: str
     pattern: str = ""
+    by: str = ""
 
 
 def updated(ab: AB, places: Places, stamp: str, certificate: Certificate | None = None) -> AB:
@@ -80,6 +84,7 @@ def _kept(old: str, new: str) -> str:
 
 def _certified(ab: AB, certificate: Certificate) -> AB:
     signed = f"{certificate.verdict} by {certificate.who} at {certificate.when}"
+    signed += f" with {certificate.by}" if certificate.by not in ("", ab.name) else ""
     ab = ab.with_value("CERTIFIED", one_line(signed))
     if certificate.pattern:
         ab = ab.with_value("PATTERN", certificate.pattern)

@@ -36,9 +36,9 @@ class Plug:
     def __call__(self, verb: str, path: str) -> None:
         self.calls += 1
         if self.at and self.calls >= self.at:
-            if self.calls == self.at and verb == "fsync" and path.endswith(".dfos~"):
+            if self.calls == self.at and verb == "fsync" and path.endswith((".dfos~", ".txt")):
                 content = Path(path).read_bytes()
-                Path(path).write_bytes(content[: len(content) // 2])
+                Path(path).write_bytes(content[:-10])
             raise PowerCut(f"{verb} {path}")
 
 

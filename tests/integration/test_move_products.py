@@ -125,6 +125,8 @@ async def test_science_only_the_combination_is_kept(tmp_path: Path) -> None:
     ab = read(context.tree.log / PSEUDO / dpc_of(abs_).name)
     assert [product.state for product in ab.products] == ["EXISTING", "EXISTING"]
     assert ab.get("PATTERN") == "DEEP2"
+    follower = read(context.tree.log / PSEUDO / abs_[0].name)
+    assert follower.get("CERTIFIED") == f"accepted by rh at 2023-11-14T22:00:00 with {dpc_of(abs_).name}"
     assert {event.ab for event in events if isinstance(event, ev.AbChanged) and event.state == "MOVED"} == {
         entry.name for entry in abs_
     }
@@ -303,6 +305,7 @@ async def _moved_before(context: Context) -> None:
     processed(context, bias(10))
 
 
+@pytest.mark.row(72)
 async def test_keep_gives_versions_anew_over_the_whole_pool(tmp_path: Path) -> None:
     operator = keen(move__recreate="keep")
     context = release_context(tmp_path, operator)

@@ -41,7 +41,7 @@ async def _whole(root: Path) -> dict[str, str]:
     return picture(context.tree.root)
 
 
-@pytest.mark.parametrize(("verb", "after"), [("link", 1), ("link", 7), ("write", 4), ("unlink", 2), ("rmdir", 0)])
+@pytest.mark.parametrize(("verb", "after"), [("link", 1), ("link", 7), ("write", 1), ("unlink", 2), ("rmdir", 0)])
 async def test_a_full_disk_stops_the_move_and_is_no_loss(verb: str, after: int, tmp_path: Path) -> None:
     wanted = await _whole(tmp_path / "whole")
     context = release_context(tmp_path / "full")
@@ -69,7 +69,7 @@ async def test_a_full_disk_stops_the_move_and_is_no_loss(verb: str, after: int, 
 async def test_a_full_disk_before_the_move_keeps_the_verdict(tmp_path: Path) -> None:
     context = release_context(tmp_path)
     biases(context)
-    with fs.probed(Full("write", 0)), pytest.raises(DfosError, match="the comment on .* cannot be written"):
+    with fs.probed(Full("append", 0)), pytest.raises(DfosError, match="the comment cannot be written"):
         await move(context, "CALIB", NIGHT)
     assert not unfinished(context.db, context.tree)
     assert (await move(context, "CALIB", NIGHT)).moved == 3
