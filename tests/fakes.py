@@ -187,3 +187,14 @@ async def settle(turns: int = 12) -> None:
     """Let the loop do what it can do now."""
     for _ in range(turns):
         await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that another process does."""
+    while not condition():  # noqa: ASYNC110 - nobody tells us when
+        await asyncio.sleep(0.005)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; '' while it is not there."""
+    return path.read_text("utf-8", "replace") if path.exists() else ""

@@ -264,6 +264,8 @@ class Streams:
         for task in chosen:
             self._set(self.entries[task.ab], "RUNNING", stream=task.stream, started=task.started)
             self._spawn(task)
+        if self.gate and self.gate.suspends and (self._watch is None or self._watch.done()):
+            self._watch_from_now(self.gate, look=False)
 
     def _intend(self, entry: Entry) -> Task:
         number = self.attempts.number(entry.ab) + 1
@@ -297,6 +299,8 @@ class Streams:
             state = "RUNNING" if found.recipe else "JUDGED"
             self._set(entry, state, "found again" if found.recipe else "", stream=task.stream, started=old.started)
             self._spawn(task)
+        if self.gate and self.gate.suspends and self._tasks:
+            self._watch_from_now(self.gate, look=True)
 
     def _spawn(self, task: Task) -> None:
         if self._group is None:
@@ -491,21 +495,27 @@ class Streams:
         if not idle and not gate.looking and not gate.closed and self._watch:
             self._watch.cancel()  # it sleeps until its next look, but we want to start something now
             idle = True
-        if idle and self._group:
-            self._watch = self._group.create_task(self._watch_gate(gate))
+        if idle:
+            self._watch_from_now(gate, look=True)
         return False
 
-    async def _watch_gate(self, gate: Gate) -> None:
-        """Look at once; go on looking while somebody is held or could be suspended."""
+    def _watch_from_now(self, gate: Gate, *, look: bool) -> None:
+        if self._group:
+            self._watch = self._group.create_task(self._watch_gate(gate, look))
+
+    async def _watch_gate(self, gate: Gate, look: bool) -> None:
+        """Look at once or after the interval; go on looking while somebody is held or could be suspended."""
         while True:
-            was = gate.closed
-            await gate.look()
-            if gate.closed or was:
-                self._gate_changed(gate)
-            self._kick()
+            if look:
+                was = gate.closed
+                await gate.look()
+                if gate.closed or was:
+                    self._gate_changed(gate)
+                self._kick()
             if not self._gate_matters(gate):
                 return
             await gate.pause()
+            look = True
 
     def _gate_matters(self, gate: Gate) -> bool:
         held = any(task.recipe and task.recipe.suspended for task in self._tasks.values())

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from engine.errors import RecipeTrouble
 from engine.process.executors.local import LocalExecutor, Recipe, boot_id, environment, new_token, start_of
+from tests.fakes import text_of, until
 
 Start = Callable[..., Recipe]
 
@@ -29,11 +29,6 @@ async def start(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     yield begin
     for recipe in recipes:
         await recipe.terminate(0.1)
-
-
-async def _line(path: Path, text: str) -> None:
-    while text not in (path.read_text() if path.exists() else ""):
-        await asyncio.sleep(0.005)
 
 
 async def test_exit_codes_signals_and_the_log(start: Start, tmp_path: Path) -> None:
@@ -70,8 +65,7 @@ async def test_suspended_it_stands_still_and_goes_on(start: Start, tmp_path: Pat
     def state() -> str:
         return Path(f"/proc/{recipe.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
-    while state() != "T":
-        await asyncio.sleep(0.005)
+    await until(lambda: state() == "T")
     assert recipe.suspended
     await asyncio.sleep(0.02)
     recipe.resume()
@@ -85,17 +79,16 @@ async def test_what_does_not_hear_is_killed_with_its_children(start: Start, tmp_
     recipe = start(
         "/bin/sh", "-c", "trap '' TERM; (trap '' TERM; echo $BASHPID ready; while :; do :; done) & wait; wait"
     )
-    await _line(tmp_path / "log", "ready")
+    await until(lambda: "ready" in text_of(tmp_path / "log"))
     await recipe.terminate(0.05)
     assert (await recipe.wait()).rc == -signal.SIGKILL
-    assert not _group(recipe.pid)
+    await until(lambda: not _group(recipe.pid))
 
 
 async def test_what_a_recipe_leaves_behind_ends_with_it(start: Start, tmp_path: Path) -> None:
     recipe = start("/bin/sh", "-c", "(while :; do :; done) & echo ready")
     await recipe.wait()
-    while _group(recipe.pid):
-        await asyncio.sleep(0.005)
+    await until(lambda: not _group(recipe.pid))
 
 
 def _group(pgid: int) -> list[int]:
@@ -129,9 +122,10 @@ async def test_a_process_that_is_not_our_child_is_followed(tmp_path: Path, pidfd
     token = new_token("a.ab", 1)
     # a shell that ends at once leaves its child to init: nobody here is its parent
     script = f"cd {tmp_path}; DFOS_ATTEMPT={token} setsid /bin/sleep 100 >/dev/null 2>&1 &"
-    subprocess.run(["/bin/sh", "-c", script], check=True)
-    while not (found := executor.find(tmp_path, token)):
-        await asyncio.sleep(0.005)
+    await (await asyncio.create_subprocess_exec("/bin/sh", "-c", script)).wait()
+    await until(lambda: executor.find(tmp_path, token))
+    found = executor.find(tmp_path, token)
+    assert found
     pid, start = found
     try:
         assert executor.find(tmp_path) == found, "by its work directory too"
@@ -157,9 +151,9 @@ async def test_a_process_that_is_not_our_child_is_followed(tmp_path: Path, pidfd
 
 
 async def test_an_operators_shell_in_the_work_directory_is_no_recipe(tmp_path: Path) -> None:
-    shell = subprocess.Popen(["/bin/sleep", "100"], cwd=tmp_path, start_new_session=True)
+    shell = await asyncio.create_subprocess_exec("/bin/sleep", "100", cwd=tmp_path, start_new_session=True)
     try:
         assert LocalExecutor().find(tmp_path) is None
     finally:
         shell.kill()
-        shell.wait()
+        await shell.wait()
