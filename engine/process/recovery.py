@@ -8,7 +8,9 @@ yet is found by its work directory.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Container
+from dataclasses import replace
 from pathlib import Path
 
 from engine.context import Context
@@ -35,12 +37,16 @@ async def recover(
             continue
         recipe = await _alive(attempt, executor)
         if recipe:
-            attempts.spawned(attempt.id, recipe.pid, recipe.start)
+            if not attempt.pid:
+                attempt = replace(attempt, pid=recipe.pid, pid_start=recipe.start, started=_since(recipe))
+            attempts.spawned(attempt.id, recipe.pid, recipe.start, attempt.started)
             _say(context, f"{attempt.ab}: its recipe still runs (pid {recipe.pid}); followed")
             found[attempt.ab] = Found(attempt, recipe)
         elif _has_result(attempt, store):
             _say(context, f"{attempt.ab}: its recipe ended while no engine was there; judged by what it left")
             found[attempt.ab] = Found(attempt)
+        elif not _begun(attempt):
+            attempts.withdraw(attempt.id)  # noted ahead, never begun
         else:
             _say(context, f"{attempt.ab}: was interrupted; runs again")
             attempts.ended(attempt.id, context.clock(), "interrupted")
@@ -57,6 +63,20 @@ async def _alive(attempt: Attempt, executor: LocalExecutor) -> Recipe | None:
             return recipe
     seen = await asyncio.to_thread(executor.find, attempt.workdir, attempt.token)
     return executor.reattach(*seen, attempt.boot) if seen else None
+
+
+def _since(recipe: Recipe) -> float:
+    """When a process started, in seconds since 1970."""
+    import psutil
+
+    try:
+        return float(psutil.Process(recipe.pid).create_time())
+    except psutil.Error:
+        return time.time()
+
+
+def _begun(attempt: Attempt) -> bool:
+    return bool(attempt.pid) or Path(attempt.workdir).exists()
 
 
 def _has_result(attempt: Attempt, store: AbStore) -> bool:

@@ -26,6 +26,7 @@ from engine.process.pool import Entry, below, pool_of
 from engine.stores.attempts import Attempts
 
 _FLUSH_S = 0.05
+_AHEAD = 16  # intents noted together
 _ENDED = ENDED_WELL | ENDED_BADLY
 _RELEASED = frozenset({"MOVED", "INGESTED"})
 _BLOCKING = frozenset({"FAILED", "BLOCKED", "STALE"})
@@ -63,6 +64,8 @@ class Streams:
         self._unfinished: dict[tuple[str, str], Counter[int]] = {}
         self._tasks: dict[int, Task] = {}
         self._fresh: list[Entry] = []
+        self._intents: dict[str, tuple[int, int, str, str]] = {}
+        self._uncommitted: set[int] = set()
         self._ended: list[tuple[Task, Result]] = []
         self._kicked = False
         self._flushing = False
@@ -171,6 +174,8 @@ class Streams:
                     self._watch.cancel()
         finally:
             self._group = None
+            for id_, *_ in self._intents.values():
+                self.attempts.withdraw(id_)
             with contextlib.suppress(sqlite3.Error):
                 self.attempts.flush()
             leave()
@@ -249,17 +254,8 @@ class Streams:
             return
         chosen: list[Task] = []
         while len(self._tasks) < self.streams and (heap := self._best()):
-            chosen.append(self._intend(self.entries[heapq.heappop(heap)[2]]))
-        if not chosen:
-            return
-        try:
-            self.attempts.flush()
-        except sqlite3.Error as trouble:
-            for task in chosen:
-                self._release(task)
-                self.attempts.ended(task.id, task.started, "not started")
-                self._ready(self.entries[task.ab])
-            self._change_mode("paused", f"the journal cannot be written: {trouble}; free space, then resume")
+            chosen.append(self._begin(heap))
+        if not chosen or not self._durable(chosen):
             return
         for task in chosen:
             self._set(self.entries[task.ab], "RUNNING", stream=task.stream, started=task.started)
@@ -267,12 +263,40 @@ class Streams:
         if self.gate and self.gate.suspends and (self._watch is None or self._watch.done()):
             self._watch_from_now(self.gate, look=False)
 
-    def _intend(self, entry: Entry) -> Task:
-        number = self.attempts.number(entry.ab) + 1
-        workdir, token = self.job.workdir(entry.ab, number), new_token(entry.ab, number)
-        now = self.context.clock()
-        id_ = self.attempts.intend(entry.ab, workdir, token, self._boot, now, number)
-        return self._task(entry, id_, number, workdir, token, now, None)
+    def _begin(self, heap: list[tuple[int, int, str]]) -> Task:
+        """A task for the head of a heap. Intents are noted a few ABs ahead, so that one commit serves them all."""
+        if heap[0][2] not in self._intents:
+            for item in [heapq.heappop(heap) for _ in range(min(_AHEAD, len(heap)))]:
+                self._intend(item[2])
+                heapq.heappush(heap, item)
+        entry = self.entries[heapq.heappop(heap)[2]]
+        id_, number, workdir, token = self._intents.pop(entry.ab)
+        return self._task(entry, id_, number, workdir, token, self.context.clock(), None)
+
+    def _intend(self, ab: str) -> None:
+        if ab not in self._intents:
+            number = self.attempts.number(ab) + 1
+            workdir, token = self.job.workdir(ab, number), new_token(ab, number)
+            id_ = self.attempts.intend(ab, workdir, token, self._boot, self.context.clock(), number)
+            self._intents[ab] = (id_, number, workdir, token)
+            self._uncommitted.add(id_)
+
+    def _durable(self, chosen: list[Task]) -> bool:
+        """Commit, unless the intents and the ends of all parents are durable already; False when that fails."""
+        known = self._uncommitted.isdisjoint(task.id for task in chosen)
+        if known and all(self.attempts.sealed(self.entries[task.ab].parents) for task in chosen):
+            return True
+        try:
+            self.attempts.flush()
+        except sqlite3.Error as trouble:
+            for task in chosen:
+                self._release(task)
+                self._intents[task.ab] = (task.id, task.attempt, task.workdir, task.token)
+                self._ready(self.entries[task.ab])
+            self._change_mode("paused", f"the journal cannot be written: {trouble}; free space, then resume")
+            return False
+        self._uncommitted.clear()
+        return True
 
     def _task(
         self, entry: Entry, id_: int, number: int, workdir: str, token: str, started: float, found: Found | None
@@ -319,7 +343,7 @@ class Streams:
 
     def spawned(self, task: Task, recipe: Recipe) -> None:
         """A recipe runs: its pid goes into the journal with the next commit."""
-        self.attempts.spawned(task.id, recipe.pid, recipe.start)
+        self.attempts.spawned(task.id, recipe.pid, recipe.start, task.started)
 
     def exited(self, task: Task, rc: int | None) -> None:
         """A recipe ended; its products are being checked."""
@@ -340,7 +364,7 @@ class Streams:
     def _finish(self, task: Task, result: Result) -> None:
         entry, now = self.entries[task.ab], self.context.clock()
         self._release(task)
-        self.attempts.ended(task.id, now, result.state.lower())
+        self.attempts.ended(task.id, now, result.state.lower(), entry.ab)
         if result.message:
             self.context.bus.publish(ev.AbMessage(entry.ab, result.message))
         if result.score:

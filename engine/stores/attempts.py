@@ -39,7 +39,7 @@ _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _SEEN = f"INSERT OR REPLACE INTO ab_rows ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our names
 _CHANGED = f"UPDATE ab_rows SET {', '.join(f'{name}=?' for name in _MOVING)}, attempt=?, change=? WHERE ab=?"  # noqa: S608
 _INTEND = "INSERT INTO attempts (id, ab, attempt, workdir, token, boot, started) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_SPAWNED = "UPDATE attempts SET pid=?, pid_start=? WHERE id=?"
+_SPAWNED = "UPDATE attempts SET pid=?, pid_start=?, started=? WHERE id=?"
 _EXITED = "UPDATE attempts SET exited=?, rc=? WHERE id=?"
 _ENDED = "UPDATE attempts SET ended=?, verdict=? WHERE id=?"
 
@@ -82,21 +82,26 @@ class Attempts:
         self._seen: set[str] = set()
         self._dirty: dict[str, None] = {}
         self._numbers: dict[str, int] = {}
+        self._unsealed: set[str] = set()
         self._board: Board | None = None
         self._soon: Callable[[], object] | None = None
 
     # --- attempts ---------------------------------------------------------------------------
 
     def intend(self, ab: str, workdir: str, token: str, boot: str, started: float, attempt: int) -> int:
-        """Note that an AB is about to be run; the attempt's id. `flush` before starting the recipe."""
+        """Note that an AB is about to be run, soon or later; the attempt's id. `flush` before starting the recipe."""
         self._id += 1
         self._numbers[ab] = attempt
         self._pending.append((_INTEND, (self._id, ab, attempt, workdir, token, boot, started)))
         return self._id
 
-    def spawned(self, id_: int, pid: int, pid_start: int) -> None:
-        """The recipe of an attempt runs as process `pid`."""
-        self._pending.append((_SPAWNED, (pid, pid_start, id_)))
+    def withdraw(self, id_: int) -> None:
+        """The attempt was never started after all."""
+        self._pending.append(("DELETE FROM attempts WHERE id=?", (id_,)))
+
+    def spawned(self, id_: int, pid: int, pid_start: int, started: float) -> None:
+        """The recipe of an attempt runs as process `pid` since `started`."""
+        self._pending.append((_SPAWNED, (pid, pid_start, started, id_)))
         self._wake()
 
     def exited(self, id_: int, at: float, rc: int | None) -> None:
@@ -104,9 +109,15 @@ class Attempts:
         self._pending.append((_EXITED, (at, rc, id_)))
         self._wake()
 
-    def ended(self, id_: int, at: float, verdict: str) -> None:
-        """The attempt is over: done, failed or interrupted."""
+    def ended(self, id_: int, at: float, verdict: str, ab: str = "") -> None:
+        """The attempt is over: done, failed or interrupted. Until the next `flush` the AB is not `sealed`."""
         self._pending.append((_ENDED, (at, verdict, id_)))
+        self._unsealed.add(ab)
+        self._wake()
+
+    def sealed(self, abs_: Iterable[str]) -> bool:
+        """True when the ends of these ABs are durable: what depends on them may start."""
+        return not self._unsealed or self._unsealed.isdisjoint(abs_)
 
     def number(self, ab: str) -> int:
         """The number of the last attempt of an AB; 0 when there was none."""
@@ -204,6 +215,7 @@ class Attempts:
         self._change = change
         self._pending.clear()
         self._dirty.clear()
+        self._unsealed.clear()
         self._seen.clear()
 
     def _write(self, row: Row, change: int) -> None:

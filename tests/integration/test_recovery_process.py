@@ -34,6 +34,9 @@ asyncio.run(process_pool(context, AbStore(tree).load(), pipeline=Pipeline("stub"
 """
 
 
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
 class Scene:
     """An account, a recipe that waits for us, and engines that die."""
 
@@ -53,9 +56,8 @@ class Scene:
         self.store.write(self.ab)
 
     async def engine(self) -> asyncio.subprocess.Process:
-        repository = Path(__file__).resolve().parents[2]
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _ENGINE, str(self.root), *self.pipeline.program, cwd=repository
+            sys.executable, "-c", _ENGINE, str(self.root), *self.pipeline.program, cwd=_REPOSITORY
         )
 
     async def killed_engine(self) -> Attempt:
@@ -193,7 +195,7 @@ async def test_pids_of_another_boot_or_another_process_mean_nothing(scene: Scene
     values = {"pid": os.getpid(), "pid_start": 12345, "boot": boot_id(), **changes}
     attempts = Attempts(context.db)
     id_ = attempts.intend(scene.ab.name, str(scene.root / "none"), "t", str(values["boot"]), 1.0, 1)
-    attempts.spawned(id_, int(str(values["pid"])), int(str(values["pid_start"])))
+    attempts.spawned(id_, int(str(values["pid"])), int(str(values["pid_start"])), 1.0)
     attempts.flush()
     outcome = await process_pool(context, scene.store.load(), pipeline=scene.pipeline)
     assert outcome.done == (scene.ab.name,) and scene.verdicts() == ["interrupted", "done"]
@@ -209,4 +211,33 @@ async def test_an_ab_that_was_written_but_not_journalled_is_done(scene: Scene) -
     outcome = await process_pool(again, scene.store.load(), pipeline=scene.pipeline)
     assert outcome.done == (scene.ab.name,) and scene.verdicts() == ["done"]
     again.db.close()
+    context.db.close()
+
+
+async def test_intents_noted_ahead_leave_no_trace_when_the_engine_dies(scene: Scene) -> None:
+    others = [
+        make_ab(
+            f"MUSE.2014-10-23T0{n}:00:00.000",
+            sof=[("$DFO_RAW_DIR/a.fits", "OBJECT")],
+            products=["PIXTABLE_OBJECT"],
+            params=["--make=PIXTABLE_OBJECT", *([f"--wait={scene.fifo}"] if n < 2 else [])],
+        )
+        for n in range(6)
+    ]
+    for ab in others:
+        scene.store.write(ab)
+    first = await scene.killed_engine()
+    for attempt in scene.open():
+        if attempt.pid:
+            os.killpg(attempt.pid, signal.SIGKILL)
+    await until(lambda: not any(start_of(attempt.pid or 0) for attempt in scene.open()))
+    for ab in (scene.ab, *others):
+        scene.store.write(ab.with_values("RECIPE_PARAM", ["--make=PIXTABLE_OBJECT"]))
+    context = make_context(scene.root, tree=scene.tree)
+    outcome = await process_pool(context, scene.store.load(), pipeline=scene.pipeline)
+    assert len(outcome.done) == 7
+    attempts = Attempts(context.db)
+    assert not attempts.open()
+    assert [attempt.verdict for attempt in attempts.of(others[-1].name)] == ["done"]
+    assert [attempt.verdict for attempt in attempts.of(first.ab)] == ["interrupted", "done"]
     context.db.close()

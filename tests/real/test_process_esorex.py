@@ -34,6 +34,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(shutil.which("esorex") is None, reason="esorex is not installed"),
 ]
+_REPOSITORY = Path(__file__).resolve().parents[2]
 _ESOREX = {"pipeline": "esorex", "min_free_mb": 0}
 _QUICK = ("--threshold=2000.", "--step=50.", "--srcmin=5", "--srcmax=80")
 _LONG = ("--threshold=12000.", "--step=2.", "--srcmin=5", "--srcmax=80")  # about 30 s
@@ -219,8 +220,7 @@ async def test_killed_with_its_engine_it_runs_again(tmp_path: Path) -> None:
 
 
 async def _kill_engine(scene: Scene) -> int:
-    repository = Path(__file__).resolve().parents[2]
-    engine = await asyncio.create_subprocess_exec(sys.executable, "-c", _ENGINE, str(scene.root), cwd=repository)
+    engine = await asyncio.create_subprocess_exec(sys.executable, "-c", _ENGINE, str(scene.root), cwd=_REPOSITORY)
     await until(lambda: "Searching" in scene.log and any(attempt.pid for attempt in scene.open()))
     os.kill(engine.pid, signal.SIGKILL)
     await engine.wait()
@@ -234,11 +234,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A work area of 300 kB; where nothing may be mounted, the test says so."""
     place = tmp_path / "small"
     place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "none", place], capture_output=True, check=False)
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=300k", "none", str(place)]
+    made = subprocess.run(mount, capture_output=True, check=False)
     if made.returncode:
         pytest.skip("a tmpfs may not be mounted here: " + made.stderr.decode().strip())
     yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    subprocess.run(["/bin/umount", "-l", str(place)], check=True)
 
 
 async def test_a_full_work_area_is_said_although_the_exit_code_is_zero(tmp_path: Path, small_disk: Path) -> None:

@@ -24,13 +24,15 @@ def test_nothing_is_durable_before_flush_and_everything_after(tmp_path: Path) ->
     other = connect(context.tree.journal, readonly=True)
     assert other.execute("SELECT count(*) FROM attempts").fetchone()[0] == 0
     attempts.flush()
-    attempts.spawned(id_, 4711, 99)
+    attempts.spawned(id_, 4711, 99, 101.0)
     attempts.exited(id_, 110.0, -9)
     attempts.flush()
     (found,) = Attempts(other_db(context.tree.journal)).open()
     assert (found.ab, found.pid, found.pid_start, found.rc, found.verdict) == ("a.ab", 4711, 99, -9, None)
-    attempts.ended(id_, 111.0, "failed")
+    attempts.ended(id_, 111.0, "failed", "a.ab")
+    assert not attempts.sealed(["a.ab"]) and attempts.sealed(["b.ab"])
     attempts.flush()
+    assert attempts.sealed(["a.ab"])
     assert not attempts.open() and attempts.number("a.ab") == 1 and attempts.number("b.ab") == 0
     assert [attempt.verdict for attempt in attempts.of("a.ab")] == ["failed"]
 
