@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,21 +18,31 @@ def command(root: Path) -> list[str]:
     return [sys.executable, "-P", "-m", "console", "serve", "--root", str(root)]
 
 
-def start(tree: DfoTree) -> subprocess.Popen[bytes]:
-    """Start an engine that outlives this terminal; what it says goes to `ENGINE/engine.log`."""
+def start(tree: DfoTree) -> int:
+    """Start an engine that outlives this terminal; its pid. What it says goes to `ENGINE/engine.log`."""
     tree.state.mkdir(parents=True, exist_ok=True)
-    log = os.open(tree.state / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    words = command(tree.root)
+    log = str(tree.state / "engine.log")
+    return os.posix_spawn(
+        words[0],
+        words,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def ended(pid: int) -> int | None:
+    """The exit code of an engine we started; None while it runs."""
     try:
-        return subprocess.Popen(
-            command(tree.root),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=tree.root,
-        )
-    finally:
-        os.close(log)
+        done, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return -1
+    return os.waitstatus_to_exitcode(status) if done else None
 
 
 class AccountLink(Link):
@@ -70,7 +79,7 @@ async def attach_or_start(link: Link, tree: DfoTree) -> bool:
             await link.attach(tree.state)
             return True
         except Gone:
-            code = engine.poll()
+            code = ended(engine)
             if code not in (None, 4):  # 4: another console was quicker; its engine will listen
                 break
     raise Gone(f"the engine does not start: {_last_words(tree)}", where=str(tree.state / "engine.log"))

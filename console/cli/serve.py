@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
     from console.running import user
 
     tree = words.tree(given.root)
+    os.chdir(tree.root)  # where the console was started may be unmounted one day
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that started us may go
 
     async def served() -> int:

@@ -1,0 +1,107 @@
+"""phoenix -C, -P, -M, -a and phoenixCertify_MUSE on a real account with the stand-in pipeline."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.demo.account import DemoSpec, build_account
+
+RUN, DATE, NIGHT = "094.A-0116B", "2094-01-16", "2014-10-22"
+STANDIN = ["--set", "process.pipeline=stand-in"]
+
+
+def call(root: Path, *words: str, code: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "console", *words, "--root", str(root)],
+        cwd=root,
+        env={},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == code, done.stderr[-3000:]
+    return done
+
+
+def states(root: Path) -> dict[str, str]:
+    found = json.loads(call(root, "status", "--json", code=0).stdout)
+    return {row["ab"]: row["state"] for row in found["abs"]}
+
+
+def questions(root: Path) -> list[dict[str, str]]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "console", "questions", "--json", "--root", str(root)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return list(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two targets; the bias of the night is processed, moved and archived; the deep run's ABs are created."""
+    root = tmp_path_factory.mktemp("parts") / "account"
+    build_account(root, DemoSpec(targets=2, exposures=2, sky=0, strict=True), lambda _: None)
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-P", "--auto", *STANDIN, code=0)
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-M", "--auto", *STANDIN, code=0)
+    call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=0)
+    return root
+
+
+@pytest.mark.row(299)
+def test_m_is_refused_while_p_is_incomplete(account: Path) -> None:
+    refused = call(account, "phoenix", "-r", RUN, "-M", "--auto", code=2)
+    assert "not processed yet" in refused.stderr and "--force" in refused.stderr
+    call(account, "phoenix", "-r", RUN, "-M", "--force", "to see it", "--auto", code=1)
+    assert not list((account / "data/reduced").rglob("*.fits"))
+
+
+@pytest.mark.row(300)
+@pytest.mark.row(298)
+@pytest.mark.row(353)
+def test_one_target_is_processed_and_certified_alone(account: Path) -> None:
+    combined = sorted(path.name for path in (account / "ab").glob("*_dpc.ab"))
+    only = combined[0]
+    call(account, "phoenix", "-r", RUN, "-a", only, "-P", "--auto", *STANDIN, code=0)
+    found = states(account)
+    assert found[only] == "DONE" and combined[1] not in found
+    assert sum(state == "DONE" for state in found.values()) == 6
+    assert (account / "products/PIXTABLE_REDUCED" / DATE).is_dir() and questions(account) == []
+    call(account, "phoenix", "-r", RUN, "-a", only, "-M", "--auto", *STANDIN, code=3)
+    asked = questions(account)
+    assert [question["subject"] for question in asked] == [only]
+    call(account, "phoenixCertify_MUSE", "-r", RUN, "-a", only, "--auto", *STANDIN, code=3)
+    assert questions(account) == asked
+    call(account, "answer", str(asked[0]["number"]), "accept", *STANDIN, code=0)
+    assert len(list((account / "data/reduced" / DATE).glob("MU_SCBD*.fits"))) == 1
+    assert (account / "ab" / combined[1]).exists() and not (account / "ab" / only).exists()
+
+
+def test_the_other_target_joins_later(account: Path) -> None:
+    call(account, "phoenix", "-r", RUN, "-P", "--auto", *STANDIN, code=0)
+    call(account, "phoenix", "-r", RUN, "-M", "--auto", *STANDIN, code=3)
+    number = questions(account)[0]["number"]
+    call(account, "answer", str(number), "accept", "-c", "second", *STANDIN, code=0)
+    assert len(list((account / "data/reduced" / DATE).glob("MU_SCBD*.fits"))) == 2
+    assert questions(account) == []
+
+
+def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    root = tmp_path / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    broken = root / "ab" / "MUSE.2014-10-22T22:22:22.222_tpl.ab"
+    broken.write_text(
+        (next((root / "ab").glob("*_tpl.ab"))).read_text().replace("MCALIB", "MCALIB") + "MCALIB MAYBE x\n"
+    )
+    done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", *STANDIN, code=1)
+    assert f"{broken}:" in done.stderr and "1 AB files refused" in done.stderr
+    assert len(list((root / "data/calib" / NIGHT).glob("*.fits"))) == 1
+    assert broken.exists()
