@@ -202,11 +202,22 @@ class ProcessAb:
             ab = await asyncio.to_thread(read, self.store.path(task.ab))
             if task.found and ab.status != "CREATED":
                 # It had been judged, and the AB written; only the journal did not hear of it any more.
-                done = ab.status == "SUCCESSFUL"
-                return Result("DONE" if done else "FAILED", "" if done else "failed in an earlier run")
+                return await asyncio.to_thread(self._known, ab)
             return await self._judged(task, ab, workdir, rc, timed_out)
         except (DfosError, OSError) as trouble:
             return await asyncio.to_thread(self._failed, task.ab, f"products could not be delivered: {trouble}")
+
+    def _known(self, ab: AB) -> Result:
+        """The result of an AB that was written before its engine died. Blocking."""
+        log = read_log_file(self.log_path(ab))
+        if ab.status == "FAILED":
+            return Result("FAILED", f"failed while its engine died: {log.cause or 'see its log'}", log.message)
+        try:
+            data = json.loads(self._scores_path(ab).read_bytes())
+            score = "".join(str(entry["mark"]) for entry in data["scores"])
+        except (OSError, ValueError, KeyError, TypeError):
+            score = ""
+        return Result("DONE", "", log.message, score)
 
     async def _judged(self, task: Task, ab: AB, workdir: Path, rc: int | None, timed_out: bool) -> Result:
         wanted = self._wanted(task, ab)
@@ -303,7 +314,10 @@ class ProcessAb:
 
     def _save_scores(self, ab: AB, scores: tuple[Score, ...]) -> None:
         data = {"ab": ab.name, "at": self.context.utc(), "scores": [asdict(score) for score in scores]}
-        fs.replace(self.context.tree.dfs_log / f"{ab.root}.scores.json", json.dumps(data, indent=1).encode())
+        fs.replace(self._scores_path(ab), json.dumps(data, indent=1).encode())
+
+    def _scores_path(self, ab: AB) -> Path:
+        return self.context.tree.dfs_log / f"{ab.root}.scores.json"
 
     def _failed(self, name: str, reason: str, message: str = "", workdir: Path | None = None) -> Result:
         """Write FAILED into the AB; a file that cannot be written is said, not hidden. Blocking."""

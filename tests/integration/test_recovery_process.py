@@ -207,9 +207,11 @@ async def test_an_ab_that_was_written_but_not_journalled_is_done(scene: Scene) -
     context = make_context(scene.root, tree=scene.tree)
     assert (await process_pool(context, scene.store.load(), pipeline=scene.pipeline)).done
     context.db.execute("UPDATE attempts SET ended=NULL, verdict=NULL")
+    context.db.execute("DELETE FROM ab_rows")
     again = make_context(scene.root, tree=scene.tree)
     outcome = await process_pool(again, scene.store.load(), pipeline=scene.pipeline)
     assert outcome.done == (scene.ab.name,) and scene.verdicts() == ["done"]
+    assert again.board.rows[scene.ab.name].score == ".", "its scores are not lost"
     again.db.close()
     context.db.close()
 
