@@ -172,6 +172,7 @@ class Settings(Section):
     pool: Literal["date", "run"] = Field("date", description="what a phoenix pool is: a date, or a run_ID")
     all_parts: bool = Field(True, description="phoenix without -C/-P/-M is allowed (refused for MUSE_R, MUSE_DEEP)")
     ab_source: str = Field("", description="directory of the AB source branch; <run_ID> or <DATE> below it")
+    history: str = Field("", description="directory with historical ABs of the targets, shown on the coversheet")
     streams: int = Field(1, ge=1, description="streams in all")
     barriers: bool = Field(False, description="true: a rank starts when all lower ranks of its pool have ended")
     kinds: dict[str, KindOfAb] = Field(description="kinds of ABs by name")

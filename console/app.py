@@ -11,14 +11,17 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
+from console.library import AccountLibrary
 from engine.board import Change
 from engine.errors import DfosError
 from engine.events import Stamped
 from screens.ab_monitor import AbMonitor
 from screens.certify import Certify
-from screens.links import EngineLink, Library
+from screens.glyphs import glyphs
+from screens.links import EngineLink
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.questions import Questions
+from screens.start import start
 from screens.theme import DFOS
 
 PULSE = 0.1  # seconds between two drawings of a busy board
@@ -35,11 +38,12 @@ class ConsoleApp(App[None]):
     def __init__(
         self,
         link: EngineLink,
-        library: Library,
+        library: AccountLibrary,
         *,
         attach: Callable[[], Awaitable[None]] | None = None,
         first: str = "monitor",
         ascii_only: bool = False,
+        graphics: str = "",
     ) -> None:
         super().__init__(ansi_color=True)  # the terminal's own colours; NO_COLOR then means none
         self.animation_level = "none"
@@ -50,6 +54,8 @@ class ConsoleApp(App[None]):
         self._reattach = attach
         self._first = first
         self._ascii = ascii_only
+        self._alphabet = glyphs(ascii_only or None)
+        self._graphics = graphics
         self._change: Change | None = None
         self._due = False
 
@@ -57,7 +63,7 @@ class ConsoleApp(App[None]):
         """Show the monitor; with `first="certify"` the certification above it."""
         self.push_screen(AbMonitor(self.link, self.library, ascii=self._ascii or None))
         if self._first == "certify":
-            self.push_screen(Certify(self.link, self.library))
+            self.post_message(OpenCertify())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Nothing of the framework's own in the palette: the verbs come from the screens."""
@@ -76,7 +82,7 @@ class ConsoleApp(App[None]):
         """The engine went away: say so, and look for one until it is back. Starting one is the operator's word."""
         self.heard_nothing()
         if self._reattach is not None:
-            self.run_worker(self._look(self._reattach), exclusive=True, group="look")
+            start(self, self._look, self._reattach, exclusive=True, group="look")
 
     def heard_nothing(self) -> None:
         """Draw the head again: what is known has not changed, but it is old now."""
@@ -100,13 +106,18 @@ class ConsoleApp(App[None]):
 
     # --- wishes of screens ----------------------------------------------------------------
 
-    def on_open_certify(self, message: OpenCertify) -> None:
+    async def on_open_certify(self, message: OpenCertify) -> None:
         """Open the certification."""
-        self.push_screen(Certify(self.link, self.library, message.ab))
+        comments = tuple(await self.library.comments()) if self.link.alive else ()
+        self.push_screen(
+            Certify(
+                self.link, self.library, message.ab, comments=comments, graphics=self._graphics, alphabet=self._alphabet
+            )
+        )
 
     def on_open_questions(self, message: OpenQuestions) -> None:
         """Open the list of questions."""
-        self.push_screen(Questions(self.link, self.library))
+        self.push_screen(Questions(self.link, self.library, alphabet=self._alphabet))
 
     def on_console_leave(self, message: Leave) -> None:
         """Leave; the engine goes on."""

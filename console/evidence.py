@@ -47,8 +47,8 @@ def review_of(tree: DfoTree, row: Row, path: Path, log: Path) -> Review:
     )
 
 
-def cover_of(tree: DfoTree, board: Board, name: str) -> list[Cover]:
-    """The ABs that went into a reviewed one, then the historical ones of the same target."""
+def cover_of(history: str, board: Board, name: str) -> list[Cover]:
+    """The ABs that went into a reviewed one, then the historical ones of the same target below `history`."""
     row = board.rows.get(name)
     if row is None:
         return []
@@ -64,13 +64,13 @@ def cover_of(tree: DfoTree, board: Board, name: str) -> list[Cover]:
         for found in sorted(seen.values(), key=lambda found: found.order)
         if found.kind != "bias"
     ]
-    return ours + _historical(tree, row)
+    return ours + (_historical(Path(history), row) if history else [])
 
 
-def _historical(tree: DfoTree, row: Row) -> list[Cover]:
-    """tpl ABs that MUSE_R made of the target, as far as they were fetched to `$DFO_LOG_DIR/HISTORY`."""
+def _historical(place: Path, row: Row) -> list[Cover]:
+    """tpl ABs that MUSE_R made of the target."""
     found = []
-    for path in sorted((tree.log / "HISTORY").glob("*_tpl.ab")):
+    for path in sorted(place.rglob("*_tpl.ab")):
         try:
             ab = read(path)
         except BadAb:
@@ -95,7 +95,7 @@ def _products(tree: DfoTree, ab: AB) -> list[Finding]:
     problems = [f"{place.name}: {verified.problems[0]}" for place in there if (verified := verify(place)).problems]
     size = sum(place.stat().st_size for place in there)
     value = f"{len(there)} of {len(places)}, {size / 1e6:.1f} MB, " + (problems[0] if problems else "sums verified")
-    findings.append(Finding("products", value, "ok" if there and len(there) == len(places) and not problems else "RED"))
+    findings.append(Finding("files", value, "ok" if there and len(there) == len(places) and not problems else "RED"))
     return findings
 
 
@@ -124,7 +124,7 @@ def _offsets(tree: DfoTree, ab: AB) -> list[Finding]:
     try:
         return [_largest(place)]
     except (OSError, BadFits, ValueError, KeyError, IndexError):
-        return [Finding("offsets", "the OFFSET_LIST cannot be read", "not scored")]
+        return [Finding("shifts", "the OFFSET_LIST cannot be read", "not scored")]
 
 
 def _largest(place: Path) -> Finding:
@@ -138,7 +138,7 @@ def _largest(place: Path) -> Finding:
         pointing = hdus[0].header.get("DEC", 0.0)
     distance = 3600 * numpy.hypot(ra * numpy.cos(numpy.radians(pointing)), dec)
     each = " ".join(f"{value:.2f}" for value in distance[:6]) + (" ..." if len(distance) > 6 else "")
-    return Finding("offsets", f'{each} arcsec, largest {distance.max():.2f}"')
+    return Finding("shifts", f'{each} arcsec, largest {distance.max():.2f}"')
 
 
 def _flags(log: Path) -> tuple[str, ...]:
@@ -148,6 +148,10 @@ def _flags(log: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(found[:_MOST]) + ((f"... and {len(found) - _MOST} more",) if len(found) > _MOST else ())
+
+
+def _is_open(answers: Answers, question: str) -> bool:
+    return any(found.id == question for found in answers.open())
 
 
 def _history(tree: DfoTree, ab: AB) -> tuple[int, tuple[Verdict, ...]]:
@@ -168,7 +172,7 @@ def _history(tree: DfoTree, ab: AB) -> tuple[int, tuple[Verdict, ...]]:
                 for answer in answers.history(question)
                 if answer.choice in WORDS
             }
-            number = next((found.number for found in answers.open() if found.id == question), 0)
+            number = answers.find(question).number if answers.history(question) or _is_open(answers, question) else 0
         except sqlite3.OperationalError:
             return 0, ()
     return number, tuple(

@@ -7,6 +7,9 @@ run a host in their own process, `dfos serve` runs one that consoles attach to.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -17,7 +20,7 @@ from typing import Any
 
 from config.tree import DfoTree
 from console.account import open_settings
-from console.operators import AnswersFile, Auto, Desk, Parking
+from console.operators import AnswersFile, Auto, Desk, Parking, PlainTerminal
 from console.plugins import load, slots
 from console.run_log import RunLog
 from console.server import Server
@@ -55,15 +58,18 @@ class Host:
         *,
         who: str,
         answers_file: Path | None = None,
+        terminal: bool = False,
     ) -> None:
         self.tree = tree
-        self.settings = open_settings(tree, environ, sets).settings
+        loaded = open_settings(tree, environ, sets)
+        self.settings, self._notices = loaded.settings, loaded.notices
         self.who = who
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         self.bus = Bus(f"{stamp}-{self.settings.instance}")
         self.board = Board()
-        self.bus.subscribe(self._fold)
+        self.bus.subscribe(self.board.fold)
         self._answers_file = answers_file
+        self._terminal = terminal
         self._streams: Streams | None = None
         self._wake = asyncio.Event()
         self._waiting: dict[int, list[asyncio.Future[Ended]]] = {}
@@ -71,9 +77,6 @@ class Host:
         self._stack = AsyncExitStack()
         self._ending = ""
         self._current: asyncio.Task[Ended] | None = None
-
-    def _fold(self, stamped: ev.Stamped) -> None:
-        self.board.fold(stamped)
 
     async def __aenter__(self) -> Host:
         tree, stack = self.tree, self._stack
@@ -107,7 +110,7 @@ class Host:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.attempts.flush()
+        self._flush()
         await self._stack.aclose()
 
     # --- orders ---------------------------------------------------------------------------
@@ -119,8 +122,10 @@ class Host:
         self._wake.set()
         return given
 
-    async def work_off(self) -> list[int]:
-        """Carry out everything that waits; the exit codes. Parked orders stay parked unless answered."""
+    async def work_off(self, orders: Sequence[Order] = ()) -> list[int]:
+        """Carry out `orders`, or everything that waits; the exit codes. Parked orders stay parked unless answered."""
+        if orders:
+            return [(await self._carry_out(self.give(order))).exit_code for order in orders]
         self._take_up()
         codes = []
         while order := self._next():
@@ -129,6 +134,7 @@ class Host:
 
     async def serve(self) -> None:
         """Carry out orders as they come; ends when told, or when nobody is attached and nothing waits."""
+        self._introduce()
         self._take_up()
         while not self._ending:
             self._wake.clear()
@@ -155,9 +161,11 @@ class Host:
         """What an earlier engine was at, or left parked, is taken up again."""
         for order in self.orders.waiting(RUNNING):
             self.orders.mark(order.number, QUEUED)
-        still_open = bool(self.answers.open())
+        still_open = tuple(question.id for question in self.answers.open())
         for order in self.orders.waiting(PARKED):
-            if not still_open or not order.auto:
+            if still_open:
+                self._parked[order.number] = still_open
+            else:
                 self.orders.mark(order.number, QUEUED)
 
     def _next(self) -> Order | None:
@@ -191,10 +199,16 @@ class Host:
         return ended
 
     def _operator(self, order: Order) -> Operator:
-        kind = Auto if order.auto else Parking
-        operator: Operator = kind(self.answers, self.bus, order.who or self.who)
+        who = order.who or self.who
+        operator: Operator
+        if order.auto:
+            operator = Auto(self.answers, self.bus, who)
+        elif self._terminal:
+            operator = PlainTerminal(self.answers, self.bus, who)
+        else:
+            operator = Parking(self.answers, self.bus, who)
         if self._answers_file:
-            operator = AnswersFile(self._answers_file, operator, self.answers, self.bus, order.who or self.who)
+            operator = AnswersFile(self._answers_file, operator, self.answers, self.bus, who)
         return operator
 
     def _at_work(self, streams: Streams) -> None:
@@ -241,13 +255,21 @@ class Host:
     async def _do_retry(self, who: str, ab: str) -> str:
         if self._streams is not None:
             names = await self._streams.retry(ab)
+            self._withdraw(names)
             return f"{len(names)} ABs run again"
         row = self.board.rows.get(ab)
         if row is None:
             raise UsageTrouble(f"{ab} is not known here")
         names = await self._reset(ab, row.mode, row.date)
+        self._withdraw(names)
         self.give(Order(row.mode, row.date, "P", run_id=self._run_id(row.mode, row.date), who=who))
         return f"{len(names)} ABs run again"
+
+    def _withdraw(self, names: Sequence[str]) -> None:
+        """Questions about ABs that run again no longer matter."""
+        for question in self.answers.open():
+            if question.kind == CERTIFY and question.subject in names:
+                self.desk.withdraw(question.id, "its AB runs again")
 
     async def _reset(self, ab: str, mode: str, date: str) -> list[str]:
         from engine.process.run_pool import reset
@@ -255,21 +277,31 @@ class Host:
         return await asyncio.to_thread(reset, self.tree, self.settings, ab, mode, date)
 
     async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
+        question = self.answers.find(int(number))
+        row = self.board.rows.get(question.subject)
+        if question.kind == CERTIFY and row is not None and row.state in ("MOVED", "INGESTED"):
+            raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
         answer = self.desk.answered(int(number), choice, comment, who)
-        self._show_verdict(self.answers.find(int(number)), answer)
+        self._show_verdict(question, answer)
         self._look_at_parked()
         return "left open" if choice == LATER else f"saved: {choice}"
 
     def _show_verdict(self, question: Question, answer: Answer) -> None:
         """A verdict shows at once, although what follows from it is the order's business."""
         row = self.board.rows.get(question.subject)
-        if question.kind != CERTIFY or answer.choice not in WORDS or row is None:
+        if question.kind != CERTIFY or row is None:
             return
-        verdict = WORDS[answer.choice]
-        state = "ACCEPTED" if verdict == ACCEPTED else "REJECTED"
+        verdict = WORDS.get(answer.choice, "")
+        state = {ACCEPTED: "ACCEPTED", "": "REVIEW"}.get(verdict, "REJECTED")
         self.bus.publish(ev.AbDecided(row.ab, verdict, answer.comment, answer.who, answer.when))
         if may_become(row.state, state):
             self.bus.publish(ev.AbChanged(row.ab, state, answer.comment))
+
+    async def _do_comments(self, who: str) -> list[str]:
+        return list(self.settings.certification.comments)
+
+    async def _do_history(self, who: str) -> str:
+        return str(self.tree.expand(self.settings.history)) if self.settings.history else ""
 
     async def _do_slots(self, who: str) -> list[tuple[str, str, bool, str]]:
         return slots(self.settings, self.tree)
@@ -277,7 +309,7 @@ class Host:
     async def _do_why(self, who: str, ab: str) -> list[str]:
         if self._streams is not None and ab in self._streams.entries:
             return self._streams.why(ab)
-        from engine.process.why_known import why_known
+        from engine.process.why import why_known
 
         return why_known(self.board, ab)
 
@@ -324,8 +356,29 @@ class Host:
         self.bus.publish(ev.StreamsChanged(self.settings.streams))
         self.desk.announce()
 
+    def _introduce(self) -> None:
+        """An engine that has nothing to do yet says whose it is, and how its last order ended."""
+        last = self.orders.last()
+        order = Order(**last["what"]) if last else None
+        pool = order.pool if order else "no pool yet"
+        name, standin = self.pipeline.name, self.pipeline.standin
+        self.bus.publish(
+            ev.RunStarted(
+                "ready", pool, self.settings.instance, name, standin, socket.gethostname(), self.who, os.getpid()
+            )
+        )
+        code, text = (int(last["exit_code"] or 0), str(last["text"])) if last else (0, "")
+        self.bus.publish(ev.RunEnded(code, text or "nothing was ordered yet"))
+        for notice in self._notices:
+            self.bus.publish(ev.Notice("warning", notice))
+
     def _flush_soon(self) -> None:
-        asyncio.get_running_loop().call_later(0.05, self.attempts.flush)
+        asyncio.get_running_loop().call_later(0.05, self._flush)
+
+    def _flush(self) -> None:
+        """Write the rows; on a full disk they wait for the next time, and whoever starts recipes pauses."""
+        with suppress(sqlite3.Error):
+            self.attempts.flush()
 
     def _look_at_parked(self) -> None:
         still_open = {question.id for question in self.answers.open()}

@@ -12,7 +12,7 @@ from console.evidence import cover_of, review_of
 from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
-from engine.process.why_known import why_known
+from engine.process.why import why_known
 from screens.links import Cover, LogPart, Picture, Review, Slot
 
 _PIECE = 1 << 18  # bytes of a log read at once
@@ -52,11 +52,16 @@ class AccountLibrary:
 
     async def cover(self, ab: str) -> list[Cover]:
         """The coversheet of a reviewed AB."""
-        return await asyncio.to_thread(cover_of, self._tree, self._link.board, ab)
+        history = str(await self._link.ask("history")) if self._link.alive else ""
+        return await asyncio.to_thread(cover_of, history, self._link.board, ab)
 
     async def plugins(self) -> list[Slot]:
         """Every plugin slot of the instance."""
         return [Slot(*slot) for slot in await self._link.ask("slots")]
+
+    async def comments(self) -> list[str]:
+        """The standing comments of the instance."""
+        return [str(comment) for comment in await self._link.ask("comments")]
 
     async def question_details(self, number: int) -> list[str]:
         """The plan or list behind a question."""

@@ -176,12 +176,17 @@ class PlainTerminal(_Recording):
         self._read = read or sys.stdin.readline
         self._print = say or _to_stderr
         self._look = look
+        self._turn = asyncio.Lock()  # one question at a time, however many are asked at once
 
     async def ask(self, question: Question) -> Answer:
         """The answer as typed; Parked when it was left open or the terminal is gone."""
         known = self._answers.latest(question.id)
         if known:
             return known
+        async with self._turn:
+            return await self._typed(question)
+
+    async def _typed(self, question: Question) -> Answer:
         stored = self._asked(question, parked=False)
         self._show(plain.lines(stored))
         while True:

@@ -91,14 +91,13 @@ async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> 
 
 async def _here(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
-        host = Host(tree, os.environ, given.set, who=user(), answers_file=_path(given.answers))
+        terminal = sys.stdin.isatty() and not given.auto
+        host = Host(tree, os.environ, given.set, who=user(), answers_file=_path(given.answers), terminal=terminal)
         show = listener(given, host.board)
         stack.callback(show.close)
         host.bus.subscribe(show)
         await stack.enter_async_context(host)
-        for order in orders:
-            host.give(order)
-        return worst(await host.work_off())
+        return worst(await host.work_off(orders))
 
 
 def _path(text: str | None) -> Path | None:

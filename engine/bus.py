@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from engine.events import Event, Notice, Stamped
 
-Listener = Callable[[Stamped], None]
+Listener = Callable[[Stamped], object]
 
 
 class Bus:

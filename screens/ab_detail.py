@@ -16,6 +16,7 @@ from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged, OpenCertify
+from screens.start import start
 from screens.why import WhyScreen
 from screens.widgets.board_lines import ab_spans
 from screens.widgets.facts import facts, relatives
@@ -78,7 +79,7 @@ class AbDetail(TextScreen):
     def on_mount(self) -> None:
         """Show the facts at once, the file when it comes."""
         self.fill()
-        self.run_worker(self._read(), exclusive=True)
+        start(self, self._read, exclusive=True)
 
     async def _read(self) -> None:
         try:
@@ -101,7 +102,7 @@ class AbDetail(TextScreen):
         row = self.link.board.rows.get(self.ab)
         touched = set(event.change.rows)
         if self.ab in touched:
-            self.run_worker(self._read(), exclusive=True)
+            start(self, self._read, exclusive=True)
         elif row is not None and touched.intersection(row.parents):
             self.fill()
 

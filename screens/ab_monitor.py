@@ -29,6 +29,7 @@ from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions
 from screens.plugins import PluginsScreen
+from screens.start import start
 from screens.why import WhyScreen
 from screens.widgets import orders
 from screens.widgets.ab_list import AbList
@@ -429,7 +430,7 @@ class AbMonitor(Screen[None]):
         self._send(verb)
 
     def _send(self, verb: str, **arguments: str | int) -> None:
-        self.run_worker(self._sent(self.link.command(verb, **arguments), verb), group="orders")
+        start(self, self._sent, self.link.command(verb, **arguments), verb, group="orders")
 
     async def _sent(self, order: Coroutine[Any, Any, str], verb: str) -> None:
         try:

@@ -18,6 +18,7 @@ from screens.links import Review
 from screens.messages import BoardChanged
 from screens.sitting import ACCEPT, REJECT, word_of
 from screens.sitting_screen import SittingScreen
+from screens.start import start
 from screens.widgets.confirm import Confirm
 from screens.widgets.evidence import is_bad
 
@@ -90,7 +91,7 @@ class Certify(SittingScreen):
     def _decide(self, review: Review, choice: str) -> None:
         comment = self.query_one(CommentField).value.strip()
         self._saving = True
-        self.run_worker(self._save(review.ab, self._number(review), choice, comment), group="answer")
+        start(self, self._save, review.ab, self._number(review), choice, comment, group="answer")
 
     async def _save(self, ab: str, number: int, choice: str, comment: str) -> None:
         try:
@@ -131,7 +132,7 @@ class Certify(SittingScreen):
             self.hint("the last verdict is still being saved")
         else:
             self._saving = True
-            self.run_worker(self._undo(ab), group="answer")
+            start(self, self._undo, ab, group="answer")
 
     async def _undo(self, ab: str) -> None:
         comment = self.sitting.comment(ab)
@@ -171,7 +172,7 @@ class Certify(SittingScreen):
     def _accept_green(self, sure: bool | None) -> None:
         if sure:
             self._saving = True
-            self.run_worker(self._accept_each(self.sitting.green), group="answer")
+            start(self, self._accept_each, self.sitting.green, group="answer")
 
     async def _accept_each(self, green: list[str]) -> None:
         accepted, left = 0, []

@@ -70,7 +70,7 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """One line of the coversheet: an AB that went into the reviewed one (`group` 'this run'), or a historical tpl AB."""
+    """One line of the coversheet: an AB that went into the reviewed one (group `this run`), or a historical one."""
 
     group: str
     ab: str

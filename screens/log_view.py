@@ -14,6 +14,7 @@ from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library
+from screens.start import start
 from screens.widgets.board_lines import ab_spans
 from screens.widgets.lines import Spans
 from screens.widgets.text_screen import TextScreen
@@ -76,7 +77,7 @@ class LogView(TextScreen):
     def on_mount(self) -> None:
         """Read what there is, then follow."""
         self.view.follow = True
-        self.run_worker(self.read(), exclusive=True)
+        start(self, self.read, exclusive=True)
         self.set_interval(POLL_S, self._poll)
 
     async def read(self) -> None:
@@ -116,7 +117,7 @@ class LogView(TextScreen):
     def _poll(self) -> None:
         row = self.link.board.rows.get(self.ab)
         if self.growing or (row is not None and row.state == "RUNNING"):
-            self.run_worker(self.read(), exclusive=True)
+            start(self, self.read, exclusive=True)
 
     def action_first_error(self) -> None:
         """To the first error."""

@@ -11,6 +11,7 @@ from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library, Slot
+from screens.start import start
 from screens.widgets.lines import Spans
 from screens.widgets.text_screen import TextScreen
 from screens.widgets.text_view import Styler
@@ -64,7 +65,7 @@ class PluginsScreen(TextScreen):
 
     def on_mount(self) -> None:
         """Ask."""
-        self.run_worker(self._read(), exclusive=True)
+        start(self, self._read, exclusive=True)
 
     async def _read(self) -> None:
         try:

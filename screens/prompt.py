@@ -18,6 +18,7 @@ from screens.cover import Reading, plain_lines
 from screens.glyphs import Glyphs, glyphs, width_of
 from screens.links import EngineLink, Library
 from screens.messages import BoardChanged
+from screens.start import start
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Entry, Listing, wrapped
 
@@ -120,7 +121,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
 
     def action_details(self) -> None:
         """The plan or list behind the question."""
-        self.run_worker(self._details(), exclusive=True, group="details")
+        start(self, self._details, exclusive=True, group="details")
 
     async def _details(self) -> None:
         try:
@@ -171,7 +172,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
             self.dismiss(None)
         elif not self._saving:
             self._saving = True
-            self.run_worker(self._send(key, self.query_one(CommentField).value.strip()), group="answer")
+            start(self, self._send, key, self.query_one(CommentField).value.strip(), group="answer")
 
     async def _send(self, key: str, comment: str) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.board import Board
+from engine.board import Board, Row
 from engine.core.score import colour
 from engine.core.status import STATES
 
@@ -30,6 +30,11 @@ class Decision:
     choice: str
     comment: str
     seen: str
+
+
+def _reviewed(row: Row) -> bool:
+    """Waits for a verdict, or has one of its own: what merely follows a verdict is not reviewed."""
+    return row.state == "REVIEW" or (row.state in _REVIEWED and bool(row.verdict))
 
 
 @dataclass
@@ -57,7 +62,7 @@ class Sitting:
         for ab, decision in tuple(self._own.items()):
             if rows and (ab not in rows or rows[ab].state != decision.seen):
                 del self._own[ab]
-        wanted = [row for row in rows.values() if row.state in _REVIEWED or row.ab == self.current]
+        wanted = [row for row in rows.values() if _reviewed(row) or row.ab in (self.current, *self._own)]
         names = [row.ab for row in sorted(wanted, key=lambda row: (row.order, row.ab))]
         changed, self.names = names != self.names, names
         if names and self.current not in names:

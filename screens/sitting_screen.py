@@ -25,6 +25,7 @@ from screens.keys import KeysScreen, Verbs
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.sitting import Sitting
+from screens.start import start
 from screens.why import WhyScreen
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Listing
@@ -239,11 +240,11 @@ class SittingScreen(Screen[None]):
 
     def action_text(self) -> None:
         """The AB file."""
-        self.run_worker(self._read_text(self.sitting.current), group="read", exclusive=True)
+        start(self, self._read_text, self.sitting.current, group="read", exclusive=True)
 
     def action_cover(self) -> None:
         """The coversheet."""
-        self.run_worker(self._read_cover(self.sitting.current), group="read", exclusive=True)
+        start(self, self._read_cover, self.sitting.current, group="read", exclusive=True)
 
     async def _read_text(self, ab: str) -> None:
         if ab:

@@ -13,6 +13,7 @@ from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs, wrapped
 from screens.links import Library
+from screens.start import start
 from screens.widgets.lines import LineBlock
 from screens.widgets.text_view import TextView
 
@@ -61,7 +62,7 @@ class WhyScreen(ModalScreen[str]):
         self._view.styles.height = 3
         self._view.show(["", "looking ..."])
         self._view.focus()
-        self.run_worker(self._look(), exclusive=True)
+        start(self, self._look, exclusive=True)
 
     async def _look(self) -> None:
         try:

@@ -28,6 +28,17 @@ def main(argv: list[str]) -> int:
     return open_console(words.tree(given.root), ascii_only=given.ascii)
 
 
+def _graphics() -> str:
+    """Ask the terminal whether it draws pictures, where it may be one that does: asking takes a moment."""
+    known = ("KITTY_WINDOW_ID", "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID")
+    term = os.environ.get("TERM", "")
+    if os.environ.get("TMUX") or not (any(name in os.environ for name in known) or term.startswith(("foot", "mlterm"))):
+        return ""
+    from screens.widgets.picture import terminal_graphics
+
+    return terminal_graphics()
+
+
 def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monitor") -> int:
     """Attach to the account's engine (starting it if need be) and show the monitor."""
     from engine.errors import UsageTrouble
@@ -49,7 +60,9 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
         async def attach() -> None:
             await link.attach(tree.state)
 
-        app = ConsoleApp(link, AccountLibrary(tree, link), attach=attach, first=first, ascii_only=ascii_only)
+        app = ConsoleApp(
+            link, AccountLibrary(tree, link), attach=attach, first=first, ascii_only=ascii_only, graphics=_graphics()
+        )
         link.heard, link.lost = app.heard, app.lost
         try:
             await app.run_async()

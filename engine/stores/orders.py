@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from engine.core.dates import date_label, mode_label
 from engine.errors import UsageTrouble
@@ -100,7 +101,7 @@ class Orders:
         )
         return [Order(**{**json.loads(row["what"]), "number": row["number"]}) for row in rows]
 
-    def last(self) -> dict[str, object] | None:
+    def last(self) -> dict[str, Any] | None:
         """The newest order as plain data: what, state, run, given, ended, exit_code, text."""
         row = self._db.execute("SELECT * FROM orders ORDER BY number DESC LIMIT 1").fetchone()
         return {**dict(row), "what": json.loads(row["what"])} if row else None

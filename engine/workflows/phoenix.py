@@ -136,11 +136,11 @@ class _Run:
 
     # --- P --------------------------------------------------------------------------------
 
-    def _pool(self) -> list[AB]:
+    def _pool(self, *, whole: bool = False) -> list[AB]:
         found = self.store.load(self.order.mode, self.order.date)
         for refused in self.store.refused:
             self.context.bus.publish(ev.AbRefused(refused.where, refused.why))
-        return restricted(found, self.order.only) if self.order.only and found else found
+        return restricted(found, self.order.only) if self.order.only and found and not whole else found
 
     async def _processed(self) -> Outcome:
         abs_ = self._pool()
@@ -170,7 +170,8 @@ class _Run:
 
     async def _released(self) -> tuple[Question, ...]:
         order = self.order
-        abs_ = self._pool()
+        pool = self._pool(whole=True)
+        abs_ = restricted(pool, order.only) if order.only and pool else pool
         open_ = [ab for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe]
         if open_ and "P" not in order.parts and not order.reason:
             raise UsageTrouble(
@@ -182,7 +183,7 @@ class _Run:
             return ()
         self._phase("certify", f"{order.pool}")
         scores = {name: row.score for name, row in self.context.board.rows.items()}
-        certified: Certified = await certify(self.context, abs_, scores)
+        certified: Certified = await certify(self.context, pool, scores, only=order.only)
         if certified.parked:
             return certified.parked
         self._phase("move", f"{order.pool}")

@@ -13,6 +13,7 @@ from screens import theme
 from screens.glyphs import Glyphs, width_of
 from screens.links import Library, Picture, Review
 from screens.look_up import LookUps
+from screens.start import start
 from screens.widgets.evidence import evidence_lines
 from screens.widgets.lines import LineBlock, spread
 from screens.widgets.listing import Listing
@@ -72,7 +73,7 @@ class ReviewPane(Horizontal):
             self.query_one("#evidence", Listing).top = 0
             self._fill(self.ready(ab))
         if ab:
-            self.run_worker(self._load(ab), group="show", exclusive=True)
+            start(self, self._load, ab, group="show", exclusive=True)
 
     def ready(self, ab: str) -> Review | None:
         """The review, if it is there."""
@@ -91,7 +92,7 @@ class ReviewPane(Horizontal):
         """Look up what is likely to be asked for next."""
         for ab in abs:
             if ab:
-                self.run_worker(self._ahead(ab), group="ahead")
+                start(self, self._ahead, ab, group="ahead")
 
     def next_picture(self, by: int) -> bool:
         """Switch the picture; False when there is no other."""

@@ -291,7 +291,7 @@ async def test_leaving_and_coming_back_goes_on_where_it_was(link: FakeLink, libr
     sitting(link, library)
     async with certifying(link, library) as (pilot, _):
         await press(pilot, "a", "escape")
-    link.fold(ev.AbChanged(name(0), "ACCEPTED"))
+    link.fold(ev.AbChanged(name(0), "ACCEPTED"), ev.AbDecided(name(0), "accepted", "", "mk", ""))
     async with certifying(link, library) as (pilot, _):
         assert "Certify 2 of 3 · 2 to go · 1 accepted" in screen_text(pilot.app)[0]
 
@@ -425,7 +425,7 @@ async def test_decisions_of_another_console_show_and_the_eye_stays(link: FakeLin
     async with certifying(link, library, name(1)) as (pilot, _):
         host = pilot.app
         assert isinstance(host, Host)
-        host.play(ev.AbChanged(name(0), "REJECTED", "clouds"))
+        host.play(ev.AbChanged(name(0), "REJECTED", "clouds"), ev.AbDecided(name(0), "rejected", "clouds", "mk", ""))
         await settled(pilot)
         assert "Certify 2 of 3 · 2 to go · 1 rejected" in screen_text(host)[0]
         library.reviews[name(1)] = review(1, may_accept=False, why_not="it runs again")

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from engine.errors import BadFits
 from engine.headers.cards import keywords, set_cards
 from engine.headers.verify import verify
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def cube(path: Path, cards: int = 0) -> Path:

@@ -1,0 +1,114 @@
+"""The app on a real engine: attach, certify by keys, leave, come back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from config.tree import DfoTree
+from console.account import open_tree
+from console.app import ConsoleApp
+from console.engine_process import AccountLink, attach_or_start
+from console.library import AccountLibrary
+from screens.ab_monitor import AbMonitor
+from screens.certify import Certify
+from screens.questions import Questions
+
+
+def engine_pid(tree: DfoTree) -> int:
+    return int(json.loads((tree.state / "lock").read_text())["pid"])
+
+
+@pytest.fixture
+def parked(tmp_path: Path) -> Iterator[DfoTree]:
+    """A strict demo account whose combination waits for a verdict."""
+    root = tmp_path / "account"
+    words = ["demo", "--root", str(root), "--targets", "1", "--exposures", "2", "--sky", "0", "--strict", "--auto"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "console", *words, "--set", "process.pipeline=stand-in"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 3, done.stderr[-2000:]
+    tree = open_tree(root, {})
+    yield tree
+    with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+        os.kill(engine_pid(tree), signal.SIGTERM)
+
+
+@asynccontextmanager
+async def console(tree: DfoTree, first: str = "monitor") -> AsyncIterator[tuple[ConsoleApp, AccountLink, Pilot[None]]]:
+    link = AccountLink(tree)
+    await attach_or_start(link, tree)
+    await link.ready.wait()
+
+    async def attach() -> None:
+        await link.attach(tree.state)
+
+    app = ConsoleApp(link, AccountLibrary(tree, link), attach=attach, first=first)
+    link.heard, link.lost = app.heard, app.lost
+    async with app.run_test(size=(80, 24)) as pilot:
+        yield app, link, pilot
+    await link.leave()
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():
+            await pilot.pause()
+            await asyncio.sleep(0)
+
+
+@pytest.mark.row(339)
+@pytest.mark.row(356)
+async def test_certify_by_keys_leave_and_come_back(parked: DfoTree) -> None:
+    async with console(parked) as (app, link, pilot):
+        await until(pilot, lambda: isinstance(app.screen, AbMonitor) and link.board.counts["REVIEW"] == 1)
+        pid = engine_pid(parked)
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(app.screen, Certify))
+        await pilot.press("escape", "q")
+        await until(pilot, lambda: not app.is_running)
+    async with console(parked) as (app, link, pilot):
+        assert engine_pid(parked) == pid
+        await until(pilot, lambda: link.board.counts["REVIEW"] == 1)
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(app.screen, Certify))
+        await pilot.press("c", *"sharp", "enter", "a")
+        await until(pilot, lambda: link.board.ended is not None and link.board.ended.exit_code == 0)
+        assert link.board.ingested == 2 and link.board.counts["INGESTED"] >= 1
+    final = parked.sci / "2094-01-16"
+    assert len(list(final.glob("*.fits"))) == 2
+    text = next((parked.log / "2094-01-16").glob("*_dpc.ab")).read_text()
+    assert "sharp" in text
+
+
+@pytest.mark.row(353)
+async def test_certification_opens_stand_alone_and_questions_open(parked: DfoTree) -> None:
+    async with console(parked, first="certify") as (app, _, pilot):
+        await until(pilot, lambda: isinstance(app.screen, Certify))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, AbMonitor))
+        await pilot.press("Q")
+        await until(pilot, lambda: isinstance(app.screen, Questions))
+
+
+async def test_an_engine_that_is_killed_is_said_and_started_again(parked: DfoTree) -> None:
+    async with console(parked) as (app, link, pilot):
+        os.kill(engine_pid(parked), signal.SIGKILL)
+        await until(pilot, lambda: not link.alive)
+        await pilot.press("E")
+        await until(pilot, lambda: link.alive and link.board.counts["REVIEW"] == 1)
+        assert isinstance(app.screen, AbMonitor)
