@@ -13,33 +13,30 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from config.tree import DfoTree
 from console.account import open_settings
 from console.operators import AnswersFile, Auto, Desk, Parking, PlainTerminal
-from console.plugins import load, slots
+from console.plugins import load
 from console.run_log import RunLog
 from console.server import Server
+from console.verbs import Verbs
 from engine import events as ev
 from engine.atomic import lock
 from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
-from engine.core.status import may_become
 from engine.create.obtain import Pgis
-from engine.errors import DfosError, UsageTrouble
+from engine.errors import DfosError
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.run_pool import Streams
-from engine.questions import CERTIFY, LATER, Answer, Operator, Question
+from engine.questions import Operator
 from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
-from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
 LINGER = 15.0  # seconds an engine without consoles and orders stays
@@ -70,9 +67,9 @@ class Host:
         self.bus.subscribe(self.board.fold)
         self._answers_file = answers_file
         self._terminal = terminal
-        self._streams: Streams | None = None
+        self.streams: Streams | None = None
         self._wake = asyncio.Event()
-        self._waiting: dict[int, list[asyncio.Future[Ended]]] = {}
+        self.waiting: dict[int, list[asyncio.Future[Ended]]] = {}
         self._parked: dict[int, tuple[str, ...]] = {}
         self._stack = AsyncExitStack()
         self._ending = ""
@@ -101,7 +98,7 @@ class Host:
             self.bus.subscribe(log)
             self._show_what_is_known()
             stack.callback(self.attempts.follow(self.bus, self.board, self._flush_soon))
-            self.server = await stack.enter_async_context(Server(tree.state, self.bus, self.board, self.command))
+            self.server = await stack.enter_async_context(Server(tree.state, self.bus, self.board, Verbs(self)))
             self._watch = asyncio.create_task(self._keep_looking())
             stack.push_async_callback(self._stop_looking)
         except BaseException:
@@ -185,15 +182,15 @@ class Host:
         )
         try:
             ended = await carry_out(
-                context, order, self.plugins, self.pipeline.name, self.pipeline.standin, self._at_work
+                context, order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
             )
         finally:
-            self._streams = None
+            self.streams = None
         state = PARKED if ended.exit_code == 3 else ENDED
         self.orders.mark(order.number, state, when=_utc(), code=ended.exit_code, text=ended.text)
         if state == PARKED:
             self._parked[order.number] = ended.questions
-        for future in self._waiting.pop(order.number, ()):
+        for future in self.waiting.pop(order.number, ()):
             if not future.done():
                 future.set_result(ended)
         return ended
@@ -211,142 +208,9 @@ class Host:
             operator = AnswersFile(self._answers_file, operator, self.answers, self.bus, who)
         return operator
 
-    def _at_work(self, streams: Streams) -> None:
-        self._streams = streams
-
-    # --- what consoles and signals order ----------------------------------------------------
-
-    async def command(self, verb: str, arguments: dict[str, Any], who: str) -> Any:
-        """Carry out one command of a console; the reply is one line to show, or plain data."""
-        action = getattr(self, f"_do_{verb}", None)
-        if action is None:
-            raise UsageTrouble(f"'{verb}' is no command of the engine")
-        return await action(who, **arguments)
-
-    def _running(self) -> Streams:
-        if self._streams is None:
-            raise UsageTrouble("nothing is being processed", remedy="start it first")
-        return self._streams
-
-    async def _do_pause(self, who: str) -> str:
-        self._running().pause(who)
-        return "paused: nothing new starts; what runs goes on"
-
-    async def _do_resume(self, who: str) -> str:
-        self._running().resume(who)
-        return "goes on"
-
-    async def _do_stop(self, who: str) -> str:
-        self._running().stop(who)
-        return "stops when what runs has finished"
-
-    async def _do_abort(self, who: str) -> str:
-        self._running().abort(who)
-        return "aborted: recipes are being terminated; they run again at the next start"
-
-    async def _do_override(self, who: str) -> str:
-        self._running().override(who)
-        return "runs in spite of the foreign task; recorded"
-
-    async def _do_streams(self, who: str, n: int) -> str:
-        self._running().set_streams(int(n))
-        return f"{n} streams"
-
-    async def _do_retry(self, who: str, ab: str) -> str:
-        if self._streams is not None:
-            names = await self._streams.retry(ab)
-            self._withdraw(names)
-            return f"{len(names)} ABs run again"
-        row = self.board.rows.get(ab)
-        if row is None:
-            raise UsageTrouble(f"{ab} is not known here")
-        names = await self._reset(ab, row.mode, row.date)
-        self._withdraw(names)
-        self.give(Order(row.mode, row.date, "P", run_id=self._run_id(row.mode, row.date), who=who))
-        return f"{len(names)} ABs run again"
-
-    def _withdraw(self, names: Sequence[str]) -> None:
-        """Questions about ABs that run again no longer matter."""
-        for question in self.answers.open():
-            if question.kind == CERTIFY and question.subject in names:
-                self.desk.withdraw(question.id, "its AB runs again")
-
-    async def _reset(self, ab: str, mode: str, date: str) -> list[str]:
-        from engine.process.run_pool import reset
-
-        return await asyncio.to_thread(reset, self.tree, self.settings, ab, mode, date)
-
-    async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
-        question = self.answers.find(int(number))
-        row = self.board.rows.get(question.subject)
-        if question.kind == CERTIFY and row is not None and row.state in ("MOVED", "INGESTED"):
-            raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
-        answer = self.desk.answered(int(number), choice, comment, who)
-        self._show_verdict(question, answer)
-        self._look_at_parked()
-        return "left open" if choice == LATER else f"saved: {choice}"
-
-    def _show_verdict(self, question: Question, answer: Answer) -> None:
-        """A verdict shows at once, although what follows from it is the order's business."""
-        row = self.board.rows.get(question.subject)
-        if question.kind != CERTIFY or row is None:
-            return
-        verdict = WORDS.get(answer.choice, "")
-        state = {ACCEPTED: "ACCEPTED", "": "REVIEW"}.get(verdict, "REJECTED")
-        self.bus.publish(ev.AbDecided(row.ab, verdict, answer.comment, answer.who, answer.when))
-        if may_become(row.state, state):
-            self.bus.publish(ev.AbChanged(row.ab, state, answer.comment))
-
-    async def _do_comments(self, who: str) -> list[str]:
-        return list(self.settings.certification.comments)
-
-    async def _do_history(self, who: str) -> str:
-        return str(self.tree.expand(self.settings.history)) if self.settings.history else ""
-
-    async def _do_slots(self, who: str) -> list[tuple[str, str, bool, str]]:
-        return slots(self.settings, self.tree)
-
-    async def _do_why(self, who: str, ab: str) -> list[str]:
-        if self._streams is not None and ab in self._streams.entries:
-            return self._streams.why(ab)
-        from engine.process.why import why_known
-
-        return why_known(self.board, ab)
-
-    async def _do_order(self, who: str, **order: Any) -> dict[str, Any]:
-        given = self.give(replace(Order(**order), number=0, who=who).checked())
-        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(given.number, []).append(future)
-        return asdict(await future)
-
-    async def _do_process(self, who: str) -> str:
-        return self._give_pools("P", who)
-
-    async def _do_release(self, who: str) -> str:
-        return self._give_pools("M", who)
-
-    async def _do_ingest(self, who: str) -> str:
-        return self._give_pools("I", who)
-
-    async def _do_quit(self, who: str) -> str:
-        if self._streams is not None:
-            raise UsageTrouble("ABs are being processed", remedy="stop or abort first")
-        self.end(f"ended by {who}")
-        return "the engine ends"
-
-    def _give_pools(self, parts: str, who: str) -> str:
-        pools = dict.fromkeys((row.mode, row.date) for row in self.board.rows.values())
-        if not pools:
-            raise UsageTrouble("no ABs are known here", remedy="create them first: phoenix -C")
-        for mode, date in pools:
-            self.give(Order(mode, date, parts, run_id=self._run_id(mode, date), recover=True, who=who))
-        return f"{len(pools)} orders given"
-
-    def _run_id(self, mode: str, date: str) -> str:
-        for order in reversed(self.orders.waiting(QUEUED, RUNNING, PARKED, ENDED)):
-            if (order.mode, order.date) == (mode, date) and order.run_id:
-                return order.run_id
-        return ""
+    def at_work(self, streams: Streams) -> None:
+        """The streams that can be paused and stopped now."""
+        self.streams = streams
 
     # --- looking after things ---------------------------------------------------------------
 
@@ -380,7 +244,8 @@ class Host:
         with suppress(sqlite3.Error):
             self.attempts.flush()
 
-    def _look_at_parked(self) -> None:
+    def look_at_parked(self) -> None:
+        """Take up parked orders whose questions are all answered."""
         still_open = {question.id for question in self.answers.open()}
         for number, ids in tuple(self._parked.items()):
             if not still_open.intersection(ids):
@@ -394,7 +259,7 @@ class Host:
             await asyncio.sleep(POLL)
             with suppress(DfosError):
                 self.desk.poll()
-                self._look_at_parked()
+                self.look_at_parked()
             if time.monotonic() - last >= PULSE:
                 last = time.monotonic()
                 self._look_at_host()

@@ -19,6 +19,7 @@ from console.exit_codes import worst
 from console.headless import JsonLines, Lines
 from console.host import Host
 from engine.board import Board
+from engine.errors import UsageTrouble
 from engine.stores.database import connect
 from engine.stores.orders import Order, Orders
 
@@ -76,6 +77,11 @@ async def _carry_out(tree: DfoTree, orders: list[Order], given: argparse.Namespa
 
 
 async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> int:
+    if given.set or given.answers:
+        raise UsageTrouble(
+            "an engine runs in this account with settings of its own; --set and --answers cannot change them",
+            remedy="leave them out, or end that engine first (close its consoles)",
+        )
     await link.ready.wait()
     show = listener(given, link.board)
     link.heard = lambda stamped, _: show(stamped)

@@ -17,7 +17,7 @@ from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.cascade import Kind, cascade, kind_of
-from engine.errors import BadAb, BadCascade, DfosError
+from engine.errors import BadAb, BadCascade, DfosError, UsageTrouble
 from engine.events import AbRefused, Notice
 from engine.pgi import AbPgi, JobPgi, checked_abs, checked_plan
 from engine.stores.abs import AbStore, read
@@ -59,10 +59,10 @@ def kinds_of(settings_kinds: Mapping[str, KindOfAb]) -> tuple[Kind, ...]:
 
 
 def restricted(abs_: list[AB], only: str) -> list[AB]:
-    """Only the ABs of one target: the dpc AB `only` and all it depends on; DfosError when it is not there."""
+    """Only the ABs of one target: the dpc AB `only` and all it depends on; UsageTrouble when it is not there."""
     names = {ab.name for ab in abs_}
     if only not in names:
-        raise DfosError(f"{only} is none of the {len(abs_)} ABs of this pool", remedy="see dfos status for their names")
+        raise UsageTrouble(f"{only} is none of the {len(abs_)} ABs of this pool", remedy="dfos status --all lists them")
     wanted = {only, *cascade(abs_, {}).above(only)}
     return [ab for ab in abs_ if ab.name in wanted]
 

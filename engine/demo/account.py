@@ -189,6 +189,10 @@ def _write_abs(
     branch.mkdir(parents=True)
     for ab in deep:
         (branch / ab.name).write_bytes(ab.render())
+    history = there.root / text.HISTORY / night.RUN
+    history.mkdir(parents=True)
+    for ab in account_abs.historical(fields, taken):
+        (history / ab.name).write_bytes(ab.render())
     progress(f"1 AB for CALIB {night.BIAS_NIGHT}, {len(deep)} ABs of run {night.RUN} in {text.BRANCH}")
 
 

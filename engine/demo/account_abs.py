@@ -53,6 +53,32 @@ def bias_ab(biases: tuple[Exposure, ...]) -> AB:
     return parse(render(lines), f"{stem}.ab")
 
 
+def historical(fields: tuple[Target, ...], taken: tuple[Exposure, ...]) -> list[AB]:
+    """The tpl ABs that MUSE_R made of each OB in its time, as the coversheet shows them for comparison."""
+    found = []
+    for ob in dict.fromkeys((shot.target, shot.ob) for shot in taken if shot.type == "OBJECT"):
+        shots = [shot for shot in taken if (shot.target, shot.ob) == ob and shot.type == "OBJECT"]
+        stem = f"{shots[0].root}_tpl"
+        lines = [
+            ("INSTRUMENT", "MUSE"),
+            ("DATE", shots[0].night),
+            ("DPR_CATG", "SCIENCE"),
+            ("RAW_TYPE", "PIXTABLE_REDUCED"),
+            ("RECIPE", "muse_exp_combine"),
+            ("BATCH_ID", f"SCIENCE_{shots[0].night}"),
+            ("AB_NAME", f"{stem}.ab"),
+            ("PROCESS_STATUS", "SUCCESSFUL"),
+            ("OBS_PROG_ID", PROGRAMME),
+            ("OBS_ID", str(shots[0].ob)),
+            ("TARGET", ob[0].name if ob[0] else ""),
+            ("PROD_ROOT_NAME", f"r.{stem}"),
+            ("SCORE", "..."),
+            ("COMMENT", f"{len(shots)} exposures of one OB, accepted in MUSE_R"),
+        ]
+        found.append(parse(render(lines), f"{stem}.ab"))
+    return found
+
+
 def virtual_bias(biases: tuple[Exposure, ...], bias: AB) -> str:
     """The virtual MASTER_BIAS: a text header as VCAL holds it until the real one is certified."""
     from engine.demo.frames import primary_header

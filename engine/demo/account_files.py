@@ -24,6 +24,7 @@ PLACES = {
     "TMP_DIR": "tmp",
 }
 BRANCH = "qcweb/MUSE_deep"
+HISTORY = "qcweb/MUSE_R"
 
 
 def variables(root: Path) -> dict[str, str]:
@@ -48,7 +49,8 @@ def dfosrc(root: Path) -> str:
 def settings_yaml(strict: bool) -> str:
     """The account layer `dfos.yaml`: MUSE_DEEP in miniature."""
     certification = _STRICT if strict else _RELAXED
-    return _YAML.format(certification=certification, all_parts="false" if strict else "true", branch=BRANCH)
+    all_parts = "false" if strict else "true"
+    return _YAML.format(certification=certification, all_parts=all_parts, branch=BRANCH, history=HISTORY)
 
 
 _RELAXED = "  mode: auto_green        # what scores green certifies itself"
@@ -62,6 +64,7 @@ operational: false
 pool: run
 all_parts: {all_parts}
 ab_source: {branch}
+history: {history}
 streams: 3
 kinds:                      # the miniature needs seconds and megabytes
   bias: {{forecast_s: 1}}

@@ -78,11 +78,19 @@ async def carry_out(
         ended = Ended(3, str(trouble), ids)
     except DfosError as trouble:
         ended = Ended(trouble.exit_code, str(trouble))
+    except Exception as trouble:  # noqa: BLE001 - one order must never end the engine
+        ended = Ended(DfosError.exit_code, f"{order.pool}: internal error: {_innermost(trouble)}; please report it")
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
 
 
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
+
+
+def _innermost(trouble: BaseException) -> str:
+    while isinstance(trouble, BaseExceptionGroup):
+        trouble = trouble.exceptions[0]
+    return f"{type(trouble).__name__}: {trouble}"
 
 
 class _Run:

@@ -1,0 +1,160 @@
+"""What consoles may order an engine to do: one method per verb.
+
+`who` is the user at the other end of the socket. Replies are one line to show, or plain data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from console.plugins import slots
+from engine import events as ev
+from engine.core.status import may_become
+from engine.errors import UsageTrouble
+from engine.process.run_pool import Streams, reset
+from engine.process.why import why_known
+from engine.questions import CERTIFY, LATER, Answer, Question
+from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order
+from engine.stores.verdicts import ACCEPTED, WORDS
+from engine.workflows.phoenix import Ended
+
+if TYPE_CHECKING:
+    from console.host import Host
+
+
+class Verbs:
+    """The commands of one engine's consoles."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def __call__(self, verb: str, arguments: dict[str, Any], who: str) -> Any:
+        """Carry out one command; the reply is one line to show, or plain data. UsageTrouble when it may not be."""
+        action = getattr(self, f"_do_{verb}", None)
+        if action is None:
+            raise UsageTrouble(f"'{verb}' is no command of the engine")
+        return await action(who, **arguments)
+
+    def _running(self) -> Streams:
+        if self._host.streams is None:
+            raise UsageTrouble("nothing is being processed", remedy="start it first")
+        return self._host.streams
+
+    async def _do_pause(self, who: str) -> str:
+        self._running().pause(who)
+        return "paused: nothing new starts; what runs goes on"
+
+    async def _do_resume(self, who: str) -> str:
+        self._running().resume(who)
+        return "goes on"
+
+    async def _do_stop(self, who: str) -> str:
+        self._running().stop(who)
+        return "stops when what runs has finished"
+
+    async def _do_abort(self, who: str) -> str:
+        self._running().abort(who)
+        return "aborted: recipes are being terminated; they run again at the next start"
+
+    async def _do_override(self, who: str) -> str:
+        self._running().override(who)
+        return "runs in spite of the foreign task; recorded"
+
+    async def _do_streams(self, who: str, n: int) -> str:
+        self._running().set_streams(int(n))
+        return f"{n} streams"
+
+    async def _do_retry(self, who: str, ab: str) -> str:
+        if self._host.streams is not None:
+            names = await self._host.streams.retry(ab)
+            self._withdraw(names)
+            return f"{len(names)} ABs run again"
+        row = self._host.board.rows.get(ab)
+        if row is None:
+            raise UsageTrouble(f"{ab} is not known here")
+        names = await self._reset(ab, row.mode, row.date)
+        self._withdraw(names)
+        self._host.give(Order(row.mode, row.date, "P", run_id=self._run_id(row.mode, row.date), who=who))
+        return f"{len(names)} ABs run again"
+
+    def _withdraw(self, names: Sequence[str]) -> None:
+        """Questions about ABs that run again no longer matter."""
+        for question in self._host.answers.open():
+            if question.kind == CERTIFY and question.subject in names:
+                self._host.desk.withdraw(question.id, "its AB runs again")
+
+    async def _reset(self, ab: str, mode: str, date: str) -> list[str]:
+        return await asyncio.to_thread(reset, self._host.tree, self._host.settings, ab, mode, date)
+
+    async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
+        question = self._host.answers.find(int(number))
+        row = self._host.board.rows.get(question.subject)
+        if question.kind == CERTIFY and row is not None and row.state in ("MOVED", "INGESTED"):
+            raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
+        answer = self._host.desk.answered(int(number), choice, comment, who)
+        self._show_verdict(question, answer)
+        self._host.look_at_parked()
+        return "left open" if choice == LATER else f"saved: {choice}"
+
+    def _show_verdict(self, question: Question, answer: Answer) -> None:
+        """A verdict shows at once, although what follows from it is the order's business."""
+        row = self._host.board.rows.get(question.subject)
+        if question.kind != CERTIFY or row is None:
+            return
+        verdict = WORDS.get(answer.choice, "")
+        state = {ACCEPTED: "ACCEPTED", "": "REVIEW"}.get(verdict, "REJECTED")
+        self._host.bus.publish(ev.AbDecided(row.ab, verdict, answer.comment, answer.who, answer.when))
+        if may_become(row.state, state):
+            self._host.bus.publish(ev.AbChanged(row.ab, state, answer.comment))
+
+    async def _do_comments(self, who: str) -> list[str]:
+        return list(self._host.settings.certification.comments)
+
+    async def _do_history(self, who: str) -> str:
+        return str(self._host.tree.expand(self._host.settings.history)) if self._host.settings.history else ""
+
+    async def _do_slots(self, who: str) -> list[tuple[str, str, bool, str]]:
+        return slots(self._host.settings, self._host.tree)
+
+    async def _do_why(self, who: str, ab: str) -> list[str]:
+        if self._host.streams is not None and ab in self._host.streams.entries:
+            return self._host.streams.why(ab)
+        return why_known(self._host.board, ab)
+
+    async def _do_order(self, who: str, **order: Any) -> dict[str, Any]:
+        given = self._host.give(replace(Order(**order), number=0, who=who).checked())
+        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._host.waiting.setdefault(given.number, []).append(future)
+        return asdict(await future)
+
+    async def _do_process(self, who: str) -> str:
+        return self._give_pools("P", who)
+
+    async def _do_release(self, who: str) -> str:
+        return self._give_pools("M", who)
+
+    async def _do_ingest(self, who: str) -> str:
+        return self._give_pools("I", who)
+
+    async def _do_quit(self, who: str) -> str:
+        if self._host.streams is not None:
+            raise UsageTrouble("ABs are being processed", remedy="stop or abort first")
+        self._host.end(f"ended by {who}")
+        return "the engine ends"
+
+    def _give_pools(self, parts: str, who: str) -> str:
+        pools = dict.fromkeys((row.mode, row.date) for row in self._host.board.rows.values())
+        if not pools:
+            raise UsageTrouble("no ABs are known here", remedy="create them first: phoenix -C")
+        for mode, date in pools:
+            self._host.give(Order(mode, date, parts, run_id=self._run_id(mode, date), recover=True, who=who))
+        return f"{len(pools)} orders given"
+
+    def _run_id(self, mode: str, date: str) -> str:
+        for order in reversed(self._host.orders.waiting(QUEUED, RUNNING, PARKED, ENDED)):
+            if (order.mode, order.date) == (mode, date) and order.run_id:
+                return order.run_id
+        return ""
