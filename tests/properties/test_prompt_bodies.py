@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -98,6 +99,7 @@ async def by_store(question: Question, key: str, comment: str) -> Answer:
     return await Auto(account.answers, account.bus, "cron", lambda: NOW).ask(question)
 
 
+@pytest.mark.row(84)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(questions(), st.data())
 def test_the_same_question_gives_the_same_answer_on_paper(question: Question, data: st.DataObject) -> None:

@@ -101,6 +101,7 @@ async def test_the_first_two_lines_say_whether_everything_is_all_right(library: 
         assert len(lines) == 24 and all(len(line) <= 80 for line in lines)
 
 
+@pytest.mark.row(400)
 async def test_every_ab_has_symbol_word_reason_kind_target_stream_time_and_score(library: FakeLibrary) -> None:
     async with monitor(night(), library) as (app, _, _):
         shown = text(app)
