@@ -1,14 +1,34 @@
-"""The board as the journal knows it, for commands that run without an engine."""
+"""The board as the journal and the files know it: for commands without an engine, and for one that starts."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
 
 from config.tree import DfoTree
 from engine.board import Board
-from engine.events import Stamped
+from engine.events import AbSeen, Stamped
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
+
+_GONE = ("MOVED", "INGESTED")
+
+
+def known(tree: DfoTree, attempts: Attempts) -> Iterator[AbSeen]:
+    """The last known rows, put right where the files have gone further than an engine could still write down.
+
+    An AB that stands in $DFO_LOG_DIR/<DATE> and no longer in $DFO_AB_DIR has moved.
+    """
+    for event in attempts.seen():
+        if event.state not in _GONE and not (tree.ab / event.ab).exists() and _moved(tree, event):
+            yield replace(event, state="MOVED", reason="found moved")
+        else:
+            yield event
+
+
+def _moved(tree: DfoTree, event: AbSeen) -> bool:
+    return (tree.log / event.date / event.ab).exists()
 
 
 def board_of(tree: DfoTree) -> Board:
@@ -18,7 +38,7 @@ def board_of(tree: DfoTree) -> Board:
         return board
     connection = connect(tree.journal, readonly=True)
     try:
-        for event in Attempts(connection, readonly=True).seen():
+        for event in known(tree, Attempts(connection, readonly=True)):
             board.fold(Stamped("", 0, 0.0, event))
     except sqlite3.OperationalError:
         return board  # a journal that never held an AB

@@ -121,6 +121,8 @@ def _offsets(tree: DfoTree, ab: AB) -> list[Finding]:
     if not lists:
         return []
     place = tree.expand(lists[0].path)
+    if not place.exists():  # retired with the move
+        return []
     try:
         return [_largest(place)]
     except (OSError, BadFits, ValueError, KeyError, IndexError):

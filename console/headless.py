@@ -82,10 +82,10 @@ def _ab_line(event: ev.AbChanged, board: Board) -> str:
 class Lines:
     """Listener that writes plain lines, with a progress bar on a terminal."""
 
-    def __init__(self, board: Board, out: TextIO) -> None:
+    def __init__(self, board: Board, out: TextIO, *, bar: bool = True) -> None:
         self._board = board
         self._out = out
-        self._bar = out.isatty()
+        self._bar = bar and out.isatty()
         self._width = 0
 
     def __call__(self, stamped: ev.Stamped) -> None:

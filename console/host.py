@@ -18,6 +18,7 @@ from pathlib import Path
 
 from config.tree import DfoTree
 from console.account import open_settings
+from console.board_of import known
 from console.operators import AnswersFile, Auto, Desk, Parking, PlainTerminal
 from console.plugins import load
 from console.run_log import RunLog
@@ -29,7 +30,7 @@ from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
 from engine.create.obtain import Pgis
-from engine.errors import DfosError
+from engine.errors import DfosError, PluginTrouble
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.run_pool import Streams
 from engine.questions import Operator
@@ -39,6 +40,9 @@ from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
+UNCALLED = frozenset(
+    {"HDR_PGI", "POST_PLUGIN", "PGI_COVER", "CLEANUP_PLUGIN", "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN"}
+)
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 POLL = 1.0  # seconds between two looks for answers that another process gave
 PULSE = 30.0  # seconds between two looks at disk and memory
@@ -78,6 +82,7 @@ class Host:
     async def __aenter__(self) -> Host:
         tree, stack = self.tree, self._stack
         found = load(self.settings, tree)  # all that is configured must be there, before anything moves
+        _refuse_uncalled(found)
         self.plugins = Plugins(
             Pgis(found.get("AB_PGI"), found.get("JOB_PGI")),
             found.get("PRE_PLUGIN"),
@@ -215,7 +220,7 @@ class Host:
     # --- looking after things ---------------------------------------------------------------
 
     def _show_what_is_known(self) -> None:
-        for event in self.attempts.seen():
+        for event in known(self.tree, self.attempts):
             self.bus.publish(event)
         self.bus.publish(ev.StreamsChanged(self.settings.streams))
         self.desk.announce()
@@ -260,6 +265,8 @@ class Host:
             with suppress(DfosError):
                 self.desk.poll()
                 self.look_at_parked()
+                if self._next():
+                    self._wake.set()
             if time.monotonic() - last >= PULSE:
                 last = time.monotonic()
                 self._look_at_host()
@@ -277,6 +284,16 @@ class Host:
         )
         if seen != self.board.host:
             self.bus.publish(seen)
+
+
+def _refuse_uncalled(found: Mapping[str, object]) -> None:
+    """A plugin that is configured and never called would be a lie."""
+    uncalled = sorted(set(found) & UNCALLED)
+    if uncalled:
+        raise PluginTrouble(
+            f"{', '.join(uncalled)}: a plugin is configured, but this version does not call that slot",
+            remedy="take it out of the configuration",
+        )
 
 
 def _utc() -> str:

@@ -64,6 +64,8 @@ class Desk(_Recording):
     def __init__(self, answers: Answers, bus: Bus, clock: Callable[[], float], who: str) -> None:
         super().__init__(answers, bus, who, clock)
         self._seen = answers.last_seq()
+        self._told: set[tuple[str, str, str]] = set()
+        bus.subscribe(self._hear)
         self._waiting: dict[str, set[asyncio.Future[Answer]]] = {}
 
     async def ask(self, question: Question) -> Answer:
@@ -89,11 +91,18 @@ class Desk(_Recording):
         self.poll()
         return answer
 
+    def _hear(self, stamped: ev.Stamped) -> None:
+        """Remember which answers were announced, by whomever."""
+        event = stamped.event
+        if isinstance(event, ev.QuestionAnswered):
+            self._told.add((event.id, event.choice, event.when))
+
     def poll(self) -> None:
         """Announce answers that have come in, from whichever process, and wake who waits for them."""
         for given in self._answers.changed_since(self._seen):
             self._seen = given.seq
-            self._say(given.number, given.answer)
+            if (given.answer.question, given.answer.choice, given.answer.when) not in self._told:
+                self._say(given.number, given.answer)
             if given.answer.choice == LATER:
                 stored = self._answers.find(given.number)
                 self._bus.publish(ev.QuestionAsked(stored.number, stored.to_dict(), False))

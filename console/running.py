@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from console.cli import words
 from console.client import Gone, Link
 from console.exit_codes import worst
 from console.headless import JsonLines, Lines
@@ -41,27 +41,29 @@ def queue(tree: DfoTree, orders: Sequence[Order]) -> None:
     try:
         for order in orders:
             when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            Orders(connection).give(replace(order, who=user()), when)
+            Orders(connection).give(replace(order, who=words.user()), when)
     finally:
         connection.close()
 
 
 def listener(given: argparse.Namespace, board: Board) -> Lines | JsonLines:
     """How this command shows events."""
-    return JsonLines(sys.stdout) if given.json else Lines(board, sys.stderr)
+    asks = sys.stdin.isatty() and not given.auto  # a question and a bar cannot share the last line
+    return JsonLines(sys.stdout) if given.json else Lines(board, sys.stderr, bar=not asks)
 
 
-def user() -> str:
-    """Who gives the order: the login name, also with an empty environment."""
+def run_of(tree: DfoTree, mode: str, date: str) -> str:
+    """The run ID that was last ordered for a pool; '' when there was none."""
+    connection = connect(tree.journal)
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
+        return Orders(connection).run_of(mode, date)
+    finally:
+        connection.close()
 
 
 def _signed(order: Order, given: argparse.Namespace) -> Order:
     auto = bool(given.auto or not sys.stdin.isatty())
-    return replace(order, who=user(), auto=auto, recover=bool(given.recover)).checked()
+    return replace(order, who=words.user(), auto=auto, recover=bool(given.recover)).checked()
 
 
 async def _carry_out(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
@@ -98,7 +100,7 @@ async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> 
 async def _here(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         terminal = sys.stdin.isatty() and not given.auto
-        host = Host(tree, os.environ, given.set, who=user(), answers_file=_path(given.answers), terminal=terminal)
+        host = Host(tree, os.environ, given.set, who=words.user(), answers_file=_path(given.answers), terminal=terminal)
         show = listener(given, host.board)
         stack.callback(show.close)
         host.bus.subscribe(show)

@@ -34,7 +34,7 @@ class Server:
         self._board = board
         self._command = command
         self._clients: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: list[dict[str, Any]] = []
         self._flushing = False
 
@@ -65,8 +65,10 @@ class Server:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 await asyncio.wait_for(writer.drain(), 2)
             writer.close()
-        for task in tuple(self._tasks):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(FileNotFoundError):
             (self._directory / wire.NAME).unlink()
 
@@ -92,6 +94,9 @@ class Server:
                 writer.write(line)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         uid = wire.peer_uid(writer.get_extra_info("socket"))
         who = _user(uid)
         self._flush()
@@ -108,8 +113,8 @@ class Server:
                 task = asyncio.ensure_future(self._answered(message, writer, who))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        except DfosError:
-            pass  # a console that talks nonsense is hung up on
+        except (DfosError, asyncio.CancelledError):
+            pass  # a console that talks nonsense is hung up on; one that is attached at our end is let go
         finally:
             self._clients.discard(writer)
             writer.close()

@@ -17,7 +17,7 @@ from engine.errors import UsageTrouble
 from engine.process.run_pool import Streams, reset
 from engine.process.why import why_known
 from engine.questions import CERTIFY, LATER, Answer, Question
-from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order
+from engine.stores.orders import Order
 from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended
 
@@ -77,7 +77,7 @@ class Verbs:
             raise UsageTrouble(f"{ab} is not known here")
         names = await self._reset(ab, row.mode, row.date)
         self._withdraw(names)
-        self._host.give(Order(row.mode, row.date, "P", run_id=self._run_id(row.mode, row.date), who=who))
+        self._host.give(Order(row.mode, row.date, "P", run_id=self._host.orders.run_of(row.mode, row.date), who=who))
         return f"{len(names)} ABs run again"
 
     def _withdraw(self, names: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ class Verbs:
             return self._host.streams.why(ab)
         return why_known(self._host.board, ab)
 
-    async def _do_order(self, who: str, **order: Any) -> dict[str, Any]:
+    async def _do_order(self, who: str, /, **order: Any) -> dict[str, Any]:
         given = self._host.give(replace(Order(**order), number=0, who=who).checked())
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._host.waiting.setdefault(given.number, []).append(future)
@@ -150,11 +150,7 @@ class Verbs:
         if not pools:
             raise UsageTrouble("no ABs are known here", remedy="create them first: phoenix -C")
         for mode, date in pools:
-            self._host.give(Order(mode, date, parts, run_id=self._run_id(mode, date), recover=True, who=who))
+            self._host.give(
+                Order(mode, date, parts, run_id=self._host.orders.run_of(mode, date), recover=True, who=who)
+            )
         return f"{len(pools)} orders given"
-
-    def _run_id(self, mode: str, date: str) -> str:
-        for order in reversed(self._host.orders.waiting(QUEUED, RUNNING, PARKED, ENDED)):
-            if (order.mode, order.date) == (mode, date) and order.run_id:
-                return order.run_id
-        return ""

@@ -178,6 +178,7 @@ class Board:
 
     def _run_started(self, event: ev.RunStarted, stamped: ev.Stamped) -> Change:
         self.run, self.run_id, self.ended, self.progress = event, stamped.run, None, None
+        self._say(stamped.at, f"{event.what} {event.pool}")
         return Change(head=True)
 
     def _run_ended(self, event: ev.RunEnded, stamped: ev.Stamped) -> Change:

@@ -32,9 +32,7 @@ def main(argv: list[str]) -> int:
     tree = words.tree(given.root)
     import asyncio
 
-    from console.running import user
-
-    told = asyncio.run(_answered(tree, given, user()))
+    told = asyncio.run(_answered(tree, given, words.user()))
     print(told, file=sys.stderr)
     if given.no_continue or told.endswith("the engine goes on"):
         return 0

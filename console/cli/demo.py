@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         "raw frames to the archive: in the console on a terminal, headless without one or with --auto. The recipes\n"
         "are the real ones where esorex is installed, else a built-in stand-in that says so.",
     )
-    made.set_defaults(root="demo-account")
+    words.account_is(made, "demo-account", "where the demo account is or shall be; default: ./demo-account")
     made.add_argument("--targets", type=int, default=2, metavar="T", help="targets of the deep run (2)")
     made.add_argument("--exposures", type=int, default=3, metavar="N", help="OBJECT exposures per target (3)")
     made.add_argument("--sky", type=int, default=1, metavar="M", help="SKY exposures per target (1)")

@@ -19,6 +19,7 @@ COMMANDS = {
     "why": ("why", "why an AB is not running"),
     "questions": ("questions", "the questions that wait for an answer"),
     "answer": ("answer", "answer a question, and let what waited for it go on"),
+    "retry": ("retry", "run ABs again, with everything that depends on them"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),

@@ -26,14 +26,13 @@ def main(argv: list[str]) -> int:
     import signal
 
     from console.host import Host
-    from console.running import user
 
     tree = words.tree(given.root)
     os.chdir(tree.root)  # where the console was started may be unmounted one day
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the terminal that started us may go
 
     async def served() -> int:
-        async with Host(tree, os.environ, given.set, who=user()) as host:
+        async with Host(tree, os.environ, given.set, who=words.user()) as host:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, host.end, "terminated")
             loop.add_signal_handler(signal.SIGINT, host.end, "interrupted")

@@ -121,7 +121,7 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
         lines.append(f"  last order: {pool} {what['parts']} {order['state']} {order['text']}".rstrip())
     for row in found["abs"]:
         if everything or row["state"] in ("FAILED", "INTERRUPTED"):
-            took = f" {row['duration_s']:.1f} s" if row["duration_s"] else ""
+            took = f" {row['duration_s']:.1f} s" if row["duration_s"] >= 0.05 else ""
             reason = f": {row['reason']}" if row["reason"] else ""
             lines.append(
                 f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip()

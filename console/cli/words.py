@@ -33,6 +33,14 @@ def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentPa
     return made
 
 
+def account_is(made: argparse.ArgumentParser, default: str, help_text: str) -> None:
+    """Give `--root` another default and say so."""
+    made.set_defaults(root=default)
+    for action in made._actions:
+        if action.dest == "root":
+            action.help = help_text
+
+
 def add_running(made: argparse.ArgumentParser) -> None:
     """Options of commands that run something: --auto, --json, --recover, --set."""
     made.add_argument(
@@ -48,6 +56,22 @@ def add_pool(made: argparse.ArgumentParser, *, mode_needed: bool = True) -> None
     """`-m MODE` and `-d DATE`."""
     made.add_argument("-m", dest="mode", metavar="MODE", required=mode_needed, help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", required=True, help="YYYY-MM-DD, also a pseudo-date")
+
+
+def say(lines: list[str]) -> None:
+    """Print result lines, without anything a terminal would obey."""
+    for line in lines:
+        print("".join(char if char.isprintable() else " " for char in line))
+
+
+def user() -> str:
+    """Who gives the order: the login name, also with an empty environment."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def tree(root: str | None) -> DfoTree:

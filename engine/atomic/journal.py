@@ -93,7 +93,7 @@ class Journal:
                 raise OpenJournal(
                     f"{old.label} of {old.who} from {old.begun} is unfinished: {old.summary}",
                     where=f"{mode} {date}",
-                    remedy="let it be finished first: --recover, or the recovery screen",
+                    remedy="let it be finished first: call again with --recover",
                 )
             cursor = self._db.execute(
                 "INSERT INTO transactions (kind, mode, date, who, begun, summary) VALUES (?, ?, ?, ?, ?, ?)",

@@ -52,8 +52,18 @@ async def recover(context: Context, mode: str = "", date: str = "") -> list[Tran
                 rest = len(journal.remaining(transaction))
                 context.bus.publish(ev.PhaseStarted("recover", f"{transaction.label}: {rest} steps left"))
                 await journal.run(transaction, context.utc, telling(context.bus, "recover"))
+                _tell_states(context, journal, transaction)
                 finished.append(transaction)
     return finished
+
+
+def _tell_states(context: Context, journal: Journal, transaction: Transaction) -> None:
+    """States that the engine which was killed may not have written down any more."""
+    for step in journal.steps(transaction):
+        if step.event and step.event["event"] == "AbChanged":
+            row = context.board.rows.get(str(step.event["ab"]))
+            if row and row.state != step.event["state"]:
+                context.bus.publish(ev.AbChanged(row.ab, str(step.event["state"]), str(step.event["reason"])))
 
 
 class telling:

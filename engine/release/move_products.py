@@ -131,7 +131,7 @@ def _refuse(plan: MovePlan) -> None:
         raise MoveTrouble(
             f"nothing was moved: {'; '.join(plan.conflicts[:3])}{more}",
             where=where,
-            remedy="put this right; --dry-run shows the whole plan",
+            remedy="put this right and call again",
         )
     stale = changed(plan.stamps)
     if stale:
@@ -156,7 +156,7 @@ def _refuse_open(context: Context, mode: str, date: str) -> None:
         raise OpenJournal(
             f"{old.label} of {old.who} from {old.begun} is unfinished: {old.summary}",
             where=f"{mode} {date}",
-            remedy="let it be finished first: --recover, or the recovery screen",
+            remedy="let it be finished first: call again with --recover",
         )
 
 
@@ -225,9 +225,9 @@ async def _recreate(context: Context, snapshot: Snapshot, plan: MovePlan) -> str
         asked_by=context.who,
         asked_at=context.utc(),
     )
-    choice = await _asked_once(context, question)
+    choice = await _asked(context, question)
     if choice != "recreate":
-        return choice
+        return _acted_on(context, choice, question)
     sure = Question(
         id=f"{RECREATE_SURE}:{subject}:{mark}",
         kind=RECREATE_SURE,
@@ -244,15 +244,21 @@ async def _recreate(context: Context, snapshot: Snapshot, plan: MovePlan) -> str
         asked_by=context.who,
         asked_at=context.utc(),
     )
-    return "recreate" if await _asked_once(context, sure) == "yes" else "stop"
+    choice = "recreate" if await _asked(context, sure) == "yes" else "stop"
+    return _acted_on(context, choice, question, sure)
 
 
-async def _asked_once(context: Context, question: Question) -> str:
-    """The answer, for this time only: it is acted on now, the next move asks again."""
+async def _asked(context: Context, question: Question) -> str:
     answer = await context.operator.ask(question)
     question.checked(answer.choice, answer.comment)
-    Answers(context.db).close(question.id)
     return answer.choice
+
+
+def _acted_on(context: Context, choice: str, *questions: Question) -> str:
+    """The answers were for this time only; the next move asks again. Both stand until the second one is in."""
+    for question in questions:
+        Answers(context.db).close(question.id)
+    return choice
 
 
 def size_text(size: int) -> str:

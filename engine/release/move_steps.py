@@ -122,13 +122,11 @@ def _clear(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: st
         yield _away(phase, fate.product.path, place, event)
     for leftover in plan.retired_last:
         yield _away(phase, leftover.path, _bin(tree, transaction, leftover.path))
+    saved = {fate.product.ab for fate in plan.of(MOVE)}
+    place = tree.shorten(Path(plan.final_dir))
     for ab in plan.abs:
-        event = {
-            "event": "AbChanged",
-            "ab": ab.name,
-            "state": "MOVED",
-            "reason": f"to {tree.shorten(Path(plan.final_dir))}",
-        }
+        reason = f"to {place}" if ab.name in saved else "its products are not saved"
+        event = {"event": "AbChanged", "ab": ab.name, "state": "MOVED", "reason": reason}
         yield _away(phase, ab.source, _bin(tree, transaction, ab.source), event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")

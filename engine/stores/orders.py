@@ -101,6 +101,13 @@ class Orders:
         )
         return [Order(**{**json.loads(row["what"]), "number": row["number"]}) for row in rows]
 
+    def run_of(self, mode: str, date: str) -> str:
+        """The run ID that was last ordered for a pool; '' when there was none."""
+        for order in reversed(self.waiting(QUEUED, RUNNING, PARKED, ENDED)):
+            if (order.mode, order.date) == (mode, date) and order.run_id:
+                return order.run_id
+        return ""
+
     def last(self) -> dict[str, Any] | None:
         """The newest order as plain data: what, state, run, given, ended, exit_code, text."""
         row = self._db.execute("SELECT * FROM orders ORDER BY number DESC LIMIT 1").fetchone()

@@ -112,7 +112,9 @@ class _Run:
         await self._recovered()
         if "C" in order.parts:
             self._phase("create", f"the ABs of {order.pool}")
-            await obtain(self.context, order.mode, order.date, order.run_id, order.only, self.plugins.create)
+            found = await obtain(self.context, order.mode, order.date, order.run_id, order.only, self.plugins.create)
+            if order.parts == "C":
+                self.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
         if "P" in order.parts:
             outcome = await self._processed()
             if outcome.how != "ended":

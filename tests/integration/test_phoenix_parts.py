@@ -85,6 +85,24 @@ def test_one_target_is_processed_and_certified_alone(account: Path) -> None:
     assert (account / "ab" / combined[1]).exists() and not (account / "ab" / only).exists()
 
 
+def test_what_failed_runs_again_with_all_that_depends_on_it(tmp_path: Path) -> None:
+    root = tmp_path / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    raw = next((root / "data/raw/2014-10-22").glob("MUSE.2014-10-22T23*.fits"))
+    raw.rename(raw.with_suffix(".away"))
+    words = ["--auto", *STANDIN]
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", *words, code=0)
+    call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=0)
+    failed = call(root, "phoenix", "-r", RUN, "-P", *words, code=1)
+    assert "missing input" in failed.stderr and raw.name in failed.stderr
+    found = sorted(states(root).values())
+    assert found.count("FAILED") == 1 and found.count("BLOCKED") == 3 and found.count("DONE") == 2
+    assert f"{raw.stem}.ab is FAILED" in call(root, "why", "_dpc", code=0).stdout
+    raw.with_suffix(".away").rename(raw)
+    call(root, "retry", "--failed", *words, code=0)
+    assert set(states(root).values()) <= {"DONE", "MOVED", "INGESTED"}
+
+
 def test_the_other_target_joins_later(account: Path) -> None:
     call(account, "phoenix", "-r", RUN, "-P", "--auto", *STANDIN, code=0)
     call(account, "phoenix", "-r", RUN, "-M", "--auto", *STANDIN, code=3)
