@@ -38,6 +38,7 @@ from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
+from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
 UNCALLED = frozenset(
@@ -222,6 +223,8 @@ class Host:
     def _show_what_is_known(self) -> None:
         for event in known(self.tree, self.attempts):
             self.bus.publish(event)
+        for where, why in RefusedAbs(self.db).all():
+            self.bus.publish(ev.AbRefused(where, why))
         self.bus.publish(ev.StreamsChanged(self.settings.streams))
         self.desk.announce()
 

@@ -38,18 +38,22 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     from engine.stores.answers import Answers
     from engine.stores.database import connect
     from engine.stores.orders import Orders
+    from engine.stores.refused import RefusedAbs
 
     found: dict[str, Any] = {"account": str(tree.root), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     found["engine"] = _engine(tree)
     board = board_of(tree)
     questions: tuple[Any, ...] = ()
     order = None
+    refused: list[tuple[str, str]] = []
     if tree.journal.exists():
         connection = connect(tree.journal, readonly=True)
         questions = Answers(connection).open()
+        refused = _quietly(lambda: RefusedAbs(connection, readonly=True).all()) or []
         order = _quietly(lambda: Orders(connection, readonly=True).last())
         connection.close()
     found["order"] = order
+    found["refused"] = [{"where": where, "why": why} for where, why in refused]
     found["total"] = board.total
     found["done"] = board.done
     found["states"] = {state: count for state, count in sorted(board.counts.items()) if count}
@@ -126,6 +130,8 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
             lines.append(
                 f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip()
             )
+    for entry in found["refused"]:
+        lines.append(f"  unreadable {entry['where']}: {entry['why']}")
     for question in found["questions"]:
         lines.append(f"  question {question['number']}: {question['subject']}: {question['text']}")
     return [printable(line) for line in lines]

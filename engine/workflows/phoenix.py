@@ -27,6 +27,7 @@ from engine.release.certify import Certified, certify
 from engine.release.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
+from engine.stores.refused import RefusedAbs
 from engine.transfer.ingest_products import ingest
 from engine.transfer.jobs_ingest import Call, queued
 
@@ -148,6 +149,7 @@ class _Run:
 
     def _pool(self, *, whole: bool = False) -> list[AB]:
         found = self.store.load(self.order.mode, self.order.date)
+        RefusedAbs(self.context.db).replace((refused.where, refused.why) for refused in self.store.refused)
         for refused in self.store.refused:
             self.context.bus.publish(ev.AbRefused(refused.where, refused.why))
         return restricted(found, self.order.only) if self.order.only and found and not whole else found

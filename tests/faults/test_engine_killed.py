@@ -89,6 +89,11 @@ def tree(where: Path) -> dict[str, str]:
     lines = (root / "monitor/DFO_STATUS").read_text().splitlines()
     for line in lines:
         found[f"status {line.split()[0]} {line.split()[1]}"] = str(len(lines))
+    status = subprocess.run(
+        [*DFOS, "status", "--json", "--root", str(root)], capture_output=True, text=True, check=True
+    )
+    for row in json.loads(status.stdout)["abs"]:
+        found[f"state of {row['ab']}"] = row["state"]
     found["queue"] = (root / "jobs/JOBS_INGEST").read_text() if (root / "jobs/JOBS_INGEST").exists() else ""
     return found
 

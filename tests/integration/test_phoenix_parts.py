@@ -123,3 +123,7 @@ def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: 
     assert f"{broken}:" in done.stderr and "1 AB files refused" in done.stderr
     assert len(list((root / "data/calib" / NIGHT).glob("*.fits"))) == 1
     assert broken.exists()
+    assert f"unreadable {broken}:" in call(root, "status", code=0).stdout
+    broken.unlink()
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-P", "--auto", *STANDIN, code=0)
+    assert "unreadable" not in call(root, "status", code=0).stdout
