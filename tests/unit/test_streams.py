@@ -110,7 +110,7 @@ async def test_a_failure_blocks_what_depends_on_it_and_nothing_else(tmp_path: Pa
     assert outcome.failed == (fails,)
     assert set(outcome.blocked) == {names(bad, "pst")[0], *names(bad, "dal"), *names(bad, "dpc")}
     assert set(outcome.done) == {ab.name for ab in good} | {bad[1].name, names(bad, "pst")[1]}
-    assert scene.state(names(bad, "dpc")[0]) == ("BLOCKED", f"blocked: {fails} FAILED")
+    assert scene.state(names(bad, "dpc")[0]) == ("BLOCKED", f"{fails} FAILED")
     why = scene.streams.why(names(bad, "dpc")[0])
     assert f"{fails} FAILED: work area full." in why
     assert f"`r` runs {fails} again" in why[-1]

@@ -1,0 +1,107 @@
+"""What occupies the streams: each attempt from the moment it has a stream to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from engine.context import Context
+from engine.errors import DfosError
+from engine.process.ab_states import AbStates
+from engine.process.executors.local import Recipe
+from engine.process.intents import Intent
+from engine.process.job import Found, Job, Result, Task
+from engine.process.pool import Entry
+from engine.process.ready import Ready
+from engine.stores.attempts import Attempts
+
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
+
+
+class AtWork:
+    """The tasks in the streams, by stream. Those that came to a result are in `ended`; `news` is called then."""
+
+    def __init__(
+        self, context: Context, states: AbStates, ready: Ready, attempts: Attempts, job: Job, news: Callable[[], object]
+    ) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.ended: list[tuple[Task, Result]] = []
+        self._clock = context.clock
+        self._states = states
+        self._ready = ready
+        self._attempts = attempts
+        self._job = job
+        self._news = news
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def take(self, entry: Entry, intent: Intent, started: float, found: Found | None = None) -> Task:
+        """Give an AB the first free stream. Nothing runs yet."""
+        stream = 1
+        while stream in self.tasks:
+            stream += 1
+        task = Task(entry.ab, entry.kind, stream, *intent, started, found, self)
+        self.tasks[stream] = task
+        self._ready.busy[entry.kind.name] += 1
+        entry.stream, entry.started = stream, started
+        return task
+
+    def release(self, task: Task) -> None:
+        """The stream is free again."""
+        del self.tasks[task.stream]
+        self._ready.busy[task.kind.name] -= 1
+        self._states.entries[task.ab].stream = 0
+
+    def start(self, task: Task, spawn: Spawn) -> None:
+        """Let the job run an AB."""
+        self._states.become(self._states.entries[task.ab], "RUNNING", stream=task.stream, started=task.started)
+        spawn(self._follow(task))
+
+    def find(self, found: Found, spawn: Spawn) -> None:
+        """Follow what an earlier engine left running, whatever the stream width; judge what ended meanwhile."""
+        old, recipe = found.attempt, found.recipe
+        entry = self._states.entries[old.ab]
+        task = self.take(entry, Intent(old.id, old.attempt, old.workdir, old.token), old.started, found)
+        task.recipe = recipe
+        if recipe and recipe.suspended:
+            recipe.resume()
+        state, why = ("RUNNING", "found again") if recipe else ("JUDGED", "")
+        self._states.become(entry, state, why, stream=task.stream, started=old.started)
+        spawn(self._follow(task))
+
+    async def _follow(self, task: Task) -> None:
+        try:
+            result = await self._job.run(task)
+        except DfosError as trouble:
+            result = Result("FAILED", str(trouble))
+        except Exception as trouble:  # noqa: BLE001 - one AB must never end the run
+            result = Result("FAILED", f"internal error: {type(trouble).__name__}: {trouble}; please report it")
+        self.ended.append((task, result))
+        self._news()
+
+    def spawned(self, task: Task, recipe: Recipe) -> None:
+        """A recipe runs: its pid goes into the journal with the next commit."""
+        self._attempts.spawned(task.id, recipe.pid, recipe.start, task.started)
+
+    def exited(self, task: Task, rc: int | None) -> None:
+        """A recipe ended; its products are being checked."""
+        self._attempts.exited(task.id, self._clock(), rc)
+        entry = self._states.entries[task.ab]
+        if entry.state == "SUSPENDED":
+            self._states.become(entry, "RUNNING", stream=task.stream, started=task.started)
+        if not task.aborted and entry.state != "JUDGED":
+            self._states.become(entry, "JUDGED", stream=task.stream, started=task.started)
+
+    def abort(self, why: str, spawn: Spawn | None) -> None:
+        """Terminate the recipes."""
+        for task in self.tasks.values():
+            task.aborted = why
+            if task.recipe and spawn:
+                spawn(task.recipe.terminate())
+
+    def leave(self) -> None:
+        """Nobody follows any more; the recipes run on."""
+        for task in self.tasks.values():
+            if task.recipe:
+                task.recipe.leave()
