@@ -5,7 +5,6 @@ Pure: a board and the time in, spans out. The first two lines answer "is everyth
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from engine.board import Board, Row
@@ -14,7 +13,7 @@ from engine.questions import CERTIFY
 from screens import theme
 from screens.glyphs import Glyphs, clock, duration, moment, span, width_of, wrapped
 from screens.widgets.ab_order import AbOrder
-from screens.widgets.columns import short
+from screens.widgets.columns import short, told
 from screens.widgets.facts import facts, relatives
 from screens.widgets.family import RERUNS
 from screens.widgets.lines import Span, Spans, spread
@@ -218,8 +217,7 @@ def brief(name: str, brevity: int) -> str:
 def last_line(board: Board, prefix: str, width: int, glyphs: Glyphs) -> Spans:
     """The last thing worth a line, with its time; ABs are called as in the list."""
     at, text = board.last
-    if prefix:
-        text = re.sub(re.escape(prefix) + r"(\S+?)\.ab\b", r"\1", text)
+    text = told(text, prefix)
     return spread([(f" {clock(at)} {glyphs.clean(text)}" if text else "", None)], [], width, glyphs)
 
 

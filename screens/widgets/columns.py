@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -107,6 +108,11 @@ def short(ab: str, prefix: str) -> str:
     return ab.removeprefix(prefix).removesuffix(".ab")
 
 
+def told(text: str, prefix: str) -> str:
+    """A sentence in which ABs are called as in the list."""
+    return re.sub(re.escape(prefix) + r"(\S+?)\.ab\b", r"\1", text) if prefix else text
+
+
 def row_spans(
     row: Row, columns: tuple[Column, ...], prefix: str, now: float, glyphs: Glyphs, *, cursor: bool = False
 ) -> list[tuple[str, Style | None]]:
@@ -118,7 +124,10 @@ def row_spans(
     has_message = any(column.name == "message" for column in columns)
     for column in columns:
         if column.name == "state":
-            texts.extend(_state_spans(row, state.word, style, column.width, glyphs, with_message=not has_message))
+            reason = told(row.reason, prefix)
+            texts.extend(
+                _state_spans(row, reason, state.word, style, column.width, glyphs, with_message=not has_message)
+            )
         else:
             texts.append((glyphs.fit(_cell(row, column.name, prefix, now), column.width, column.right), None))
         texts.append((" ", None))
@@ -127,9 +136,8 @@ def row_spans(
 
 
 def _state_spans(
-    row: Row, word: str, style: Style | None, width: int, glyphs: Glyphs, *, with_message: bool
+    row: Row, reason: str, word: str, style: Style | None, width: int, glyphs: Glyphs, *, with_message: bool
 ) -> list[tuple[str, Style | None]]:
-    reason = row.reason
     if not reason and with_message and row.state in AT_WORK:
         reason = row.message
     if not reason and row.state == "REJECTED":
