@@ -8,8 +8,10 @@ table are given, so that a night passes in a test in no time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -20,10 +22,9 @@ from config.schema import Gate as GateSettings
 from engine.bus import Bus
 from engine.context import Context
 from engine.events import GateClosed, GateOpened, Notice
+from engine.stores.nights import Nights, night_of
 
 _FRESH_S = 1.0
-_NIGHT_S = 86400
-_NOON_S = 43200  # a night goes from noon to noon UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class HostTable:
 
 
 class Gate:
-    """Open, or closed by named tasks since a named time. `reason` is the sentence on the banner."""
+    """Open, or closed by named tasks since a named time. `reason` is the sentence on the banner.
+
+    `total_s` are the seconds it was closed this night; `nights` remembers them beyond this engine.
+    """
 
     def __init__(
         self,
@@ -70,12 +74,12 @@ class Gate:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         ours: Callable[[], set[int]] = set,
-        total_s: float = 0.0,
+        nights: Nights | None = None,
     ) -> None:
         self.closed = False
         self.looking = False
         self.reason = ""
-        self.total_s = total_s
+        self.total_s = 0.0
         self.suspends = settings.policy == "suspend"
         self._settings = settings
         self._watched = [(entry, re.compile(entry.pattern)) for entry in settings.watch]
@@ -84,10 +88,11 @@ class Gate:
         self._clock = clock
         self._sleep = sleep
         self._ours = ours
+        self._nights = nights
         self._since = 0.0
         self._checks = 0
         self._looked = float("-inf")
-        self._night: int | None = None
+        self._night = ""
         self._pardoned: set[tuple[int, float]] = set()
         self._there: set[tuple[int, float]] = set()
         self._trouble = ""
@@ -166,13 +171,16 @@ class Gate:
         self._bus.publish(GateClosed(self.reason, self._since, self._checks, self.total_s, self._settings.policy))
 
     def _account(self, now: float) -> None:
-        night = int((now - _NOON_S) // _NIGHT_S)
+        night = night_of(now)
         if night != self._night:
-            self.total_s = self.total_s if self._night is None else 0.0
             self._night = night
+            self.total_s = self._nights.aside_s(night) if self._nights else 0.0
         if self.closed:
             self.total_s += max(0.0, now - max(self._looked, self._since))
             self._looked = now
+            if self._nights:
+                with contextlib.suppress(sqlite3.Error):  # on a full disk the next look notes the sum
+                    self._nights.note(night, self.total_s)
 
     def _open(self, why: str) -> None:
         self.closed, self.reason = False, ""
@@ -186,8 +194,11 @@ def gate_of(context: Context, table: ProcessTable | None = None, ours: Callable[
     """
     if not context.settings.gate.watch:
         return None
-    total_s = context.board.gate.total_s
-    return Gate(context.settings.gate, context.bus, table, clock=context.clock, ours=ours, total_s=total_s)
+    nights = Nights(context.db)
+    known_s = nights.aside_s(night_of(context.clock()))
+    if known_s != context.board.gate.total_s:
+        context.bus.publish(GateOpened("", known_s))  # the board is younger than the night, or of the night before
+    return Gate(context.settings.gate, context.bus, table, clock=context.clock, ours=ours, nights=nights)
 
 
 def _belongs(pid: int, parents: dict[int, int], ours: set[int]) -> bool:

@@ -8,10 +8,12 @@ import pytest
 
 from config.schema import Gate as GateSettings
 from config.schema import Watched
+from config.tree import DfoTree
+from engine.context import Context
 from engine.errors import UsageTrouble
 from engine.events import AbChanged, GateClosed, GateOpened
 from engine.process.executors.local import LocalExecutor, Recipe, environment
-from engine.process.foreign_tasks import Gate
+from engine.process.foreign_tasks import Gate, gate_of
 from engine.process.job import Result, Task
 from engine.process.streams import Streams
 from engine.stores.attempts import Attempts
@@ -193,3 +195,50 @@ async def test_override_is_for_operators_only_and_recorded(tmp_path: Path) -> No
         auto.streams.override("cron")
     auto.streams.stop("cron")
     await run
+
+
+@pytest.mark.row(343)
+async def test_the_total_of_the_night_survives_the_engine(tmp_path: Path) -> None:
+    clock, table = PaperClock(), PaperTable([AUTODAILY])
+    settings = GateSettings(watch=(WATCH,))
+
+    def engine(tree: DfoTree | None = None) -> tuple[Context, Gate]:
+        context = make_context(tmp_path, clock=clock, gate=settings, tree=tree)
+        gate = gate_of(context, table)
+        assert gate
+        return context, gate
+
+    async def look(gate: Gate, after_s: float) -> None:
+        clock.now += after_s
+        await gate.look()
+
+    first, gate = engine()
+    assert first.board.gate.total_s == 0.0
+    for after_s in (0.0, 60.0, 60.0):
+        await look(gate, after_s)
+    first.db.close()  # killed: its books are never closed
+
+    clock.now += 600.0
+    second, gate = engine(first.tree)
+    assert second.board.gate.total_s == 120.0, "known before anything is held again"
+    await look(gate, 0.0)
+    assert second.board.gate.total_s == 120.0, "while no engine was there nobody stood aside"
+    await look(gate, 60.0)
+    table.there = []
+    await look(gate, 30.0)
+    assert second.board.gate.total_s == 210.0
+    second.db.execute("PRAGMA query_only = ON")
+    table.there = [AUTODAILY]
+    await look(gate, 0.0)
+    await look(gate, 5.0)
+    assert second.board.gate.total_s == 215.0, "a journal that cannot be written does not end the watch"
+    second.db.execute("PRAGMA query_only = OFF")
+    clock.now += 5.0
+    gate.close_books()
+    second.db.close()
+
+    third, gate = engine(first.tree)
+    assert third.board.gate.total_s == 220.0
+    clock.now += 86_400
+    assert gate_of(third, table) and third.board.gate.total_s == 0.0, "another night begins with nothing"
+    third.db.close()
