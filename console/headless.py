@@ -13,7 +13,7 @@ from typing import TextIO
 
 from engine import events as ev
 from engine.board import Board
-from engine.core.status import STATES
+from engine.core.status import STATES, said
 
 _QUIET = {"PARENT", "SLOT", "CREATED", "JUDGED"}
 
@@ -46,7 +46,7 @@ def line_of(stamped: ev.Stamped, board: Board) -> str:
         case ev.GateOpened() if event.why:
             return f"goes on: {event.why}; paused {event.total_s:.0f} s in all"
         case ev.ModeChanged() if event.why:
-            return f"{event.mode}: {event.why}"
+            return said(event.mode, event.why)
         case ev.QuestionAsked():
             parked = "parked" if event.parked else "asked"
             return f"question {event.number} {parked}: {event.question['subject']}: {event.question['text']}"
@@ -75,8 +75,7 @@ def _ab_line(event: ev.AbChanged, board: Board) -> str:
     what = f"{row.kind} {row.target}".strip() if row else ""
     took = f" {event.duration_s:.1f} s" if event.duration_s and event.state in ("DONE", "FAILED") else ""
     stream = f" stream {event.stream}" if event.state == "RUNNING" and event.stream else ""
-    reason = f": {event.reason}" if event.reason else ""
-    return f"{event.ab} ({what}) {STATES[event.state].word}{took}{stream}{reason}"
+    return f"{event.ab} ({what}) {said(f'{STATES[event.state].word}{took}{stream}', event.reason)}"
 
 
 class Lines:

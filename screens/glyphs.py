@@ -100,10 +100,12 @@ def width_of(text: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """How long, in at most six cells: `04:11`, `1h02m`, `4d03h`; '' for nothing."""
-    whole = int(seconds)
-    if whole <= 0:
+    """How long, in at most six cells: `<1 s`, `04:11`, `1h02m`, `4d03h`; '' for nothing."""
+    if seconds <= 0:
         return ""
+    if seconds < 1:
+        return "<1 s"
+    whole = int(seconds)
     if whole < 3600:
         return f"{whole // 60:02d}:{whole % 60:02d}"
     if whole < 100 * 3600:

@@ -76,3 +76,15 @@ AT_WORK = frozenset({"RUNNING", "SUSPENDED", "JUDGED"})
 def may_become(old: str, new: str) -> bool:
     """True when an AB in state `old` may become `new` (the same state is always legal)."""
     return old == new or new in LEGAL[old]
+
+
+def said(word: str, reason: str) -> str:
+    """A state or mode with its reason, nothing said twice: `paused by root`, not `paused: paused by root`."""
+    if not reason:
+        return word
+    rest = reason[len(word) :]
+    if reason[: len(word)].casefold() == word.casefold() and not rest[:1].isalnum():
+        return word + rest
+    if word.startswith("waits ") and reason.startswith("waits "):
+        return reason
+    return f"{word}: {reason}"

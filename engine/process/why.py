@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.board import Board
-from engine.core.status import AT_WORK, ENDED_WELL, STATES
+from engine.core.status import AT_WORK, ENDED_WELL, STATES, said
 from engine.process.pool import Entry
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def why_known(board: Board, ab: str) -> list[str]:
         return [f"{ab} is not known here."]
     lines: list[str] = []
     while True:
-        word = STATES[row.state].word
-        lines.append(f"{row.ab} is {word}{': ' + row.reason if row.reason else ''}.")
+        lines.append(_standing(row.ab, row.state, row.reason))
         if row.state not in ("PARENT", "BLOCKED") or len(lines) > _DEEPEST:
             break
         parents = [board.rows[name] for name in row.parents if name in board.rows]
@@ -75,7 +74,7 @@ def _sentence(streams: Streams, entry: Entry) -> str:
         count = sum(name in streams.entries and streams.entries[name].state not in ENDED_WELL for name in entry.parents)
         nearest = _nearest(streams, entry)
         if nearest is None:
-            return f"{entry.ab} {entry.reason}."
+            return _standing(entry.ab, entry.state, entry.reason)
         others = f" (and {count - 1} more)" if count > 1 else ""
         return f"{entry.ab} waits for {nearest.ab}{others}."
     if entry.state in AT_WORK:
@@ -98,6 +97,11 @@ def _sentence(streams: Streams, entry: Entry) -> str:
     if len(streams.running) >= streams.streams:
         return f"{entry.ab} is ready; all {streams.streams} streams are busy ({_names(streams)})."
     return f"{entry.ab} is ready and starts next."
+
+
+def _standing(ab: str, state: str, reason: str) -> str:
+    phrase = said(STATES[state].word, reason)
+    return f"{ab} {phrase}." if phrase.startswith("waits ") else f"{ab} is {phrase}."
 
 
 def _remedy(streams: Streams, entry: Entry) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.board import Board, Row
-from engine.core.status import AT_WORK, ENDED_BADLY, ENDED_WELL, STATES
+from engine.core.status import AT_WORK, ENDED_BADLY, ENDED_WELL, STATES, said
+from engine.errors import AnswerNeeded
 from engine.questions import CERTIFY
 from screens import theme
 from screens.glyphs import Glyphs, clock, duration, moment, span, width_of, wrapped
@@ -121,7 +122,7 @@ def _counts(board: Board, glyphs: Glyphs, brevity: int) -> list[Span]:
 def ready_text(board: Board, left_s: float | None, now: float) -> str:
     """When the run should be ready, in steps that do not pretend; how much work is left while it stands still."""
     if board.ended:
-        return "run ended"
+        return "waits for you" if board.ended.exit_code == AnswerNeeded.exit_code else "run ended"
     if left_s is None or left_s <= 0 or board.done == board.total:
         return ""
     if not board.streams or board.mode != "running" or board.gate.closed:
@@ -155,8 +156,7 @@ def situation_line(board: Board, alive: bool, left_s: float | None, now: float, 
     if board.ended:
         left.append((f" {glyphs.clean(board.ended.text)}", theme.GOOD if board.ended.exit_code == 0 else theme.WARN))
     elif board.mode in ("paused", "stopping", "aborting"):
-        why = f": {glyphs.clean(board.mode_why)}" if board.mode_why else ""
-        left.append((f" {board.mode}{why}", theme.WARN))
+        left.append((f" {glyphs.clean(said(board.mode, board.mode_why))}", theme.WARN))
     elif board.phase:
         text = f": {glyphs.clean(board.phase_text)}" if board.phase_text else ""
         left.append((f" {glyphs.clean(board.phase)}{text}", None))
@@ -201,7 +201,8 @@ def _streams(
             spans += [(f"  {number}", theme.BOLD), (f" {word}", None)]
         else:
             name = brief(glyphs.clean(short(row.ab, prefix)), brevity)
-            spans += [(f"  {number}", theme.BOLD), (f" {name} {duration(row.running_s(now)) or 'begins'}", None)]
+            spent = row.running_s(now)
+            spans += [(f"  {number}", theme.BOLD), (f" {name} {duration(spent) if spent >= 1 else 'begins'}", None)]
     return spans
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.board import Board, Row
-from engine.core.status import STATES
+from engine.core.status import STATES, said
 from screens.glyphs import Glyphs, clock, duration
 
 
@@ -11,7 +11,7 @@ def facts(row: Row, board: Board, now: float, glyphs: Glyphs) -> list[str]:
     """What the board knows of an AB, a fact a line; also the monitor's pane."""
     state = STATES[row.state]
     found = [
-        f"state     {glyphs.state(row.state)} {state.word}: {row.reason or state.meaning}",
+        f"state     {glyphs.state(row.state)} {said(state.word, row.reason or state.meaning)}",
         f"kind      {row.kind}",
         f"recipe    {row.recipe}",
         f"input     {row.raw_type}",
@@ -43,7 +43,6 @@ def relatives(names: list[str], board: Board, glyphs: Glyphs) -> list[str]:
         if row is None:
             found.append(f"  ? {name.removesuffix('.ab')}  not in this run")
         else:
-            reason = f": {row.reason}" if row.reason else ""
-            word = STATES[row.state].word
-            found.append(f"  {glyphs.state(row.state)} {name.removesuffix('.ab')}  {row.kind}  {word}{reason}")
+            phrase = said(STATES[row.state].word, row.reason)
+            found.append(f"  {glyphs.state(row.state)} {name.removesuffix('.ab')}  {row.kind}  {phrase}")
     return found

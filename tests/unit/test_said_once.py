@@ -1,0 +1,86 @@
+"""States, modes and reasons in sentences: nothing is said twice, whoever says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from console.headless import line_of
+from engine import events as ev
+from engine.board import Board
+from engine.core.status import said
+from engine.process.why import why_known
+from screens.glyphs import ASCII
+from screens.widgets.board_lines import ready_text, situation_line
+from screens.widgets.facts import facts, relatives
+
+NOW = 1_414_060_000.0
+
+
+def board_of(*events: ev.Event) -> Board:
+    board = Board()
+    for number, event in enumerate(events, 1):
+        board.fold(ev.Stamped("run", number, NOW, event))
+    return board
+
+
+def seen(ab: str, state: str, reason: str = "", parents: tuple[str, ...] = ()) -> ev.AbSeen:
+    pool = ("SCIENCE", "2094-01-14", "scipost", "muse_scipost", "PIXTABLE_OBJECT", "NGC300")
+    return ev.AbSeen(ab, *pool, 1, parents, 60.0, state, reason)
+
+
+@pytest.mark.parametrize(
+    ("word", "reason", "phrase"),
+    [
+        ("paused", "", "paused"),
+        ("paused", "paused by root", "paused by root"),
+        ("paused", "paused: espresso autoDaily since 09:38", "paused: espresso autoDaily since 09:38"),
+        ("paused", "by root", "paused: by root"),
+        ("FAILED", "failed in an earlier run", "FAILED in an earlier run"),
+        ("FAILED", "no space left", "FAILED: no space left"),
+        ("waits for AB", "waits for A.ab", "waits for A.ab"),
+        ("waits for stream", "waits until all before rank 4 have ended", "waits until all before rank 4 have ended"),
+        ("blocked", "A.ab FAILED", "blocked: A.ab FAILED"),
+        ("done", "doneness unknown", "done: doneness unknown"),
+    ],
+)
+def test_a_word_and_its_reason_are_one_phrase(word: str, reason: str, phrase: str) -> None:
+    assert said(word, reason) == phrase
+
+
+def test_a_pause_is_said_once_in_the_header_and_in_the_lines_of_a_headless_run() -> None:
+    paused = ev.ModeChanged("paused", "paused by root")
+    board = board_of(seen("A.ab", "CREATED"), paused)
+    header = "".join(text for text, _ in situation_line(board, True, None, NOW, 80, ASCII)).strip()
+    assert header == "paused by root"
+    assert line_of(ev.Stamped("run", 9, NOW, paused), board) == "paused by root"
+    assert line_of(ev.Stamped("run", 9, NOW, ev.AbChanged("A.ab", "PAUSED", "paused by root")), board) == (
+        "A.ab (scipost NGC300) paused by root"
+    )
+    assert line_of(ev.Stamped("run", 9, NOW, ev.AbChanged("A.ab", "BLOCKED", "B.ab FAILED")), board) == (
+        "A.ab (scipost NGC300) blocked: B.ab FAILED"
+    )
+    failed = ev.AbChanged("A.ab", "FAILED", "no flat", 0, NOW, 2.0)
+    assert line_of(ev.Stamped("run", 9, NOW, failed), board) == "A.ab (scipost NGC300) FAILED 2.0 s: no flat"
+
+
+def test_why_without_a_run_says_each_state_once_and_what_to_do() -> None:
+    board = board_of(
+        seen("A.ab", "FAILED", "no flat"),
+        seen("B.ab", "BLOCKED", "A.ab FAILED", ("A.ab",)),
+        seen("C.ab", "CREATED"),
+        seen("D.ab", "PARENT", "waits for C.ab", ("C.ab",)),
+    )
+    assert why_known(board, "B.ab") == [
+        "B.ab is blocked: A.ab FAILED.",
+        "A.ab is FAILED: no flat.",
+        "Remove the cause (`l` shows the log), then `r` runs A.ab again with what depends on it.",
+    ]
+    assert why_known(board, "D.ab")[:2] == ["D.ab waits for C.ab.", "C.ab is created."]
+    assert facts(board.rows["D.ab"], board, NOW, ASCII)[0] == "state     - waits for C.ab"
+    assert relatives(["B.ab"], board, ASCII) == ["  ! B  scipost  blocked: A.ab FAILED"]
+
+
+@pytest.mark.parametrize(("code", "text"), [(0, "run ended"), (3, "waits for you"), (130, "run ended")])
+def test_a_run_that_ended_with_open_questions_waits_for_a_person(code: int, text: str) -> None:
+    board = board_of(seen("A.ab", "REVIEW"), ev.RunEnded(code, "1 to certify"))
+    assert ready_text(board, None, NOW) == text
