@@ -45,18 +45,23 @@ class Link:
 
     async def attach(self, directory: Path) -> None:
         """Attach to the engine whose socket is in `directory`; Gone when none listens there."""
+        if self._alive:
+            return
         path = directory / wire.NAME
         if not wire.is_ours(path):
             raise Gone("no engine listens", where=str(path))
         try:
             with wire.reachable(directory) as short:
-                reader, self._writer = await asyncio.open_unix_connection(short, limit=wire.LIMIT)
+                reader, writer = await asyncio.open_unix_connection(short, limit=wire.LIMIT)
         except OSError as trouble:
             raise Gone(f"the engine does not answer: {trouble.strerror}", where=str(path)) from None
+        if self._alive:  # somebody else was quicker
+            writer.close()
+            return
         self.board.clear()
         self.ready.clear()
-        self._alive = True
-        self._task = asyncio.ensure_future(self._listen(reader))
+        self._alive, self._writer = True, writer
+        self._task = asyncio.ensure_future(self._listen(reader, writer))
 
     async def leave(self) -> None:
         """Detach; the engine goes on."""
@@ -89,7 +94,7 @@ class Link:
         """Answer a question; saved before this returns."""
         return str(await self.ask("answer", number=number, choice=choice, comment=comment))
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (message := await wire.unpack(reader)) is not None:
                 for data in message.get("events", ()):
@@ -100,8 +105,7 @@ class Link:
                     self._settle(message)
         finally:
             self._alive = False
-            if self._writer:
-                self._writer.close()
+            writer.close()
             for future in self._replies.values():
                 if not future.done():
                     future.set_exception(Gone("the engine went away before it replied"))

@@ -48,7 +48,7 @@ def queue(tree: DfoTree, orders: Sequence[Order]) -> None:
 
 def listener(given: argparse.Namespace, board: Board) -> Lines | JsonLines:
     """How this command shows events."""
-    asks = sys.stdin.isatty() and not given.auto  # a question and a bar cannot share the last line
+    asks = words.on_terminal(sys.stdin) and not given.auto  # a question and a bar cannot share the last line
     return JsonLines(sys.stdout) if given.json else Lines(board, sys.stderr, bar=not asks)
 
 
@@ -62,7 +62,7 @@ def run_of(tree: DfoTree, mode: str, date: str) -> str:
 
 
 def _signed(order: Order, given: argparse.Namespace) -> Order:
-    auto = bool(given.auto or not sys.stdin.isatty())
+    auto = bool(given.auto or not words.on_terminal(sys.stdin))
     return replace(order, who=words.user(), auto=auto, recover=bool(given.recover)).checked()
 
 
@@ -99,7 +99,7 @@ async def _there(link: Link, orders: list[Order], given: argparse.Namespace) -> 
 
 async def _here(tree: DfoTree, orders: list[Order], given: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
-        terminal = sys.stdin.isatty() and not given.auto
+        terminal = words.on_terminal(sys.stdin) and not given.auto
         host = Host(tree, os.environ, given.set, who=words.user(), answers_file=_path(given.answers), terminal=terminal)
         show = listener(given, host.board)
         stack.callback(show.close)

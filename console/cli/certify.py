@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
 
     date = date_of_run(tree, given.run_id, auto=given.auto) if given.run_id else date_label(given.date)
     order = Order("SCIENCE", date, "M", run_id=given.run_id or "", only=given.only, recover=given.recover)
-    if given.auto or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if given.auto or not (words.on_terminal(sys.stdin, sys.stdout)):
         return carry_out(tree, [order], given)
     from console.cli.console import open_console
 

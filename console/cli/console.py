@@ -43,7 +43,7 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
     """Attach to the account's engine (starting it if need be) and show the monitor."""
     from engine.errors import UsageTrouble
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (words.on_terminal(sys.stdin, sys.stdout)):
         raise UsageTrouble("the console needs a terminal", remedy="without one use dfos status, questions and answer")
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
     import asyncio

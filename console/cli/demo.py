@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
         Order("CALIB", account.calib_date, "CPMI", recover=True),
         Order("SCIENCE", account.pseudo_date, "CPMI", run_id=account.run_id, recover=True),
     ]
-    if not given.auto and not given.json and sys.stdin.isatty() and sys.stdout.isatty():
+    if not given.auto and not given.json and words.on_terminal(sys.stdin, sys.stdout):
         from console.cli.console import open_console
 
         queue(tree, orders)

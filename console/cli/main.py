@@ -6,6 +6,7 @@ own module with `parser()` and `main(argv)`.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -32,6 +33,7 @@ COMMANDS = {
 
 def dfos(argv: list[str] | None = None) -> int:
     """The umbrella command `dfos`."""
+    _streams()
     words = sys.argv[1:] if argv is None else argv
     if words[:1] in (["-v"], ["--version"]):
         print(f"dfos {VERSION}")
@@ -71,6 +73,7 @@ def usage() -> str:
 
 def run(name: str, argv: list[str]) -> int:
     """Carry out one command; errors become one clear message and the exit code of the table."""
+    _streams()
     if "-v" in argv or "--version" in argv:
         print(f"{name} {VERSION}")
         return 0
@@ -90,6 +93,13 @@ def run(name: str, argv: list[str]) -> int:
         for line in str(trouble).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return int(code)
+
+
+def _streams() -> None:
+    """A stream that was closed by the caller takes what is said to it and forgets it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - lives as long as the process
 
 
 def phoenix() -> int:

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from console.cli import words
+
 if TYPE_CHECKING:
     from config.tree import DfoTree
 
@@ -20,7 +22,7 @@ def date_of_run(tree: DfoTree, run_id: str, *, auto: bool) -> str:
     try:
         label = registry.resolve(run_id)
     except LabelNeeded as needed:
-        if auto or not sys.stdin.isatty():
+        if auto or not words.on_terminal(sys.stdin):
             raise
         print(f"{needed.question.text}\npseudo-date for {run_id} (empty: stop): ", end="", file=sys.stderr, flush=True)
         typed = sys.stdin.readline().strip()

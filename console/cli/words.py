@@ -64,6 +64,11 @@ def say(lines: list[str]) -> None:
         print("".join(char if char.isprintable() else " " for char in line))
 
 
+def on_terminal(*streams: object) -> bool:
+    """True when every stream is a terminal; a closed one is none."""
+    return all(getattr(stream, "isatty", lambda: False)() for stream in streams)
+
+
 def user() -> str:
     """Who gives the order: the login name, also with an empty environment."""
     import getpass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.schema import KindOfAb
@@ -33,11 +33,15 @@ class Pgis:
 
 @dataclass(frozen=True, slots=True)
 class Obtained:
-    """What is to be written: new ABs, and those that stay as they are ('kept') or are finished ('moved')."""
+    """What is to be written: new ABs, and those that stay as they are ('kept') or are finished ('moved').
+
+    `refused`: files of the source that could not be read, file:line and why.
+    """
 
     new: tuple[AB, ...]
     kept: tuple[str, ...]
     moved: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def kinds_of(settings_kinds: Mapping[str, KindOfAb]) -> tuple[Kind, ...]:
@@ -106,7 +110,9 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
     """Obtain the ABs of a pool and write what is new, the AB_list and the job plan."""
     place = source(context, run_id, date)
     store = AbStore(context.tree)
-    found = await asyncio.to_thread(_read_all, place, context) if place else []
+    found, refused = await asyncio.to_thread(_read_all, place) if place else ([], [])
+    for where, why in refused:
+        context.bus.publish(AbRefused(where, why))
     complete = tuple(found)
     if pgis.ab_pgi and found:
         complete = checked_abs(context.settings.plugins.AB_PGI, found, pgis.ab_pgi.propose(complete))
@@ -128,7 +134,7 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
             f"{len(result.new)} new ABs, {len(result.kept)} kept as they are, {len(result.moved)} moved already",
         )
     )
-    return result
+    return replace(result, refused=tuple(refused))
 
 
 def ordered(abs_: list[AB], kinds: tuple[Kind, ...]) -> list[AB]:
@@ -141,11 +147,11 @@ def ordered(abs_: list[AB], kinds: tuple[Kind, ...]) -> list[AB]:
         return abs_
 
 
-def _read_all(place: Path, context: Context) -> list[AB]:
-    found = []
+def _read_all(place: Path) -> tuple[list[AB], list[tuple[str, str]]]:
+    found, refused = [], []
     for path in sorted(place.glob("*.ab")):
         try:
             found.append(read(path))
         except BadAb as trouble:
-            context.bus.publish(AbRefused(trouble.where, trouble.what))
-    return found
+            refused.append((trouble.where, trouble.what))
+    return found, refused

@@ -15,9 +15,10 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import colour
 from engine.core.status import may_become
-from engine.errors import DfosError
+from engine.errors import DfosError, MoveTrouble
 from engine.questions import CERTIFY, LATER, Choice, Parked, Question
 from engine.release.comments import Comments
+from engine.release.proof import damage
 from engine.release.standing import (
     READY,
     REJECTED,
@@ -88,10 +89,13 @@ def _concluded(context: Context, verdicts: Verdicts, pool: list[AB], parked: tup
 
 
 async def _decide(context: Context, verdicts: Verdicts, comments: dict[str, Comments], ab: AB, score: str) -> None:
-    verdict = _by_score(context, ab, score)
+    why_not = await asyncio.to_thread(damage, context.tree, ab)
+    verdict = None if why_not else _by_score(context, ab, score)
     if verdict is None:
-        question = question_about(context, ab, score)
+        question = question_about(context, ab, score, why_not)
         answer = await context.operator.ask(question)
+        if why_not and WORDS.get(answer.choice) == ACCEPTED:
+            raise MoveTrouble(f"it was accepted, but {why_not}", where=ab.name, remedy="run it again, or reject it")
         if answer.choice not in WORDS:
             raise Parked(Answers(context.db).ask(question))
         question.checked(answer.choice, answer.comment)
@@ -110,15 +114,14 @@ def mode_of(context: Context, ab: AB) -> str:
 
 def _by_score(context: Context, ab: AB, score: str) -> Verdict | None:
     mode, seen = mode_of(context, ab), colour(score)
-    if mode == "interactive" or (mode == "auto_green" and seen != "green") or _why_not(context, ab):
+    if mode == "interactive" or (mode == "auto_green" and seen != "green"):
         return None
     comment = "" if seen == "green" else f"auto, {'red' if seen == 'red' else 'not scored'}"
     return Verdict(ACCEPTED, comment, mode, context.utc())
 
 
-def question_about(context: Context, ab: AB, score: str) -> Question:
-    """The question a person is asked about one AB. An AB without products can only be rejected."""
-    why_not = _why_not(context, ab)
+def question_about(context: Context, ab: AB, score: str, why_not: str = "") -> Question:
+    """The question a person is asked about one AB. With `why_not` (damaged products) it can only be rejected."""
     accept = Choice("accept", "Accept", "its products move to their final place and names, and are archived")
     reject = Choice("reject", "Reject", "its products stay in $DFS_PRODUCT, with what was made for it alone", True)
     digest = f"score {colour(score)} {score}" if score else "not scored"
@@ -139,12 +142,6 @@ def question_about(context: Context, ab: AB, score: str) -> Question:
         asked_by=context.who,
         asked_at=context.utc(),
     )
-
-
-def _why_not(context: Context, ab: AB) -> str:
-    place = context.tree.product / ab.raw_type / ab.date
-    names = [*(product.name for product in ab.products), f"{ab.root}_0000.fits"]
-    return "" if any((place / name).is_file() for name in names) else "it has no products and cannot be accepted"
 
 
 def _note(context: Context, comments: dict[str, Comments], decided: Iterable[tuple[AB, Verdict]]) -> None:

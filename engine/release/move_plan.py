@@ -204,7 +204,16 @@ class _Planner:
                 stay.append((ab.name, f"its products stay: {mine[0].why}"))
             else:
                 moving.append(ab)
+                self._refuse_gone(ab)
         return moving, stay
+
+    def _refuse_gone(self, ab: AB) -> None:
+        """What its recipe made and is to be saved must be there, unless the plugin took it away."""
+        there = {Path(found.product.path).name for found in self.seen.products}
+        for product in ab.products:
+            wanted = not self._not_saved(self.rows[ab.raw_type], product.catg) and product.name not in self.withheld
+            if wanted and product.name not in there:
+                self.conflicts.append(f"{product.name} ({product.catg}) of {ab.name} is gone")
 
     def _open(self, name: str) -> bool:
         """True when an AB that stays keeps the date from being finished; a rejected one does not."""

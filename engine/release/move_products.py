@@ -6,9 +6,11 @@ the journal. Killed at any moment, the move is finished by recovery to the same 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import events as ev
 from engine.atomic import lock
@@ -22,6 +24,7 @@ from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
 from engine.release.certify import certify
 from engine.release.move_plan import MovePlan, move_plan
 from engine.release.move_steps import steps
+from engine.release.proof import damages
 from engine.release.survey import Snapshot, changed, survey
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
@@ -82,9 +85,10 @@ async def move(
                 return Moved(stopped=True)
             recreate = choice == "recreate"
         withheld: Mapping[str, str] = {}
-        if plugin is not None:
+        if plugin is not None and not plan.conflicts:
             withheld = await _proposed(context, plugin, plan)
             snapshot = await survey(context, mode, date, only)
+            withheld = {**_taken_away(plan), **withheld}
         plan = move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate, withheld=withheld)
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
@@ -100,6 +104,7 @@ async def execute(context: Context, plan: MovePlan) -> Moved:
 
 async def _execute(context: Context, plan: MovePlan) -> Moved:
     _refuse(plan)
+    await asyncio.to_thread(_refuse_damaged, plan)
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
@@ -139,6 +144,19 @@ def _refuse(plan: MovePlan) -> None:
             f"{len(stale)} files changed since the plan was made, e.g. {stale[0]}",
             where=where,
             remedy="nothing was moved; make the plan again",
+        )
+
+
+def _refuse_damaged(plan: MovePlan) -> None:
+    """What was certified must still be whole; otherwise nothing moves."""
+    where = f"{plan.mode} {plan.date}"
+    troubles = list(damages(Path(fate.product.path) for fate in plan.of(MOVE)))
+    if troubles:
+        more = f" and {len(troubles) - 3} more" if len(troubles) > 3 else ""
+        raise MoveTrouble(
+            f"nothing was moved: {'; '.join(troubles[:3])}{more}",
+            where=where,
+            remedy="run the AB again (dfos retry), or reject it",
         )
 
 
@@ -199,9 +217,15 @@ async def _proposed(context: Context, plugin: SpecialPlugin, plan: MovePlan) -> 
     return withheld
 
 
+def _taken_away(plan: MovePlan) -> dict[str, str]:
+    """What the plugin removed itself, which it may (step 2.7)."""
+    names = (Path(fate.product.path) for fate in plan.fates)
+    return {path.name: "taken away" for path in names if not path.exists()}
+
+
 async def _recreate(context: Context, snapshot: Snapshot, plan: MovePlan) -> str:
     """keep, recreate or stop: what becomes of products that stand in the final directory already (step 2.2)."""
-    if context.auto or context.settings.move.tool_mode == "AUTO":
+    if context.settings.move.tool_mode == "AUTO":
         return "keep"
     content = [size for size in snapshot.final.values() if size >= 0]
     if not content:

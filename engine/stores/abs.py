@@ -5,6 +5,7 @@ The only writer of AB files. A bad file is reported and left alone; the others g
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,10 @@ class Refused:
 def read(path: Path) -> AB:
     """The AB in a file; BadAb with file:line, also when the file cannot be read or lies about its name."""
     try:
-        if path.stat().st_size > _LARGEST:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise BadAb("not a file", where=str(path), remedy="move it away")
+        if found.st_size > _LARGEST:
             raise BadAb(f"larger than {_LARGEST >> 20} MB, not an AB", where=str(path))
         data = path.read_bytes()
     except OSError as trouble:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from engine import events as ev
@@ -106,6 +106,7 @@ class _Run:
         self.failed = 0
         self.bad: set[str] = set()
         self.notes: list[str] = []
+        self.source_refused: tuple[tuple[str, str], ...] = ()
 
     async def carry_out(self) -> Ended:
         """All parts of the order in their sequence."""
@@ -114,7 +115,12 @@ class _Run:
         if "C" in order.parts:
             self._phase("create", f"the ABs of {order.pool}")
             found = await obtain(self.context, order.mode, order.date, order.run_id, order.only, self.plugins.create)
+            self.source_refused = found.refused
+            self.failed += len(found.refused)
+            if found.refused:
+                self.notes.append(f"{len(found.refused)} AB files of the source refused")
             if order.parts == "C":
+                self._keep_refused(())
                 self.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
         if "P" in order.parts:
             outcome = await self._processed()
@@ -149,7 +155,7 @@ class _Run:
 
     def _pool(self, *, whole: bool = False) -> list[AB]:
         found = self.store.load(self.order.mode, self.order.date)
-        RefusedAbs(self.context.db).replace((refused.where, refused.why) for refused in self.store.refused)
+        self._keep_refused((refused.where, refused.why) for refused in self.store.refused)
         for refused in self.store.refused:
             self.context.bus.publish(ev.AbRefused(refused.where, refused.why))
         return restricted(found, self.order.only) if self.order.only and found and not whole else found
@@ -161,9 +167,12 @@ class _Run:
             self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work
         )
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
-        self.failed = len(self.bad) + len(self.store.refused)
+        self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
         return outcome
+
+    def _keep_refused(self, found: Iterable[tuple[str, str]]) -> None:
+        RefusedAbs(self.context.db).replace([*self.source_refused, *found])
 
     def _summary(self, outcome: Outcome) -> str:
         words = [f"{len(outcome.done)} ABs done"]

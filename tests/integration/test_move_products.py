@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from config.schema import Move
+from console.operators import AnswersFile, Auto
 from engine import events as ev
 from engine.atomic import fs, lock, trash
 from engine.atomic.journal import Journal
@@ -16,8 +18,10 @@ from engine.context import Context
 from engine.core.product import MOVE
 from engine.errors import AnswerNeeded, Busy, MoveTrouble, OpenJournal, PluginTrouble
 from engine.headers.verify import verify
+from engine.release.certify import certify
 from engine.release.move_products import MovePlan, execute, move, move_plan, survey
 from engine.stores.abs import AbStore, read
+from engine.stores.answers import Answers
 from tests.builders import PSEUDO, make_ab, record
 from tests.released import (
     MOVE as MOVE_SETTINGS,
@@ -321,13 +325,17 @@ async def test_keep_gives_versions_anew_over_the_whole_pool(tmp_path: Path) -> N
     assert "2 files" in question.text and "1 new" in question.choices[0].effect
 
 
-async def test_auto_keeps_without_asking(tmp_path: Path) -> None:
-    operator = keen()
-    context = release_context(tmp_path, operator, auto=True)
+async def test_auto_keeps_and_an_answers_file_decides_otherwise(tmp_path: Path) -> None:
+    context = release_context(tmp_path, keen(), auto=True)
     await _moved_before(context)
-    await move(context, "CALIB", NIGHT)
+    auto = Auto(Answers(context.db), context.bus, "cron", context.clock)
+    (tmp_path / "answers.yaml").write_text("move.recreate: stop\n")
+    told = AnswersFile(tmp_path / "answers.yaml", auto, Answers(context.db), context.bus, "cron", context.clock)
+    assert (await certify(context, AbStore(context.tree).load("CALIB", NIGHT), {})).parked == ()
+    assert (await move(replace(context, operator=told), "CALIB", NIGHT)).stopped
+    assert _names(context.tree.cal / NIGHT) == [A, B]
+    await move(replace(context, operator=auto), "CALIB", NIGHT)
     assert _names(context.tree.cal / NIGHT) == [A, B, C]
-    assert {question.kind for question in operator.asked} == {"certify.ab"}
 
 
 @pytest.mark.row(41)

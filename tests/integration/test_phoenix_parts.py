@@ -127,3 +127,28 @@ def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: 
     broken.unlink()
     call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-P", "--auto", *STANDIN, code=0)
     assert "unreadable" not in call(root, "status", code=0).stdout
+
+
+@pytest.mark.row(68)
+@pytest.mark.parametrize("harm", ["gone", "cut", "flipped"])
+def test_a_cube_that_is_damaged_before_the_move_is_neither_accepted_nor_moved(tmp_path: Path, harm: str) -> None:
+    root = tmp_path / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    words = ["--auto", *STANDIN]
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", *words, code=0)
+    call(root, "phoenix", "-r", RUN, "-P", *words, code=0)
+    cube = next((root / "products/PIXTABLE_REDUCED" / DATE).glob("*_dpc_0000.fits"))
+    data = cube.read_bytes()
+    if harm == "gone":
+        cube.unlink()
+    else:
+        cube.write_bytes(data[:30000] if harm == "cut" else data[:-2000] + bytes([data[-2000] ^ 1]) + data[-1999:])
+    call(root, "phoenix", "-r", RUN, "-M", *words, code=3)
+    asked = questions(root)
+    assert "gone" in asked[0]["text"] or "damaged" in asked[0]["text"]
+    call(root, "answer", str(asked[0]["number"]), "accept", *STANDIN, code=2)
+    assert not (root / "data/reduced" / DATE).exists() or not list((root / "data/reduced" / DATE).iterdir())
+    assert not (root / "monitor/DFO_STATUS").read_text().count("sci_Finished")
+    call(root, "retry", "_dpc", *words, code=0)
+    call(root, "phoenix", "-r", RUN, "-M", *words, code=0)
+    assert len(list((root / "data/reduced" / DATE).glob("MU_SCBD*.fits"))) == 1

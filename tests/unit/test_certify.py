@@ -10,7 +10,7 @@ import pytest
 from config.schema import Certification
 from engine import events as ev
 from engine.core.ab import AB
-from engine.errors import BadAb, UsageTrouble
+from engine.errors import BadAb, MoveTrouble, UsageTrouble
 from engine.questions import LATER
 from engine.release.certify import certify
 from engine.release.standing import READY, REJECTED, UNDECIDED, UNFINISHED, pattern, reviewed, scope_of, standings
@@ -180,7 +180,7 @@ async def test_failed_abs_are_not_asked_about_and_without_products_none_is_accep
     context = release_context(tmp_path, operator, certification=Certification(review=("combine",), mode="auto_all"))
     failed = make_ab("MUSE.2014-10-20T00:00:00.000", "combine", status="FAILED", products=("IMAGE_FOV",))
     empty = make_ab("MUSE.2014-10-21T00:00:00.000", "combine", status="SUCCESSFUL", products=("IMAGE_FOV",))
-    with pytest.raises(UsageTrouble, match="'accept' is no answer"):
+    with pytest.raises(MoveTrouble, match="products are gone"):
         await certify(context, [failed, empty], {empty.name: ".."})
     assert [question.subject for question in operator.asked] == [empty.name]
     assert [choice.key for choice in operator.asked[0].choices] == ["reject"]

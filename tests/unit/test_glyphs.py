@@ -49,7 +49,16 @@ def test_the_locale_chooses_the_alphabet(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, ""), (-3, ""), (0.04, "<1 s"), (1, "00:01"), (59.9, "00:59"), (251, "04:11"), (3720, "1h02m"), (100 * 3600, "4d04h")],
+    [
+        (0, ""),
+        (-3, ""),
+        (0.04, "<1 s"),
+        (1, "00:01"),
+        (59.9, "00:59"),
+        (251, "04:11"),
+        (3720, "1h02m"),
+        (100 * 3600, "4d04h"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
