@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from config.tree import DfoTree
 from engine.board import Board
+from engine.errors import UsageTrouble
 from engine.events import AbSeen, Stamped
+from engine.questions import CERTIFY, Question
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 
@@ -29,6 +31,13 @@ def known(tree: DfoTree, attempts: Attempts) -> Iterator[AbSeen]:
 
 def _moved(tree: DfoTree, event: AbSeen) -> bool:
     return (tree.log / event.date / event.ab).exists()
+
+
+def refuse_if_moved(question: Question, board: Board) -> None:
+    """UsageTrouble when a verdict comes after its products have left."""
+    row = board.rows.get(question.subject)
+    if question.kind == CERTIFY and row is not None and row.state in _GONE:
+        raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
 
 
 def board_of(tree: DfoTree) -> Board:

@@ -45,6 +45,7 @@ UNCALLED = frozenset(
     {"HDR_PGI", "POST_PLUGIN", "PGI_COVER", "CLEANUP_PLUGIN", "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN"}
 )
 LINGER = 15.0  # seconds an engine without consoles and orders stays
+UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one
 POLL = 1.0  # seconds between two looks for answers that another process gave
 PULSE = 30.0  # seconds between two looks at disk and memory
 
@@ -78,6 +79,8 @@ class Host:
         self._parked: dict[int, tuple[str, ...]] = {}
         self._stack = AsyncExitStack()
         self._ending = ""
+        self._not_before = 0.0
+        self._pardoned: set[tuple[int, float]] = set()
         self._current: asyncio.Task[Ended] | None = None
 
     async def __aenter__(self) -> Host:
@@ -185,6 +188,7 @@ class Host:
             self.db,
             order.who or self.who,
             order.auto,
+            pardoned=self._pardoned,
         )
         try:
             ended = await carry_out(
@@ -252,8 +256,14 @@ class Host:
         with suppress(sqlite3.Error):
             self.attempts.flush()
 
+    def think_again(self) -> None:
+        """A verdict was given: what follows from it waits a moment, so that it can be taken back."""
+        self._not_before = time.monotonic() + UNDO
+
     def look_at_parked(self) -> None:
         """Take up parked orders whose questions are all answered."""
+        if time.monotonic() < self._not_before:
+            return
         still_open = {question.id for question in self.answers.open()}
         for number, ids in tuple(self._parked.items()):
             if not still_open.intersection(ids):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -32,7 +33,13 @@ def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace)
 
     `given` holds the options of `words.add_running`. An empty list carries out what waits in the queue.
     """
+    signal.signal(signal.SIGTERM, _terminated)
     return asyncio.run(_carry_out(tree, [_signed(order, given) for order in orders], given))
+
+
+def _terminated(*_: object) -> None:
+    """SIGTERM leaves as Ctrl-C does: recipes go on and are found again."""
+    raise KeyboardInterrupt
 
 
 def queue(tree: DfoTree, orders: Sequence[Order]) -> None:

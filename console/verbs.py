@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from console.board_of import refuse_if_moved
 from console.plugins import slots
 from engine import events as ev
 from engine.core.status import may_become
@@ -91,12 +92,13 @@ class Verbs:
 
     async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
         question = self._host.answers.find(int(number))
-        row = self._host.board.rows.get(question.subject)
-        if question.kind == CERTIFY and row is not None and row.state in ("MOVED", "INGESTED"):
-            raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
+        refuse_if_moved(question, self._host.board)
         answer = self._host.desk.answered(int(number), choice, comment, who)
         self._show_verdict(question, answer)
-        self._host.look_at_parked()
+        if question.kind == CERTIFY:
+            self._host.think_again()
+        else:
+            self._host.look_at_parked()
         return "left open" if choice == LATER else f"saved: {choice}"
 
     def _show_verdict(self, question: Question, answer: Answer) -> None:

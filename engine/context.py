@@ -20,7 +20,8 @@ class Context:
     """Settings and directories of the account, the bus to speak on, the operator to ask, the durable memory.
 
     `who` signs decisions and status lines; `auto` is true when nobody may be asked; `clock` gives
-    seconds since 1970.
+    seconds since 1970. `pardoned` are the foreign tasks (pid, start) an operator ordered to run in spite of,
+    for as long as they live.
     """
 
     settings: Settings
@@ -32,6 +33,7 @@ class Context:
     who: str
     auto: bool
     clock: Callable[[], float] = field(default=time.time)
+    pardoned: set[tuple[int, float]] = field(default_factory=set)
 
     def utc(self) -> str:
         """Now, as ISO text in UTC with seconds."""

@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
 async def _answered(tree: DfoTree, given: argparse.Namespace, who: str) -> str:
     from datetime import UTC, datetime
 
+    from console.board_of import board_of, refuse_if_moved
     from console.client import Gone, Link
     from engine.errors import UsageTrouble
     from engine.stores.answers import Answers
@@ -54,6 +55,7 @@ async def _answered(tree: DfoTree, given: argparse.Namespace, who: str) -> str:
         if not tree.journal.exists():
             raise UsageTrouble("nothing was ever asked in this account") from None
         connection = connect(tree.journal)
+        refuse_if_moved(Answers(connection).find(given.number), board_of(tree))
         when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         answer = Answers(connection).answer(given.number, given.choice, given.comment, who, when)
         connection.close()

@@ -45,6 +45,7 @@ _SIGNALS = {
     signal.SIGKILL: "killed; by the system for lack of memory, or by somebody",
     signal.SIGXFSZ: "ended because a file would have become larger than this account may write",
 }
+_UNWRITTEN = re.compile(r"error writing to FITS file|No space left on device|error closing FITS file|\(?status = 106")
 _LONGEST = 200
 
 
@@ -58,6 +59,7 @@ class LogEvidence:
     cause: str = ""
     dropped: str = ""
     failed: bool = False
+    unwritten: bool = False  # CFITSIO or the system could not write
 
     @property
     def message(self) -> str:
@@ -125,6 +127,7 @@ def read_log(lines: Iterable[bytes]) -> LogEvidence:
         else:
             found.errors += 1
             found.failed = found.failed or "Execution of recipe" in text
+            found.unwritten = found.unwritten or bool(_UNWRITTEN.search(text))
         if _TELLING.search(text):
             candidates.append((1, _quoted(spoken)))
         elif match[1] == b"ERROR" and not _EMPTY.search(text):
@@ -165,7 +168,7 @@ def _judged(
     workdir: Path, rc: int | None, log: LogEvidence, wanted: Wanted, timed_out: bool, changed: Mapping[str, str]
 ) -> Verdict:
     def failed(reason: str, *, disk: bool = True) -> Verdict:
-        full = _disk_full(workdir, products) if disk else ""
+        full = _disk_full(workdir, products, log.unwritten) if disk or log.unwritten else ""
         return Verdict("FAILED", full or reason)
 
     products, trouble = _listed(workdir)
@@ -234,8 +237,11 @@ def _wrong_products(workdir: Path, products: tuple[Made, ...], wanted: Wanted, c
     return ""
 
 
-def _disk_full(workdir: Path, products: tuple[Made, ...]) -> str:
-    """The reason when the work area is full: products lack bytes, or next to nothing is free."""
+def _disk_full(workdir: Path, products: tuple[Made, ...], unwritten: bool) -> str:
+    """The reason when the work area is full: products lack bytes, or next to nothing is free.
+
+    `unwritten`: the recipe said that it could not write; CPL may then have taken the half product away.
+    """
     try:
         room = os.statvfs(workdir)
     except OSError:
@@ -245,7 +251,12 @@ def _disk_full(workdir: Path, products: tuple[Made, ...]) -> str:
     lacking = sum(max(0, wanted_size(workdir / name) - _size(workdir / name)) for name in names)
     whole = room.f_blocks * room.f_frsize
     if free > max(lacking, 1 << 16) or (not lacking and free > whole // 1000):
-        return ""
+        if not unwritten:
+            return ""
+        return (
+            f"the recipe could not write: work area full or failing, {_bytes(free)} free now;"
+            " free space or change process.work_area, then r"
+        )
     needs = f", needs about {_bytes(lacking)} more" if lacking else ""
     return f"work area full: {_bytes(free)} free{needs}; free space or change process.work_area, then r"
 

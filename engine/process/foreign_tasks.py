@@ -75,6 +75,7 @@ class Gate:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         ours: Callable[[], set[int]] = set,
         nights: Nights | None = None,
+        pardoned: set[tuple[int, float]] | None = None,
     ) -> None:
         self.closed = False
         self.looking = False
@@ -93,7 +94,7 @@ class Gate:
         self._checks = 0
         self._looked = float("-inf")
         self._night = ""
-        self._pardoned: set[tuple[int, float]] = set()
+        self._pardoned = set[tuple[int, float]]() if pardoned is None else pardoned
         self._there: set[tuple[int, float]] = set()
         self._trouble = ""
 
@@ -198,7 +199,15 @@ def gate_of(context: Context, table: ProcessTable | None = None, ours: Callable[
     known_s = nights.aside_s(night_of(context.clock()))
     if known_s != context.board.gate.total_s:
         context.bus.publish(GateOpened("", known_s))  # the board is younger than the night, or of the night before
-    return Gate(context.settings.gate, context.bus, table, clock=context.clock, ours=ours, nights=nights)
+    return Gate(
+        context.settings.gate,
+        context.bus,
+        table,
+        clock=context.clock,
+        ours=ours,
+        nights=nights,
+        pardoned=context.pardoned,
+    )
 
 
 def _belongs(pid: int, parents: dict[int, int], ours: set[int]) -> bool:

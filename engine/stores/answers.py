@@ -117,7 +117,8 @@ class Answers:
     def find(self, number_or_id: int | str) -> Question:
         """The question with this number or id, open or not; UsageTrouble when there is none."""
         row = self._db.execute(
-            "SELECT number, data FROM questions WHERE number = ? OR id = ?", (_as_number(number_or_id), number_or_id)
+            "SELECT number, data FROM questions WHERE number = ? OR id = ?",
+            (_as_number(number_or_id), str(number_or_id)),
         ).fetchone()
         if row is None:
             raise UsageTrouble(f"there is no question {number_or_id}", remedy="see what is open with: dfos questions")

@@ -129,8 +129,7 @@ class _Run:
         if "M" in order.parts:
             parked = await self._released()
             if parked:
-                waits = ", ".join(f"{question.number}" for question in parked)
-                text = f"{order.pool}: {len(parked)} to certify (question {waits}); nothing of them has moved"
+                text = f"{order.pool}: waits for verdicts (C in the console, or dfos questions); nothing has moved"
                 return Ended(3, text, tuple(question.id for question in parked))
         if "I" in order.parts:
             await self._ingested()

@@ -112,6 +112,28 @@ def test_the_other_target_joins_later(account: Path) -> None:
     assert questions(account) == []
 
 
+def test_a_command_hands_its_order_to_the_engine_that_runs(tmp_path: Path) -> None:
+    root = tmp_path / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "console", "serve", "--root", str(root), *STANDIN],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as engine:
+        while not (root / "monitor/ENGINE/socket").exists():
+            assert engine.poll() is None, engine.stderr and engine.stderr.read()
+        done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", code=0)
+        assert "1 products moved" in done.stderr
+        refused = call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=2)
+        assert "settings of its own" in refused.stderr
+        lines = call(root, "phoenix", "-r", RUN, "-C", "--auto", "--json", code=0).stdout.splitlines()
+        assert {"RunStarted", "RunEnded"} <= {json.loads(line)["event"] for line in lines}
+        engine.terminate()
+        _, said = engine.communicate(timeout=30)
+    assert engine.returncode == 0 and "Traceback" not in said
+
+
 def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     root = tmp_path / "account"
     build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
