@@ -19,7 +19,6 @@ _REQUIRED = ("AB_NAME", "RAW_TYPE", "RECIPE", "DATE", "PROD_ROOT_NAME", "PROCESS
 _NAME = re.compile(r"(?P<stem>[A-Z0-9_]+\.[0-9T:.\-]+?)(?:_(?P<tag>[a-z0-9]+))?\.ab")
 _SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")
 _SPLIT = re.compile(rb"(?<=\n)")
-_WORDS = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +269,10 @@ def _line(chunk: bytes) -> Line:
     stripped = body.lstrip()
     if not stripped or stripped.startswith("#"):
         return Line("", "", "", body, end)
-    key = _WORDS.split(stripped, maxsplit=1)[0]
-    if "#" in key:
-        key = key[: key.index("#")]
-    start = body.index(key) + len(key)
-    while start < len(body) and body[start].isspace():
-        start += 1
-    stop = _comment_at(body, start)
+    key = stripped.split(None, 1)[0].partition("#")[0]
+    start = len(body) - len(stripped) + len(key)
+    start = len(body) - len(body[start:].lstrip())
+    stop = _comment_at(body, start) if "#" in stripped else len(body)
     value = body[start:stop].rstrip()
     return Line(key, body[:start], value, body[start + len(value) :], end)
 
@@ -295,10 +291,10 @@ def _comment_at(body: str, start: int) -> int:
 
 
 def _check(ab: AB) -> None:
-    number = {line.key: i for i, line in enumerate(ab.lines, 1)}
-    if not number.keys() - {""}:
+    values = {line.key: line.value for line in ab.lines}
+    if not values.keys() - {""}:
         raise BadAb("the file is empty", where=ab.where, remedy="create the AB again")
-    missing = [key for key in _REQUIRED if not ab.get(key)]
+    missing = [key for key in _REQUIRED if not values.get(key)]
     if missing:
         raise BadAb(
             f"qualifier {', '.join(missing)} missing",
@@ -306,35 +302,30 @@ def _check(ab: AB) -> None:
             remedy="add the line, or create the AB again",
         )
     if not _NAME.fullmatch(ab.name):
-        raise BadAb(f"AB_NAME '{ab.name}' is not an AB name", where=f"{ab.where}:{number['AB_NAME']}")
+        raise BadAb(f"AB_NAME '{ab.name}' is not an AB name", where=_place(ab, "AB_NAME"))
     for key in ("RAW_TYPE", "RECIPE", "DATE", "PROD_ROOT_NAME"):
-        if not _SAFE.fullmatch(ab.get(key)) or ab.get(key).startswith((".", "-")):
+        if not _SAFE.fullmatch(values[key]) or values[key].startswith((".", "-")):
             raise BadAb(
-                f"{key} '{ab.get(key)}' may not be used as a name",
-                where=f"{ab.where}:{number[key]}",
+                f"{key} '{values[key]}' may not be used as a name",
+                where=_place(ab, key),
                 remedy="letters, digits and _ . : + - only",
             )
     if ab.status not in STATUSES:
         raise BadAb(
-            f"PROCESS_STATUS '{ab.status}' is none of {', '.join(STATUSES)}",
-            where=f"{ab.where}:{number['PROCESS_STATUS']}",
+            f"PROCESS_STATUS '{ab.status}' is none of {', '.join(STATUSES)}", where=_place(ab, "PROCESS_STATUS")
         )
-    readers: dict[str, Callable[[str], object]] = {
-        "RAWFILE": _input,
-        "RASSOC": _input,
-        "SOF_CONTENT": _input,
-        "MCALIB": _calib,
-        "MASSOC": _calib,
-        "PRODUCTS": _expected,
-        "WAITFOR": tag_of,
-    }
     for i, line in enumerate(ab.lines, 1):
-        reader = readers.get(line.key)
+        reader = _READERS.get(line.key)
         if reader:
             try:
                 reader(line.value)
             except BadAb as trouble:
                 raise BadAb(trouble.what, where=f"{ab.where}:{i}", remedy=trouble.remedy) from None
+
+
+def _place(ab: AB, key: str) -> str:
+    """Where a qualifier stands, file:line; the last line counts when it stands twice."""
+    return f"{ab.where}:{max(i for i, line in enumerate(ab.lines, 1) if line.key == key)}"
 
 
 def _columns(value: str, least: int, layout: str) -> list[str]:
@@ -361,6 +352,17 @@ def _expected(value: str) -> Expected:
     if "/" in words[0] or words[0].startswith("."):
         raise BadAb(f"product name '{words[0]}' leaves its directory", remedy="a plain file name is needed")
     return Expected(words[0], words[1], words[2] if len(words) > 2 else "VIRTUAL")
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "RAWFILE": _input,
+    "RASSOC": _input,
+    "SOF_CONTENT": _input,
+    "MCALIB": _calib,
+    "MASSOC": _calib,
+    "PRODUCTS": _expected,
+    "WAITFOR": tag_of,
+}
 
 
 def _printable(key: str, value: str, where: str) -> None:

@@ -68,8 +68,9 @@ class Cascade:
 
 def kind_of(ab: AB, kinds: Iterable[Kind]) -> Kind | None:
     """The kind of an AB: by tag, recipe and RAW_TYPE together (the tag alone does not tell SKY from OBJECT)."""
+    tag, recipe, raw_type = ab.tag, ab.recipe, ab.raw_type
     for kind in kinds:
-        if kind.tag == ab.tag and kind.recipe == ab.recipe and (not kind.raw_types or ab.raw_type in kind.raw_types):
+        if kind.tag == tag and kind.recipe == recipe and (not kind.raw_types or raw_type in kind.raw_types):
             return kind
     return None
 
