@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 
 from engine import events as ev
 from engine.core.status import AT_WORK, ENDED_WELL, STATES
@@ -94,7 +95,7 @@ class Board:
         """Take one event in; says what to draw again."""
         self.seen_at = max(self.seen_at, stamped.at)
         event = stamped.event
-        handler = _FOLDS.get(type(event).__name__)
+        handler = _FOLDS.get(type(event))
         return handler(self, event, stamped) if handler else Change()
 
     def clear(self) -> None:
@@ -202,7 +203,7 @@ class Board:
         old = self.rows.get(event.ab)
         if old:
             self.counts[old.state] -= 1
-        row = Row(**{name: getattr(event, name) for name in Row.__slots__})
+        row = Row(*_row_of(event))
         self.rows[event.ab] = row
         self.counts[row.state] += 1
         same_place = old is not None and old.order == row.order
@@ -294,8 +295,9 @@ class Board:
         return Change(head=True)
 
 
-_FOLDS = {
-    name: getattr(Board, "_" + "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_"))
-    for name in ev.KINDS
-    if hasattr(Board, "_" + "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_"))
-}
+def _fold_name(event: str) -> str:
+    return "_" + "".join("_" + c.lower() if c.isupper() else c for c in event).lstrip("_")
+
+
+_row_of = attrgetter(*Row.__slots__)
+_FOLDS = {kind: getattr(Board, _fold_name(name)) for name, kind in ev.KINDS.items() if hasattr(Board, _fold_name(name))}
