@@ -33,12 +33,14 @@ class Pipeline:
     standin: bool
     program: tuple[str, ...]
     recipe_dir: str = ""
+    instrument: str = ""  # whose recipes `recipe_dir` holds; '' where it was configured and holds for all
     log_level: str = "info"
 
-    def command(self, recipe: str, params: Iterable[str]) -> list[str]:
+    def command(self, recipe: str, params: Iterable[str], instrument: str = "") -> list[str]:
         """The argument list for a recipe started in its work directory, SOF and products there too.
 
-        `params` are verbatim. RecipeTrouble when one is no option.
+        `params` are verbatim, `instrument` is the AB's: its own recipes are taken where they are installed.
+        RecipeTrouble when a parameter is no option.
         """
         params = list(params)
         for param in params:
@@ -46,7 +48,10 @@ class Pipeline:
                 raise RecipeTrouble(
                     f"RECIPE_PARAM '{param}' is no recipe option", remedy="write it as --name=value in the AB"
                 )
-        place = [f"--recipe-dir={self.recipe_dir}"] if self.recipe_dir else []
+        directory = self.recipe_dir
+        if self.instrument and instrument and instrument.upper() != self.instrument.upper():
+            directory = plugin_dir(instrument) or directory
+        place = [f"--recipe-dir={directory}"] if directory else []
         return [
             *self.program,
             *place,
@@ -84,11 +89,14 @@ def pipeline_of(settings: Settings) -> Pipeline:
             remedy=f"install cpl-plugin-{settings.instrument.lower()[:5]}, or set process.recipe_dir",
         )
     name = f"esorex {_version(program)}, {Path(directory).name}".replace("-", " ")
-    return Pipeline(name, False, (program,), directory, process.log_level)
+    own = "" if process.recipe_dir else settings.instrument
+    return Pipeline(name, False, (program,), directory, own, process.log_level)
 
 
 def plugin_dir(instrument: str, places: Sequence[str] = _PLUGINS) -> str:
     """The newest installed plugin directory of an instrument, e.g. .../cpl/plugins/muse-2.8.7; '' for none."""
+    if not re.fullmatch(r"[A-Za-z0-9_]+", instrument):
+        return ""  # an AB's word, not a path
     found = [
         path
         for place in places

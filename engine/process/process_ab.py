@@ -145,7 +145,7 @@ class ProcessAb:
             ab = checked_prepared("PRE_PLUGIN", ab, self._before.prepare(ab))
         inputs = self.inputs.of(ab)
         text = sof_text(inputs)
-        command = self.pipeline.command(ab.recipe, ab.params)
+        command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
         self._fresh(workdir)
         (workdir / SOF).write_text(text, "utf-8")
         log = self.log_path(ab)
