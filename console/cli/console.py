@@ -28,6 +28,20 @@ def main(argv: list[str]) -> int:
     return open_console(words.tree(given.root), ascii_only=given.ascii)
 
 
+def _leave_with_the_terminal() -> None:
+    """End at once when the terminal is gone (a lost SSH connection): all is in the engine, which goes on."""
+    import select
+    import threading
+
+    def watch() -> None:
+        terminal = select.poll()
+        terminal.register(sys.stdin.fileno(), 0)  # hang-up and errors only
+        terminal.poll()
+        os._exit(129)
+
+    threading.Thread(target=watch, name="terminal", daemon=True).start()
+
+
 def _graphics() -> str:
     """Ask the terminal whether it draws pictures, where it may be one that does: asking takes a moment."""
     known = ("KITTY_WINDOW_ID", "WEZTERM_PANE", "GHOSTTY_RESOURCES_DIR", "ITERM_SESSION_ID")
@@ -69,5 +83,6 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
         finally:
             await link.leave()
 
+    _leave_with_the_terminal()
     asyncio.run(shown())
     return 0

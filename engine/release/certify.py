@@ -63,8 +63,10 @@ async def certify(context: Context, abs_: Iterable[AB], scores: Mapping[str, str
     open_ = [ab for ab in heads if known[ab.name] is None and ab.status == "SUCCESSFUL" and ab.name in scope]
     for ab in open_:
         _show(context, ab.name, "REVIEW", "")
+    harm = {ab.name: await asyncio.to_thread(damage, context.tree, ab) for ab in open_}
     asked = await asyncio.gather(
-        *(_decide(context, verdicts, comments, ab, scores.get(ab.name, "")) for ab in open_), return_exceptions=True
+        *(_decide(context, verdicts, comments, ab, scores.get(ab.name, ""), harm[ab.name]) for ab in open_),
+        return_exceptions=True,
     )
     parked = tuple(result.question for result in asked if isinstance(result, Parked))
     for result in asked:
@@ -88,8 +90,9 @@ def _concluded(context: Context, verdicts: Verdicts, pool: list[AB], parked: tup
     )
 
 
-async def _decide(context: Context, verdicts: Verdicts, comments: dict[str, Comments], ab: AB, score: str) -> None:
-    why_not = await asyncio.to_thread(damage, context.tree, ab)
+async def _decide(
+    context: Context, verdicts: Verdicts, comments: dict[str, Comments], ab: AB, score: str, why_not: str
+) -> None:
     verdict = None if why_not else _by_score(context, ab, score)
     if verdict is None:
         question = question_about(context, ab, score, why_not)
