@@ -23,7 +23,7 @@ def why(streams: Streams, ab: str) -> list[str]:
     if entry.state in AT_WORK:
         return [f"{ab} is {STATES[entry.state].word}, in stream {entry.stream}{_since(entry)}.", *_held(entry)]
     if entry.state in ENDED_WELL:
-        return [f"{ab} is {STATES[entry.state].word}.", "Nothing to do; `r` would run it again."]
+        return [f"{ab} is {STATES[entry.state].word}.", _nothing(entry.state)]
     lines: list[str] = []
     while True:
         lines.append(_sentence(streams, entry))
@@ -32,6 +32,11 @@ def why(streams: Streams, ab: str) -> list[str]:
             break
         entry = nearest
     return [*lines, _remedy(streams, entry)]
+
+
+def _nothing(state: str) -> str:
+    gone = state in ("MOVED", "INGESTED")
+    return "Nothing to do; its products have moved." if gone else "Nothing to do; `r` would run it again."
 
 
 def why_known(board: Board, ab: str) -> list[str]:
@@ -52,7 +57,7 @@ def why_known(board: Board, ab: str) -> list[str]:
     if row.state in ("FAILED", "STALE"):
         return [*lines, f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."]
     if row.state in ENDED_WELL:
-        return [*lines, "Nothing to do; `r` would run it again."]
+        return [*lines, _nothing(row.state)]
     return [*lines, "Nothing is being processed: start processing."]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.board import Row
 
 RERUNS = frozenset({"FAILED", "INTERRUPTED", "STALE"})
+_AGAIN = RERUNS | {"DONE", "REVIEW", "ACCEPTED", "REJECTED"}  # until its products have moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def children_of(rows: Mapping[str, Row]) -> dict[str, list[str]]:
 def rerun_of(ab: str, rows: Mapping[str, Row]) -> Rerun:
     """Running an AB again. A blocked one: what it is blocked by runs again. No roots: nothing to run again."""
     row = rows[ab]
-    if row.state in RERUNS:
+    if row.state in _AGAIN:
         roots = [ab]
     elif row.state == "BLOCKED":
         roots = [name for name in _reached(ab, lambda name: rows[name].parents, rows) if rows[name].state in RERUNS]

@@ -56,13 +56,22 @@ def abort(running: Sequence[Row], now: float) -> Sure:
 _ABORT: tuple[Order, ...] = (("abort", {}),)
 
 
+_NOT_AGAIN = {
+    "BLOCKED": "nothing it waits for has failed",
+    "MOVED": "its products have moved",
+    "INGESTED": "its products are in the archive",
+    "RUNNING": "it runs",
+    "SUSPENDED": "it runs",
+    "JUDGED": "it runs",
+}
+
+
 def rerun(row: Row, board: Board) -> Sure | str:
     """Run an AB again with what depends on it; a sentence when there is nothing to run again."""
     plan = rerun_of(row.ab, board.rows)
     name = _name(row.ab)
     if not plan.roots:
-        why = "nothing it waits for has failed" if row.state == "BLOCKED" else "only what failed or is stale"
-        return f"{name} does not run again: {why}"
+        return f"{name} does not run again: {_NOT_AGAIN.get(row.state, 'it has not run yet')}"
     if plan.roots == (row.ab,):
         text = [f"{name} runs again."]
     else:
@@ -70,15 +79,21 @@ def rerun(row: Row, board: Board) -> Sure | str:
     followers = len(plan.followers)
     verb = "depends" if followers == 1 else "depend"
     text.append(f"{counted(followers, 'AB')} that {verb} on it will follow." if followers else "Nothing depends on it.")
+    if any(board.rows[name].state in ("REVIEW", "ACCEPTED", "REJECTED") for name in (*plan.roots, *plan.followers)):
+        text.append("Verdicts on them no longer count; they are asked anew.")
     orders: tuple[Order, ...] = tuple(("retry", {"ab": root}) for root in plan.roots)
     return Sure("Run again?", tuple(text), f"Run {counted(len(plan.roots), 'AB')} again", "Leave it", orders)
 
 
 def release(board: Board) -> Sure:
     """Move what is certified."""
-    count = counted(board.counts["ACCEPTED"], "accepted AB")
+    count, open_ = counted(board.counts["ACCEPTED"], "accepted AB"), board.counts["DONE"] + board.counts["REVIEW"]
+    first = (f"{counted(open_, 'AB')} without a verdict are certified first, as configured.",) if open_ else ()
     text = (
-        f"The products of {count} get their final names and places; their ABs are updated.",
+        *first,
+        f"The products of {count} get their final names and places; their ABs are updated."
+        if board.counts["ACCEPTED"]
+        else "What is accepted gets its final names and places; its ABs are updated.",
         "Journalled: an interrupted move resumes. What the configuration does not save goes to the trash.",
     )
     return Sure("Move the certified products?", text, "Move", "Not now", (("release", {}),))

@@ -207,4 +207,6 @@ def test_running_again_takes_what_depends_on_it() -> None:
     }
     assert rerun_of("a", rows).roots == ("a",) and set(rerun_of("a", rows).followers) == {"c", "d"}
     assert rerun_of("d", rows).roots == ("a",)
+    assert rerun_of("b", rows).roots == ("b",) and set(rerun_of("b", rows).followers) == {"c", "d"}
+    rows["b"].state = "MOVED"
     assert rerun_of("b", rows).roots == ()
