@@ -51,7 +51,7 @@ class AbMonitor(OrderKeys):
         Binding("w", "why", "why", tooltip="why it is not running, and what to do"),
         Binding("c", "certify", "certify", tooltip="judge the selected AB"),
         Binding("C", "certify_next", "certify all", tooltip="judge one after the other what waits for a verdict"),
-        Binding("r", "rerun", "run again", tooltip="what failed, was interrupted or is stale, and what depends on it"),
+        Binding("r", "rerun", "run again", tooltip="the AB and what depends on it, unless its products have moved"),
         Binding("slash", "filter", "filter", tooltip="name, state, target, kind; state:failed, kind:, target:; !not"),
         Binding("s", "sort", "sort", tooltip="execution order, state, target, time, score"),
         Binding("F", "float", "failures up", tooltip="failures on top of the list, or back in their place"),
