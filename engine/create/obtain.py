@@ -7,11 +7,9 @@ $DFO_AB_DIR already is kept as it is, because operators edit ABs there; what was
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from config.schema import KindOfAb
 from config.tree import DfoTree
 from engine.atomic import fs
 from engine.context import Context
@@ -19,6 +17,7 @@ from engine.core.ab import AB
 from engine.core.cascade import Kind, cascade, kind_of
 from engine.errors import BadAb, BadCascade, DfosError, UsageTrouble
 from engine.events import AbRefused, Notice
+from engine.kinds import kinds_of
 from engine.pgi import AbPgi, JobPgi, checked_abs, checked_plan
 from engine.stores.abs import AbStore, read
 
@@ -42,24 +41,6 @@ class Obtained:
     kept: tuple[str, ...]
     moved: tuple[str, ...]
     refused: tuple[tuple[str, str], ...] = ()
-
-
-def kinds_of(settings_kinds: Mapping[str, KindOfAb]) -> tuple[Kind, ...]:
-    """The kinds of an instance profile as the cascade knows them."""
-    return tuple(
-        Kind(
-            name,
-            kind.recipe,
-            kind.tag,
-            kind.raw_types,
-            kind.rank,
-            kind.streams,
-            kind.forecast_s,
-            kind.memory_gb,
-            kind.time_limit_s,
-        )
-        for name, kind in settings_kinds.items()
-    )
 
 
 def restricted(abs_: list[AB], only: str) -> list[AB]:
@@ -121,7 +102,7 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
     result = obtained(context.tree, mode, date, complete)
     for ab in result.new:
         store.write(ab)
-    kinds = kinds_of(context.settings.kinds)
+    kinds = kinds_of(context.settings)
     pool_abs = ordered(store.load(mode, date), kinds)
     store.write_list(mode, date, pool_abs)
     if pgis.job_pgi:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from config.schema import Settings
 from engine.core.ab import AB
 from engine.core.cascade import Kind, cascade, kind_of
+from engine.kinds import kinds_of
 
 _NAMING = frozenset({"AB_NAME", "PROD_ROOT_NAME", "WAITFOR"})
 _NEEDING = frozenset({"SOF_CONTENT", "MCALIB"})
@@ -45,24 +46,6 @@ class Entry:
     missing: int = 0
     awaited: str = ""
     outside: str = ""
-
-
-def kinds_of(settings: Settings) -> tuple[Kind, ...]:
-    """The kinds of the instance's profile."""
-    return tuple(
-        Kind(
-            name,
-            kind.recipe,
-            kind.tag,
-            kind.raw_types,
-            kind.rank,
-            kind.streams,
-            kind.forecast_s,
-            kind.memory_gb,
-            kind.time_limit_s,
-        )
-        for name, kind in settings.kinds.items()
-    )
 
 
 def pool_of(abs_: Iterable[AB], settings: Settings) -> tuple[dict[str, Entry], list[str]]:
