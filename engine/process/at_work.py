@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+import asyncio
+from collections.abc import Callable
 
 from engine.context import Context
 from engine.errors import DfosError
@@ -15,15 +15,11 @@ from engine.process.pool import Entry
 from engine.process.ready import Ready
 from engine.stores.attempts import Attempts
 
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
-
 
 class AtWork:
-    """The tasks in the streams, by stream. Those that came to a result are in `ended`; `news` is called then."""
+    """The tasks in the streams, by stream, between `begin` and `end`. Those that came to a result are in `ended`."""
 
-    def __init__(
-        self, context: Context, states: AbStates, ready: Ready, attempts: Attempts, job: Job, news: Callable[[], object]
-    ) -> None:
+    def __init__(self, context: Context, states: AbStates, ready: Ready, attempts: Attempts, job: Job) -> None:
         self.tasks: dict[int, Task] = {}
         self.ended: list[tuple[Task, Result]] = []
         self._clock = context.clock
@@ -31,10 +27,22 @@ class AtWork:
         self._ready = ready
         self._attempts = attempts
         self._job = job
-        self._news = news
+        self._group: asyncio.TaskGroup | None = None
+        self._news: Callable[[], object] = _nobody
 
     def __len__(self) -> int:
         return len(self.tasks)
+
+    def begin(self, group: asyncio.TaskGroup, news: Callable[[], object]) -> None:
+        """A run begins; `news` is called when a task has come to its result."""
+        self._group, self._news = group, news
+
+    def end(self) -> None:
+        """Nobody follows any more; the recipes run on."""
+        self._group, self._news = None, _nobody
+        for task in self.tasks.values():
+            if task.recipe:
+                task.recipe.leave()
 
     def take(self, entry: Entry, intent: Intent, started: float, found: Found | None = None) -> Task:
         """Give an AB the first free stream. Nothing runs yet."""
@@ -53,12 +61,12 @@ class AtWork:
         self._ready.busy[task.kind.name] -= 1
         self._states.entries[task.ab].stream = 0
 
-    def start(self, task: Task, spawn: Spawn) -> None:
+    def start(self, task: Task) -> None:
         """Let the job run an AB."""
         self._states.become(self._states.entries[task.ab], "RUNNING", stream=task.stream, started=task.started)
-        spawn(self._follow(task))
+        self._spawn(task)
 
-    def find(self, found: Found, spawn: Spawn) -> None:
+    def find(self, found: Found) -> None:
         """Follow what an earlier engine left running, whatever the stream width; judge what ended meanwhile."""
         old, recipe = found.attempt, found.recipe
         entry = self._states.entries[old.ab]
@@ -68,7 +76,12 @@ class AtWork:
             recipe.resume()
         state, why = ("RUNNING", "found again") if recipe else ("JUDGED", "")
         self._states.become(entry, state, why, stream=task.stream, started=old.started)
-        spawn(self._follow(task))
+        self._spawn(task)
+
+    def _spawn(self, task: Task) -> None:
+        if self._group is None:
+            raise DfosError("an AB was started outside a run", where=task.ab)
+        self._group.create_task(self._follow(task))
 
     async def _follow(self, task: Task) -> None:
         try:
@@ -93,15 +106,13 @@ class AtWork:
         if not task.aborted and entry.state != "JUDGED":
             self._states.become(entry, "JUDGED", stream=task.stream, started=task.started)
 
-    def abort(self, why: str, spawn: Spawn | None) -> None:
+    def abort(self, why: str) -> None:
         """Terminate the recipes."""
         for task in self.tasks.values():
             task.aborted = why
-            if task.recipe and spawn:
-                spawn(task.recipe.terminate())
+            if task.recipe and self._group:
+                self._group.create_task(task.recipe.terminate())
 
-    def leave(self) -> None:
-        """Nobody follows any more; the recipes run on."""
-        for task in self.tasks.values():
-            if task.recipe:
-                task.recipe.leave()
+
+def _nobody() -> None:
+    """Nobody wants to know."""

@@ -56,12 +56,11 @@ class Scheduler:
         self._ready = Ready(self.entries, barriers=context.settings.barriers)
         self._states = AbStates(context.bus, self.entries, self._ready, outside)
         self._intents = Intents(attempts, job, context.clock, boot)
-        self._work = AtWork(context, self._states, self._ready, attempts, job, self._kick)
+        self._work = AtWork(context, self._states, self._ready, attempts, job)
         self._kicked = False
         self._flushing = False
         self._prepared = False
         self._over: asyncio.Future[str] | None = None
-        self._group: asyncio.TaskGroup | None = None
         self._aside: StandAside | None = None
 
     @property
@@ -97,20 +96,20 @@ class Scheduler:
             if self.mode == "idle":
                 self._change_mode("running", "")
             async with asyncio.TaskGroup() as group:
-                self._group = group
+                self._work.begin(group, self._kick)
                 self._aside = self._stand_aside(group)
-                self._follow_found(group)
+                self._follow_found()
                 self._kick()
                 how = await self._over
                 if self._aside:
                     self._aside.end()
         finally:
-            self._group = self._aside = None
+            self._work.end()
+            self._aside = None
             self._intents.withdraw()
             with contextlib.suppress(sqlite3.Error):
                 self.attempts.flush()
             leave()
-            self._work.leave()
             if self.gate:
                 self.gate.close_books()
         self._change_mode("idle", "")
@@ -128,10 +127,10 @@ class Scheduler:
             news=lambda changed: self._look_again() if changed else self._kick(),
         )
 
-    def _follow_found(self, group: asyncio.TaskGroup) -> None:
+    def _follow_found(self) -> None:
         for name, found in self._found.items():
             if name in self.entries:
-                self._work.find(found, group.create_task)
+                self._work.find(found)
         if self._aside and self._work.tasks:
             self._aside.started(look=True)
 
@@ -200,7 +199,7 @@ class Scheduler:
 
     def _start(self) -> None:
         """Start whatever may start: intents first, durably, then the recipes."""
-        if self._group is None or len(self._work) >= self.streams or not self._ready:
+        if len(self._work) >= self.streams or not self._ready:
             return
         if self._aside and not self._aside.open():
             return
@@ -213,7 +212,7 @@ class Scheduler:
         if not chosen or not self._durable(chosen):
             return
         for task in chosen:
-            self._work.start(task, self._group.create_task)
+            self._work.start(task)
         if self._aside:
             self._aside.started()
 

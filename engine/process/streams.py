@@ -35,7 +35,7 @@ class Streams(Scheduler):
     def abort(self, who: str) -> None:
         """Terminate the recipes; their ABs are interrupted and run again at the next start."""
         self._order("aborting", f"aborted by {who}")
-        self._work.abort(f"aborted by {who}", self._group.create_task if self._group else None)
+        self._work.abort(f"aborted by {who}")
 
     def _order(self, mode: str, why: str) -> None:
         if self.mode == "aborting":
