@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import aiofiles
+
 from config.tree import DfoTree
 from console import pictures
 from console.client import Link
@@ -28,13 +30,12 @@ class AccountLibrary:
     async def log(self, ab: str, offset: int = 0) -> LogPart:
         """The recipe log of an AB from a byte offset on."""
         row = self._row(ab)
-        return await asyncio.to_thread(_log, self.log_path(ab), offset, row.state in AT_WORK)
+        return await _log(self.log_path(ab), offset, row.state in AT_WORK)
 
     async def ab_text(self, ab: str) -> str:
         """The AB file as it stands."""
-        path = self.ab_path(ab)
-        data = await asyncio.to_thread(path.read_bytes)
-        return data.decode("utf-8", "replace")
+        async with aiofiles.open(self.ab_path(ab), encoding="utf-8", errors="replace") as file:
+            return await file.read()
 
     async def why(self, ab: str) -> list[str]:
         """Why this AB is not running."""
@@ -92,11 +93,11 @@ def _plain_name(ab: str) -> str:
     return ab
 
 
-def _log(path: Path, offset: int, growing: bool) -> LogPart:
+async def _log(path: Path, offset: int, growing: bool) -> LogPart:
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(_PIECE)
+        async with aiofiles.open(path, "rb") as file:
+            await file.seek(offset)
+            data = await file.read(_PIECE)
             more = len(data) == _PIECE
     except FileNotFoundError:
         return LogPart("", offset, growing, f"{path.name} (not written yet)")
