@@ -37,6 +37,7 @@ from engine.questions import Operator
 from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
+from engine.stores.nights import Nights, night_of
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
@@ -230,6 +231,9 @@ class Host:
         for where, why in RefusedAbs(self.db).all():
             self.bus.publish(ev.AbRefused(where, why))
         self.bus.publish(ev.StreamsChanged(self.settings.streams))
+        aside_s = Nights(self.db).aside_s(night_of(time.time()))
+        if aside_s:
+            self.bus.publish(ev.GateOpened("", aside_s))
         self.desk.announce()
 
     def _introduce(self) -> None:
