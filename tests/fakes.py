@@ -157,7 +157,7 @@ class PaperJob:
         self._over: dict[str, asyncio.Future[Result]] = {}
 
     def workdir(self, ab: str, attempt: int) -> str:
-        return f"/work/{ab}/{attempt}"
+        return f"/scratch/{ab}/{attempt}"
 
     def reset(self, names: Iterable[str]) -> None:
         self.resets += names

@@ -20,7 +20,7 @@ def _seen(ab: str, order: int) -> AbSeen:
 def test_nothing_is_durable_before_flush_and_everything_after(tmp_path: Path) -> None:
     context = make_context(tmp_path)
     attempts = Attempts(context.db)
-    id_ = attempts.intend("a.ab", "/work/a/1", "token", "boot", 100.0, 1)
+    id_ = attempts.intend("a.ab", "/scratch/a/1", "token", "boot", 100.0, 1)
     other = connect(context.tree.journal, readonly=True)
     assert other.execute("SELECT count(*) FROM attempts").fetchone()[0] == 0
     attempts.flush()
@@ -71,7 +71,7 @@ def test_rows_follow_the_board_with_a_growing_change_number(tmp_path: Path) -> N
 def test_a_commit_that_fails_loses_nothing(tmp_path: Path) -> None:
     context = make_context(tmp_path)
     attempts = Attempts(context.db)
-    attempts.intend("a.ab", "/work/a/1", "token", "boot", 100.0, 1)
+    attempts.intend("a.ab", "/scratch/a/1", "token", "boot", 100.0, 1)
     other = connect(context.tree.journal)
     context.db.execute("PRAGMA busy_timeout=0")
     other.execute("BEGIN IMMEDIATE")
