@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.process.pipeline import plugin_dir
+
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
 WHOLE = pytest.StashKey[bool]()
@@ -30,13 +32,13 @@ def base(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LAST in item.nodeid)
-    real_missing = shutil.which("esorex") is None
+    real_missing = shutil.which("esorex") is None or not plugin_dir("MUSE")
     for item in items:
         for mark in item.iter_markers("row"):
             for number in mark.args:
                 ROW_TESTS[number].add(base(item.nodeid))
         if item.get_closest_marker("real") and real_missing and not os.environ.get("DFOS_REAL_REQUIRED"):
-            item.add_marker(pytest.mark.skip(reason="esorex is not installed on this machine"))
+            item.add_marker(pytest.mark.skip(reason="esorex with the MUSE recipes is not installed on this machine"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy
@@ -15,10 +14,7 @@ from engine.process.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from tests.builders import make_ab, make_context, make_tree
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(shutil.which("esorex") is None, reason="esorex is not installed"),
-]
+pytestmark = pytest.mark.real
 
 
 def hawki_dark(path: Path, number: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,10 +29,7 @@ from engine.stores.database import connect
 from tests.builders import make_ab, make_context, make_settings, make_tree
 from tests.fakes import text_of, until
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(shutil.which("esorex") is None, reason="esorex is not installed"),
-]
+pytestmark = pytest.mark.real
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _ESOREX = {"pipeline": "esorex", "min_free_mb": 0}
 _QUICK = ("--threshold=2000.", "--step=50.", "--srcmin=5", "--srcmax=80")
