@@ -23,6 +23,7 @@ from console.library import AccountLibrary
 from screens.ab_monitor import AbMonitor
 from screens.certify import Certify
 from screens.questions import Questions
+from tests.tui.conftest import screen_text
 
 
 def engine_pid(tree: DfoTree) -> int:
@@ -71,6 +72,11 @@ async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+def seen(app: ConsoleApp) -> bool:
+    """The evidence is on the screen: nothing is accepted unseen."""
+    return any("sums verified" in line for line in screen_text(app))
+
+
 @pytest.mark.row(339)
 @pytest.mark.row(356)
 async def test_certify_by_keys_leave_and_come_back(parked: DfoTree) -> None:
@@ -93,6 +99,19 @@ async def test_certify_by_keys_leave_and_come_back(parked: DfoTree) -> None:
     assert len(list(final.glob("*.fits"))) == 2
     text = next((parked.log / "2094-01-16").glob("*_dpc.ab")).read_text()
     assert "sharp" in text
+
+
+async def test_the_last_verdict_can_be_taken_back_before_anything_moves(parked: DfoTree) -> None:
+    async with console(parked, first="certify") as (app, link, pilot):
+        await until(pilot, lambda: isinstance(app.screen, Certify) and seen(app))
+        await pilot.press("a")
+        await until(pilot, lambda: link.board.counts["REVIEW"] == 0)
+        await pilot.press("u")
+        await until(pilot, lambda: link.board.counts["REVIEW"] == 1 and seen(app))
+        assert link.board.counts["MOVED"] == 0 and not list((parked.sci / "2094-01-16").glob("*"))
+        await pilot.press("a")
+        await until(pilot, lambda: link.board.ended is not None and link.board.ended.exit_code == 0)
+    assert len(list((parked.sci / "2094-01-16").glob("*.fits"))) == 2
 
 
 @pytest.mark.row(353)
