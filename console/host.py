@@ -93,6 +93,7 @@ class Host:
             found.get("PRE_PLUGIN"),
             found.get("FINAL_PLUGIN"),
             found.get("SPECIAL_PLUGIN"),
+            found,
         )
         self.pipeline: Pipeline = pipeline_of(self.settings)
         try:

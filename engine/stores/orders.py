@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from engine.core.dates import date_label, mode_label
@@ -21,7 +22,8 @@ QUEUED, RUNNING, PARKED, ENDED = "queued", "running", "parked", "ended"
 class Order:
     """One order for one pool (MODE and DATE).
 
-    `parts` is a subset of `CPMI`: C create ABs, P process them, M certify and move, I ingest.
+    `parts` is a subset of `CPMI`: C create ABs, P process them, M certify and move, I ingest; or `tool`
+    names a tool of `engine.workflows.tools`, e.g. renameProducts. `options` are those of the tool or part.
     `run_id` names a deep run; `only` restricts it to one dpc AB's target; `reason` forces M over
     an unfinished P; `recover` allows finishing what an earlier run left open; `auto` means that
     nobody may be asked. `number` is given by the queue.
@@ -29,7 +31,7 @@ class Order:
 
     mode: str
     date: str
-    parts: str
+    parts: str = ""
     run_id: str = ""
     only: str = ""
     reason: str = ""
@@ -37,12 +39,14 @@ class Order:
     recover: bool = False
     who: str = ""
     number: int = 0
+    tool: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def checked(self) -> Order:
         """The order, when its words are legal; UsageTrouble otherwise."""
         mode_label(self.mode)
         date_label(self.date)
-        if not self.parts or set(self.parts) - set("CPMI"):
+        if bool(self.tool) == bool(self.parts) or set(self.parts) - set("CPMI"):
             raise UsageTrouble(f"'{self.parts}' names no parts", remedy="use letters of C, P, M, I")
         return self
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine import events as ev
 from engine.atomic.recover import recover, unfinished
@@ -30,6 +31,7 @@ from engine.stores.orders import Order
 from engine.stores.refused import RefusedAbs
 from engine.transfer.ingest_products import ingest
 from engine.transfer.jobs_ingest import Call, queued
+from engine.workflows import tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Plugins:
     before: PrePlugin | None = None
     after: FinalPlugin | None = None
     special: SpecialPlugin | None = None
+    by_slot: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ async def carry_out(
     `pipeline` names what runs the recipes; `at_work` is handed the streams as soon as they can be
     paused or stopped. Errors of ours become the order's end, with their exit code.
     """
-    parts = ", ".join(_WORDS[part] for part in "CPMI" if part in order.parts)
+    parts = order.tool or ", ".join(_WORDS[part] for part in "CPMI" if part in order.parts)
     context.bus.publish(
         ev.RunStarted(
             parts,
@@ -112,6 +115,9 @@ class _Run:
         """All parts of the order in their sequence."""
         order = self.order
         await self._recovered()
+        if order.tool:
+            done = await tools.ordered(self.context, order, self.plugins.by_slot)
+            return Ended(done.exit_code, f"{order.pool}: {done.text}")
         if "C" in order.parts:
             self._phase("create", f"the ABs of {order.pool}")
             found = await obtain(self.context, order.mode, order.date, order.run_id, order.only, self.plugins.create)
