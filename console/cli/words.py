@@ -33,6 +33,11 @@ def parser(prog: str, description: str, epilog: str = "") -> argparse.ArgumentPa
     return made
 
 
+def facts(databases: str, tools: str, output: str, transfer: str) -> str:
+    """The four facts that head every tool page: used databases, used dfos tools, output used by, upload/download."""
+    return f"databases: {databases}\ndfos tools used: {tools}\noutput used by: {output}\nupload/download: {transfer}"
+
+
 def account_is(made: argparse.ArgumentParser, default: str, help_text: str) -> None:
     """Give `--root` another default and say so."""
     made.set_defaults(root=default)
