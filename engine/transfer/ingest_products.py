@@ -15,14 +15,13 @@ from pathlib import Path
 
 from engine import events as ev
 from engine.atomic import fs, lock
-from engine.atomic.acts import inside
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.dates import date_label, mode_label
 from engine.errors import ArchiveTrouble, BadAb, DfosError
 from engine.stores.abs import read
 from engine.transfer import jobs_ingest
-from engine.transfer.archives import Archive, Duplicate, LocalArchive
+from engine.transfer.archives import Archive, Duplicate, archive_of
 from engine.transfer.ingest_states import FAILED, INGESTED, INGESTING, QUEUED, VERIFIED, IngestStates, Item
 
 TRIES = 3
@@ -39,12 +38,6 @@ class Ingested:
     def exit_code(self) -> int:
         """0, or the one of archive trouble."""
         return ArchiveTrouble.exit_code if self.failed else 0
-
-
-def archive_of(context: Context) -> Archive:
-    """The archive of the account's settings."""
-    directory = inside(context.tree, str(context.tree.root / context.settings.archive.directory))
-    return LocalArchive(directory, context.utc)
 
 
 def log_file(context: Context, mode: str, date: str) -> Path:
@@ -129,7 +122,7 @@ class _Run:
                 item = replace(item, state=QUEUED, tries=0, result="")
             self.items[path.name] = item
         if fresh:
-            self.states.save(*fresh)
+            self.states.save(fresh)
 
     async def _one(self, item: Item) -> None:
         path = self.place / item.name
@@ -144,22 +137,19 @@ class _Run:
 
     async def _tried(self, item: Item, path: Path) -> Item:
         """One attempt. What an interrupted attempt had brought there already is not sent twice."""
-        resumed = item.state == INGESTING
         item = self._keep(replace(item, state=INGESTING, tries=item.tries + 1))
         try:
-            found = await self.archive.holds(item.name) if resumed else None
-            if found != item.sha256:
-                await self.archive.store(path)
-                found = await self.archive.holds(item.name)
-            if found != item.sha256:
-                raise ArchiveTrouble(f"the archive answers {found or 'nothing'}, not {item.sha256}", where=item.name)
+            receipt = await self.archive.find(path, item.sha256)
+            receipt = receipt or await self.archive.store(path, item.sha256)
+            if not await self.archive.confirms(receipt, deep=True):
+                raise ArchiveTrouble("the archive does not confirm it when asked again", where=item.name)
         except Duplicate as trouble:
             return self._failed(item, trouble.what)
         except ArchiveTrouble as trouble:
             if item.tries >= TRIES:
                 return self._failed(item, f"{trouble.what}, tried {item.tries} times")
             return self._keep(replace(item, state=VERIFIED, result=trouble.what), trouble.what)
-        item = self._keep(replace(item, state=INGESTED, result=""), "INGESTED")
+        item = self._keep(replace(item, state=INGESTED, result="", receipt=receipt), "INGESTED")
         self.context.bus.publish(ev.ProductIngested(item.name, item.size, item.sha256))
         return item
 
@@ -172,7 +162,7 @@ class _Run:
         if result:
             words = " ".join(result.split())
             line = f"{item.name} {item.size} {item.sha256 or '-'} {self.context.utc()} {item.tries} {words}"
-        self.states.save(item, line=line)
+        self.states.save([item], [line] if line else [], self.context.utc())
         self.items[item.name] = item
         if line:
             fs.append(self.log, line.encode() + b"\n")

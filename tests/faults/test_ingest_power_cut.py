@@ -16,8 +16,9 @@ from engine.atomic import fs
 from engine.context import Context
 from engine.errors import ArchiveTrouble
 from engine.release.move_products import move
-from engine.transfer.archives import LocalArchive, Receipt
+from engine.transfer.archives import Receipt
 from engine.transfer.ingest_products import ingest, log_file
+from engine.transfer.local_archive import LocalArchive
 from tests.released import NIGHT, biases, picture, release_context
 
 
@@ -77,7 +78,7 @@ def _all(root: Path) -> dict[str, str]:
         sorted(re.sub(r" \d+ (\w+)$", r" \1", line) for line in log.read_text().splitlines())
     )
     with sqlite3.connect(root / "account" / "archive" / "catalogue.sqlite") as db:
-        found["catalogue"] = repr(db.execute("SELECT * FROM catalogue ORDER BY name").fetchall())
+        found["catalogue"] = repr(db.execute("SELECT * FROM holdings ORDER BY name").fetchall())
     db.close()
     return found
 
@@ -110,12 +111,12 @@ class Flaky(LocalArchive):
         self.fails = fails
         self.stored: list[str] = []
 
-    async def store(self, path: Path) -> Receipt:
+    async def store(self, path: Path, sha256: str, *, name: str = "", update: bool = False) -> Receipt:
         if self.fails:
             self.fails -= 1
             raise ArchiveTrouble("no space left on the archive")
         self.stored.append(path.name)
-        return await super().store(path)
+        return await super().store(path, sha256, name=name, update=update)
 
 
 async def test_three_tries_then_failed_and_the_call_stays(tmp_path: Path) -> None:
@@ -139,8 +140,8 @@ async def test_three_tries_then_failed_and_the_call_stays(tmp_path: Path) -> Non
 class Liar(LocalArchive):
     """An archive that takes everything and keeps nothing."""
 
-    async def store(self, path: Path) -> Receipt:
-        return Receipt(path.name, 0, "0" * 64)
+    async def store(self, path: Path, sha256: str, *, name: str = "", update: bool = False) -> Receipt:
+        return Receipt(path.name, 2880, sha256, file_id=path.name, version=1)
 
 
 async def test_success_is_what_the_archive_answers_afterwards(tmp_path: Path) -> None:
@@ -149,4 +150,4 @@ async def test_success_is_what_the_archive_answers_afterwards(tmp_path: Path) ->
     await move(context, "CALIB", NIGHT)
     result = await ingest(context, "CALIB", NIGHT, Liar(context.tree.root / "archive", context.utc))
     assert len(result.failed) == 3
-    assert "nothing" in result.failed[0][1]
+    assert "does not confirm" in result.failed[0][1]

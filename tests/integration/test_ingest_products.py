@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from engine import events as ev
+from engine.atomic.fs import sha256
 from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import ArchiveTrouble, DfosError
+from engine.errors import DfosError
 from engine.release.move_products import move
-from engine.transfer.archives import Duplicate, LocalArchive
-from engine.transfer.ingest_products import archive_of, ingest, log_file
+from engine.transfer.archives import archive_of
+from engine.transfer.ingest_products import ingest, log_file
+from engine.transfer.ingest_states import IngestStates
+from engine.transfer.local_archive import LocalArchive
 from tests.builders import PSEUDO, record
 from tests.released import NIGHT, biases, dpc_of, picture, release_context, target
 
@@ -31,7 +34,11 @@ async def test_every_product_is_confirmed_and_the_call_leaves_the_queue(tmp_path
     assert len(result.confirmed) == 2 and result.exit_code == 0
     ingested = [event for event in events if isinstance(event, ev.ProductIngested)]
     archive = archive_of(context)
-    assert [await archive.holds(event.name) for event in ingested] == [event.sha256 for event in ingested]
+    items = IngestStates(context.db, "SCIENCE", PSEUDO).items()
+    for event in ingested:
+        receipt = items[event.name].receipt
+        assert receipt is not None and receipt.sha256 == event.sha256
+        assert await archive.confirms(receipt, deep=True)
     assert [event.ab for event in events if isinstance(event, ev.AbChanged)] == [dpc_of(abs_).name]
     assert (context.tree.job / "JOBS_INGEST").read_text() == ""
     lines = [line.split() for line in log_file(context, "SCIENCE", PSEUDO).read_text().splitlines()]
@@ -64,7 +71,7 @@ async def test_a_product_that_does_not_verify_is_not_archived(damage: str, words
     result = await ingest(context, "SCIENCE", PSEUDO)
     assert [name for name, _ in result.failed] == [path.name] and words in result.failed[0][1]
     assert len(result.confirmed) == 1
-    assert await archive_of(context).holds(path.name) is None
+    assert await archive_of(context).find(path, "0") is None
     assert "ingestProducts" in (context.tree.job / "JOBS_INGEST").read_text()
     path.write_bytes(data)
     assert not (await ingest(context, "SCIENCE", PSEUDO)).failed, "put right, it goes"
@@ -76,33 +83,11 @@ async def test_a_name_the_archive_holds_with_other_content_is_refused_at_once(tm
     other = tmp_path / path.name
     other.write_bytes(b"another one")
     archive = LocalArchive(context.tree.root / "archive", context.utc)
-    await archive.store(other)
+    await archive.store(other, sha256(other))
     result = await ingest(context, "SCIENCE", PSEUDO, archive)
     assert result.failed == ((path.name, "the archive holds this name with other content"),)
     lines = log_file(context, "SCIENCE", PSEUDO).read_text().splitlines()
     assert len([line for line in lines if line.startswith(path.name)]) == 1, "never tried again"
-
-
-async def test_the_local_archive_refuses_duplicates_and_notices_damage(tmp_path: Path) -> None:
-    archive = LocalArchive(tmp_path / "archive", lambda: "now")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    one, two = tmp_path / "a" / "X.fits", tmp_path / "b" / "X.fits"
-    one.write_bytes(b"one")
-    two.write_bytes(b"two")
-    assert await archive.holds("X.fits") is None
-    receipt = await archive.store(one)
-    assert await archive.store(one) == receipt
-    with pytest.raises(Duplicate):
-        await archive.store(two)
-    assert await archive.holds("X.fits") == receipt.sha256
-    stored = tmp_path / "archive" / "files" / "X.fits"
-    stored.write_bytes(b"rot")
-    with pytest.raises(ArchiveTrouble, match="differs from the catalogue"):
-        await archive.holds("X.fits")
-    stored.unlink()
-    with pytest.raises(ArchiveTrouble, match="gone"):
-        await archive.holds("X.fits")
 
 
 async def test_no_products_is_an_error_and_the_call_stays(tmp_path: Path) -> None:
