@@ -32,13 +32,13 @@ def make_dir(tree: DfoTree, data: Mapping[str, Any]) -> None:
 
 
 def place(tree: DfoTree, data: Mapping[str, Any]) -> None:
-    """`target` becomes a second name or verified copy of `source`; never over another file."""
-    fs.place(Path(data["source"]), Path(data["target"]))
+    """`target` becomes a second name or verified copy of `source` (`sha256`: what it must be); never over a file."""
+    fs.place(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
 
 
 def drop(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Take `source` away once `target` is known to hold the same."""
-    fs.drop(Path(data["source"]), Path(data["target"]))
+    fs.drop(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
 
 
 def rename(tree: DfoTree, data: Mapping[str, Any]) -> None:
@@ -49,11 +49,21 @@ def rename(tree: DfoTree, data: Mapping[str, Any]) -> None:
     fs.rename(source, target)
 
 
+def shift(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Files of directory `source` go to directory `target`: `names` are pairs (name there, name here)."""
+    fs.shift(Path(data["source"]), Path(data["target"]), data["names"])
+
+
+def settle(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """What recipes and plugins wrote into these directories (`folders`: directory and names) becomes durable."""
+    fs.settle(Path(folder, name) for folder, names in data["folders"] for name in names)
+
+
 def write(tree: DfoTree, data: Mapping[str, Any]) -> None:
-    """`path` holds `text`, whole; an older version is replaced."""
+    """`path` holds `text`, whole; an older version is replaced. `mode` is an octal number, default 0o644."""
     path, content = Path(data["path"]), data["text"].encode("utf-8", "surrogateescape")
-    if not path.is_file() or path.read_bytes() != content:
-        fs.replace(path, content)
+    if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+        fs.replace(path, content, int(data.get("mode", 0o644)))
 
 
 def remove_dir(tree: DfoTree, data: Mapping[str, Any]) -> None:
@@ -71,25 +81,61 @@ def add_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
             fs.replace(path, b"\n".join(lines[-keep:] if keep else lines) + b"\n")
 
 
+def drop_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """`line` no longer stands in the file; every other line stays as it is."""
+    path, line = Path(data["path"]), data["line"].encode()
+    with lock.shared_file(tree, path):
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        rest = [kept for kept in lines if kept.rstrip(b"\r\n") != line]
+        if len(rest) != len(lines):
+            fs.replace(path, b"".join(rest))
+
+
 ACTS: dict[str, Act] = {
     "make_dir": make_dir,
+    "shift": shift,
+    "settle": settle,
     "place": place,
     "drop": drop,
     "rename": rename,
     "write": write,
     "remove_dir": remove_dir,
     "add_line": add_line,
+    "drop_line": drop_line,
 }
 _PATHS = ("path", "source", "target")
 
 
-def checked(tree: DfoTree, act: str, data: Mapping[str, Any]) -> None:
-    """Refuse a step that names an unknown act or leaves the account."""
+def checked(tree: DfoTree, act: str, data: Mapping[str, Any], known: set[str] | None = None) -> None:
+    """Refuse a step that names an unknown act or leaves the account. `known` remembers directories found inside."""
     if act not in ACTS:
         raise MoveTrouble(f"'{act}' is no act of the journal")
+    known = set() if known is None else known
     for key in _PATHS:
         if key in data:
-            inside(tree, data[key])
+            _inside(tree, data[key], act in ("shift", "make_dir", "remove_dir"), known)
+    for folder, _ in data.get("folders", ()):
+        _inside(tree, folder, True, known)
+    for pair in data.get("names", ()):
+        for name in pair[:2]:
+            if not name or "/" in name or "\0" in name or name in (".", ".."):
+                raise MoveTrouble(f"{name!r} is no name of a file", where=str(data.get("source", "")))
+
+
+def _inside(tree: DfoTree, text: str, folder: bool, known: set[str]) -> None:
+    place = text if folder else os.path.dirname(text)  # noqa: PTH120 - tens of thousands of them
+    if place in known and (folder or os.path.basename(text) not in ("", ".", "..")):  # noqa: PTH119
+        return
+    inside(tree, text)
+    real = os.path.realpath(place)
+    roots = (tree.root, *(getattr(tree, attribute) for attribute in DIRECTORIES.values()))
+    if not any(Path(real).is_relative_to(os.path.realpath(root)) for root in roots):
+        raise MoveTrouble(
+            f"a symbolic link leads out of the account, to {real}",
+            where=text,
+            remedy="put a directory in its place, or give the directory its variable in .dfosrc",
+        )
+    known.add(place)
 
 
 def perform(tree: DfoTree, act: str, data: Mapping[str, Any]) -> None:

@@ -13,15 +13,18 @@ import contextlib
 import errno
 import hashlib
 import os
+import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from engine.atomic import syscalls
 from engine.errors import DestinationOccupied, MoveTrouble
 
 Probe = Callable[[str, str], None]
 _probe: Probe | None = None
 _BLOCK = 1 << 20
+FEW = 50  # files that are synced one by one; beyond, their filesystem in one call
 _later = threading.local()
 
 
@@ -67,6 +70,24 @@ def sync_file(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def settle(paths: Iterable[Path]) -> None:
+    """Make durable what others wrote, so that a new name never outlives its content.
+
+    A few files one by one; of many, the filesystems they stand on in one call each.
+    """
+    files = [path for path in paths if path.is_file() and not path.is_symlink()]
+    if len(files) <= FEW:
+        for path in files:
+            sync_file(path)
+        return
+    devices: dict[int, Path] = {}
+    for folder in dict.fromkeys(path.parent for path in files):
+        devices.setdefault(folder.stat().st_dev, folder)
+    for folder in devices.values():
+        acting("syncfs", folder)
+        syscalls.sync_filesystem(folder)
 
 
 def sync_dir(path: Path, *, now: bool = False) -> None:
@@ -160,37 +181,69 @@ def publish(source: Path, target: Path, *, now: bool = False) -> None:
 
 
 def copy_hidden(source: Path, target: Path) -> str:
-    """Copy `source` to the hidden sibling of `target`, synced; the SHA-256 of what was read (hex).
+    """Copy `source` to the hidden sibling of `target`, synced; the SHA-256 (hex) of the very bytes written.
 
-    For another filesystem. A half copy left by a crash is replaced. The copy is read back by nobody:
-    the caller compares the checksum with what it knows.
+    For another filesystem. A half copy left by a crash is replaced. Hashing goes on beside reading and writing.
+    MoveTrouble when the source changed meanwhile.
     """
     temporary = hidden(target)
     acting("copy", temporary)
-    digest = hashlib.sha256()
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
-    with source.open("rb") as read, temporary.open("xb") as write:
-        while block := read.read(_BLOCK):
-            digest.update(block)
-            write.write(block)
-        write.flush()
+    with source.open("rb", buffering=0) as read, temporary.open("xb", buffering=0) as write:
+        before = os.fstat(read.fileno())
+        digest = _streamed(read.fileno(), write.fileno())
+        after = os.fstat(read.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            temporary.unlink()
+            raise MoveTrouble(
+                "it changed while it was copied",
+                where=str(source),
+                remedy="nothing is lost; find out who writes it, then recover: it is copied again",
+            )
+        os.fchmod(write.fileno(), before.st_mode & 0o777)
+        os.utime(write.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
         acting("fsync", temporary)
         os.fsync(write.fileno())
-    os.utime(temporary, ns=(source.stat().st_atime_ns, source.stat().st_mtime_ns))
+    return digest
+
+
+def _streamed(read: int, write: int) -> str:
+    """Copy one open file to another in blocks; SHA-256 (hex), made in a thread of its own."""
+    digest = hashlib.sha256()
+    blank: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+    full: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+    for _ in range(4):
+        blank.put(bytearray(_BLOCK))
+
+    def hashing() -> None:
+        while (part := full.get()) is not None:
+            digest.update(part)
+            blank.put(part.obj)  # type: ignore[arg-type]
+
+    hasher = threading.Thread(target=hashing, daemon=True)
+    hasher.start()
+    try:
+        while count := os.readv(read, [block := blank.get()]):
+            part = memoryview(block)[:count]
+            full.put(part)
+            while part:
+                part = part[os.write(write, part) :]
+    finally:
+        full.put(None)
+        hasher.join()
     return digest.hexdigest()
 
 
-def place(source: Path, target: Path) -> None:
+def place(source: Path, target: Path, sha: str = "") -> None:
     """Make `target` a whole copy or second name of `source`; never overwrites, may be repeated.
 
-    Hard link on one filesystem, verified copy across two. The source stays. What a recipe left in
-    the page cache is synced first, so that a name never outlives its content.
+    Hard link on one filesystem, verified copy across two. The source stays. `sha` is the SHA-256 (hex) it must
+    have: MoveTrouble when what was read is something else.
     """
     if source.is_symlink():
         _place_link(source, target)
         return
-    sync_file(source)
     if not target.exists():
         try:
             publish(source, target)
@@ -201,12 +254,12 @@ def place(source: Path, target: Path) -> None:
     elif _same_file(source, target):
         sync_dir(target.parent)
         return
-    copy(source, target)
+    copy(source, target, sha)
     sync_dir(target.parent)
 
 
-def copy(source: Path, target: Path) -> str:
-    """Make `target` a verified copy of `source`; its SHA-256 (hex). Never overwrites, may be repeated."""
+def copy(source: Path, target: Path, sha: str = "") -> str:
+    """Make `target` a whole copy of `source`; its SHA-256 (hex). Never overwrites, may be repeated."""
     temporary = hidden(target)
     if target.exists():
         known = sha256(target)
@@ -214,8 +267,13 @@ def copy(source: Path, target: Path) -> str:
             raise DestinationOccupied("the name exists with other content", where=str(target))
     else:
         known = copy_hidden(source, target)
-        if sha256(temporary) != known:
-            raise MoveTrouble("the copy differs from its source", where=str(source), remedy="check the disk")
+        if sha and known != sha:
+            remove(temporary)
+            raise MoveTrouble(
+                "it is no longer what it was when the plan was made",
+                where=str(source),
+                remedy="nothing is lost; bring back the file that was certified, then recover",
+            )
         publish(temporary, target)
     _sweep(temporary)
     return known
@@ -253,9 +311,10 @@ def rename(source: Path, target: Path) -> None:
         sync_dir(source.parent)
 
 
-def drop(source: Path, target: Path) -> None:
+def drop(source: Path, target: Path, sha: str = "") -> None:
     """Take the name `source` away, after making sure that `target` holds the same file or the same content.
 
+    With `sha` (SHA-256, hex, of the source) the target is read back from its disk, otherwise both are read.
     Done before, it is fine. MoveTrouble when the content stands nowhere else: then nothing is removed.
     """
     if not os.path.lexists(source):
@@ -266,7 +325,7 @@ def drop(source: Path, target: Path) -> None:
             where=str(source),
             remedy="find out who removed the copy, then recover again",
         )
-    if not _same_file(source, target) and not _same_content(source, target):
+    if not _same_file(source, target) and not _same_content(source, target, sha):
         raise MoveTrouble(
             f"it changed after it was copied to {target}, so it stays",
             where=str(source),
@@ -274,6 +333,58 @@ def drop(source: Path, target: Path) -> None:
         )
     remove(source)
     sync_dir(source.parent)
+
+
+def shift(source: Path, target: Path, names: Iterable[tuple[str, str]]) -> None:
+    """Move files from one directory to another: (name there, name here). Never over another file, may be repeated.
+
+    One atomic rename each on one filesystem, verified copies across two; synced once for all of them, and not
+    before this returns (or `synced_together` ends).
+    """
+    with _directory(source) as there, _directory(target) as here:
+        for old, new in names:
+            if _probe is not None:
+                _probe("rename", f"{target}/{new}")
+            trouble = syscalls.rename_new(there, old, here, new) if there >= 0 and here >= 0 else errno.ENOENT
+            if trouble:
+                _shift_one(source / old, target / new, trouble)
+    for path in dict.fromkeys((target, source)):
+        with contextlib.suppress(FileNotFoundError):
+            sync_dir(path)
+
+
+@contextlib.contextmanager
+def _directory(path: Path) -> Iterator[int]:
+    """An open directory; -1 when it is gone."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield -1
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _shift_one(source: Path, target: Path, trouble: int) -> None:
+    """What one rename could not do: it was done before, another filesystem, or the name is taken."""
+    if not os.path.lexists(source):
+        if not os.path.lexists(target):
+            raise MoveTrouble("gone, under its old name and its new one", where=str(source))
+        return
+    if trouble in (errno.EINVAL, errno.ENOSYS):  # e.g. NFS
+        publish(source, target, now=True)
+        remove(source)
+    elif trouble in (errno.EXDEV, errno.EEXIST):
+        if source.is_symlink() or target.is_symlink():
+            _place_link(source, target)
+        elif not _same_file(source, target):
+            copy(source, target)
+        sync_dir(target.parent, now=True)
+        drop(source, target)
+    else:
+        raise OSError(trouble, os.strerror(trouble), str(source), None, str(target))
 
 
 def append(path: Path, data: bytes) -> None:
@@ -314,9 +425,11 @@ def remove_empty_dir(path: Path) -> bool:
     return True
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hex."""
+def sha256(path: Path, *, from_disk: bool = False) -> str:
+    """SHA-256 of a file, hex; `from_disk` forgets what the system has in memory of it first, where it can."""
     with path.open("rb") as file:
+        if from_disk:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -327,7 +440,11 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def _same_content(one: Path, other: Path) -> bool:
+def _same_content(one: Path, other: Path, sha: str = "") -> bool:
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
-    return sha256(one) == sha256(other)
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    if not sha or one.stat().st_mtime_ns != other.stat().st_mtime_ns:
+        sha = sha256(one)
+    return sha256(other, from_disk=True) == sha

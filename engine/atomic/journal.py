@@ -19,14 +19,15 @@ from config.tree import DfoTree
 from engine.atomic import acts, fs
 from engine.errors import DfosError, MoveTrouble, OpenJournal
 
-BATCH = 500
+BATCH = 1000  # files between two commits
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS transactions (
         number INTEGER PRIMARY KEY, kind TEXT NOT NULL, mode TEXT NOT NULL, date TEXT NOT NULL, who TEXT NOT NULL,
-        begun TEXT NOT NULL, summary TEXT NOT NULL, sealed TEXT NOT NULL DEFAULT '')""",
+        begun TEXT NOT NULL, summary TEXT NOT NULL, sealed TEXT NOT NULL DEFAULT '',
+        done INTEGER NOT NULL DEFAULT 0)""",
     """CREATE TABLE IF NOT EXISTS steps (
         tx INTEGER NOT NULL, n INTEGER NOT NULL, phase TEXT NOT NULL, act TEXT NOT NULL, data TEXT NOT NULL,
-        words TEXT NOT NULL, event TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+        words TEXT NOT NULL, event TEXT NOT NULL,
         PRIMARY KEY (tx, n)) WITHOUT ROWID""",
 )
 
@@ -42,10 +43,18 @@ class Step:
     event: Mapping[str, Any] | None = None
     n: int = 0
 
+    @property
+    def files(self) -> int:
+        """How many files it concerns, 1 for a step that concerns none."""
+        return len(self.data.get("names", ())) or 1
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One intent: `move`, ...; for a MODE and DATE, by whom, begun when (UTC), sealed when ('' while open)."""
+    """One intent: `move`, ...; for a MODE and DATE, by whom, begun when (UTC), sealed when ('' while open).
+
+    `done` is the number of the last step that is known to be done.
+    """
 
     number: int
     kind: str
@@ -55,6 +64,7 @@ class Transaction:
     begun: str
     summary: str
     sealed: str = ""
+    done: int = 0
 
     @property
     def label(self) -> str:
@@ -70,6 +80,9 @@ class Journal:
         self._tree = tree
         for statement in _TABLES:
             connection.execute(statement)
+        if "done" not in {row["name"] for row in connection.execute("PRAGMA table_info(transactions)")}:
+            # Written by a version that marked single steps: they are repeated, which changes nothing.
+            connection.execute("ALTER TABLE transactions ADD COLUMN done INTEGER NOT NULL DEFAULT 0")
 
     def begin(
         self,
@@ -107,10 +120,12 @@ class Journal:
         return transaction
 
     def _rows(self, number: int, steps: Iterable[Step]) -> Iterator[tuple[object, ...]]:
+        inside: set[str] = set()
         for n, step in enumerate(steps, 1):
-            acts.checked(self._tree, step.act, step.data)
+            acts.checked(self._tree, step.act, step.data, inside)
             event = json.dumps(step.event) if step.event else ""
-            yield number, n, step.phase, step.act, json.dumps(step.data), step.words, event
+            words = step.words.encode("utf-8", "replace").decode()
+            yield number, n, step.phase, step.act, json.dumps(step.data), words, event
 
     async def run(
         self,
@@ -120,22 +135,23 @@ class Journal:
     ) -> None:
         """Carry out what is not done yet, then seal.
 
-        `now` gives UTC in ISO; `told(steps, done, of)` hears of every batch that is durably done.
+        `now` gives UTC in ISO; `told(steps, done, of)` hears of every batch that is durably done, counted in files.
         MoveTrouble says which step failed; the transaction stays open and can be run again.
         """
-        of = self._count(transaction.number, "1")
-        done = of - self._count(transaction.number, "done = 0")
-        for _, group in itertools.groupby(self.remaining(transaction), key=lambda step: step.phase):
+        steps, last = self.steps(transaction), self._done(transaction)
+        rest = [step for step in steps if step.n > last]
+        of = sum(step.files for step in steps)
+        done = of - sum(step.files for step in rest)
+        for _, group in itertools.groupby(rest, key=lambda step: step.phase):
             for batch in _batches(group):
                 batch = self._dated(transaction.number, batch, now())
                 await _in_thread(lambda batch=batch: self._perform(batch))  # type: ignore[misc]
                 fs.acting("commit", "done")
                 with _commit(self._db):
-                    self._db.executemany(
-                        "UPDATE steps SET done = 1 WHERE tx = ? AND n = ?",
-                        ((transaction.number, step.n) for step in batch),
+                    self._db.execute(
+                        "UPDATE transactions SET done = ? WHERE number = ?", (batch[-1].n, transaction.number)
                     )
-                done += len(batch)
+                done += sum(step.files for step in batch)
                 told(batch, done, of)
         fs.acting("commit", "seal")
         with _commit(self._db):
@@ -190,14 +206,19 @@ class Journal:
 
     def remaining(self, transaction: Transaction) -> list[Step]:
         """The steps that are not noted as done, in order."""
-        return self._steps(transaction.number, "AND done = 0")
+        return self._steps(transaction.number, self._done(transaction))
 
     def steps(self, transaction: Transaction) -> list[Step]:
         """All steps, in order."""
-        return self._steps(transaction.number, "")
+        return self._steps(transaction.number, 0)
 
-    def _steps(self, number: int, condition: str) -> list[Step]:
-        rows = self._db.execute(f"SELECT * FROM steps WHERE tx = ? {condition} ORDER BY n", (number,))  # noqa: S608
+    def _done(self, transaction: Transaction) -> int:
+        """As it stands now: the transaction at hand may be older."""
+        row = self._db.execute("SELECT done FROM transactions WHERE number = ?", (transaction.number,)).fetchone()
+        return int(row[0])
+
+    def _steps(self, number: int, after: int) -> list[Step]:
+        rows = self._db.execute("SELECT * FROM steps WHERE tx = ? AND n > ? ORDER BY n", (number, after))
         return [
             Step(
                 row["phase"],
@@ -209,10 +230,6 @@ class Journal:
             )
             for row in rows
         ]
-
-    def _count(self, number: int, condition: str) -> int:
-        row = self._db.execute(f"SELECT count(*) FROM steps WHERE tx = ? AND {condition}", (number,))  # noqa: S608
-        return int(row.fetchone()[0])
 
 
 class _commit:
@@ -240,8 +257,14 @@ class _commit:
 
 
 def _batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
-    steps = iter(steps)
-    while batch := list(itertools.islice(steps, BATCH)):
+    batch, files = list[Step](), 0
+    for step in steps:
+        batch.append(step)
+        files += step.files
+        if files >= BATCH:
+            yield batch
+            batch, files = [], 0
+    if batch:
         yield batch
 
 

@@ -15,6 +15,7 @@ from config.tree import DfoTree
 from engine import events as ev
 from engine.atomic import lock
 from engine.atomic.journal import Journal, Step, Transaction
+from engine.atomic.shifts import events_of
 from engine.bus import Bus
 from engine.context import Context
 
@@ -60,10 +61,10 @@ async def recover(context: Context, mode: str = "", date: str = "") -> list[Tran
 def _tell_states(context: Context, journal: Journal, transaction: Transaction) -> None:
     """States that the engine which was killed may not have written down any more."""
     for step in journal.steps(transaction):
-        if step.event and step.event["event"] == "AbChanged":
-            row = context.board.rows.get(str(step.event["ab"]))
-            if row and row.state != step.event["state"]:
-                context.bus.publish(ev.AbChanged(row.ab, str(step.event["state"]), str(step.event["reason"])))
+        for event in events_of(step):
+            row = context.board.rows.get(str(event.get("ab"))) if event["event"] == "AbChanged" else None
+            if row and row.state != event["state"]:
+                context.bus.publish(ev.AbChanged(row.ab, str(event["state"]), str(event["reason"])))
 
 
 class telling:
@@ -76,8 +77,7 @@ class telling:
     def __call__(self, steps: Sequence[Step], done: int, of: int) -> None:
         """Hear of a batch."""
         for step in steps:
-            if step.event:
-                fields = dict(step.event)
+            for fields in events_of(step):
                 self._bus.publish(ev.KINDS[fields.pop("event")](**fields))
         self._bus.publish(ev.Progressed(self._phase, done, of, steps[-1].phase))
 

@@ -137,17 +137,19 @@ def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], retiri
     if not old:
         return
     utc, transaction = retiring.utc, f"{ab.name}.{retiring.attempt}"
-    entries = [(trash.place_of(tree, utc, transaction, path), path, "made again by a later run") for path in old]
+    why = "made again by a later run"
+    entries = [(trash.place_of(tree, utc, transaction, path), path, why, path.lstat().st_size) for path in old]
     directory = tree.trash / utc[:10] / transaction
     fs.make_dir(directory)
-    known = [(item.path, item.origin, item.why) for item in trash.listing(tree) if directory in item.path.parents]
-    whole = {target: (target, origin, why) for target, origin, why in [*known, *entries]}
+    known = [
+        (item.path, item.origin, item.why, item.size) for item in trash.listing(tree) if directory in item.path.parents
+    ]
+    whole = {entry[0]: entry for entry in [*known, *entries]}
     index = trash.index(tree, whole.values(), directory, trash.until(utc, retiring.days), retiring.who)
     fs.replace(directory / trash.INDEX, index)
-    for target, origin, _ in entries:
+    for target, origin, _, _ in entries:
         fs.make_dir(target.parent)
-        fs.place(origin, target)
-        fs.drop(origin, target)
+        fs.shift(origin.parent, target.parent, [(origin.name, target.name)])
     fs.sync_dir(place)
 
 

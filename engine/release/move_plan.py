@@ -86,6 +86,9 @@ class _Planner:
             date=seen.date,
             recreate=self.recreate,
             final_dir=str(self.final_dir),
+            only=seen.only,
+            stamp=self.stamp,
+            far=seen.far,
             fates=fates,
             pool=tuple(entry for entry in pool if entry.source != entry.target),
             retired_first=(*first, *more_first),
@@ -157,7 +160,7 @@ class _Planner:
 
     def _renamed(self, found: Found, naming: Naming) -> Carry:
         name = naming.final.get(found.product.pipefile, Path(found.product.path).name)
-        return Carry(found.product.path, str(self.final_dir / name), "pool")
+        return Carry(found.product.path, str(self.final_dir / name), "pool", found.product.size)
 
     def _refuse_occupied(self, fates: tuple[Fate, ...]) -> None:
         """Names that are taken by something that does not make way."""
@@ -287,7 +290,7 @@ class _Planner:
             return
         if path.name in (self.seen.plots_there if plot else self.seen.logs_there):
             first.append(self._there(place / path.name))
-        carried[target] = Carry(extra.path, target, "plot" if plot else "log")
+        carried[target] = Carry(extra.path, target, "plot" if plot else "log", extra.size)
 
     def _there(self, path: Path) -> Retire:
         return Retire(str(path), "an older version", 0)

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.tree import DfoTree
 from engine import events as ev
-from engine.atomic import lock
+from engine.atomic import fs, lock
 from engine.atomic.journal import Journal
 from engine.atomic.recover import telling
 from engine.context import Context
@@ -21,10 +22,11 @@ from engine.core.dates import date_label, mode_label
 from engine.core.product import DELETE, MOVE, WITHHELD
 from engine.errors import AnswerNeeded, MoveTrouble, OpenJournal, PluginTrouble
 from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
+from engine.release import manifest
 from engine.release.certify import certify
 from engine.release.move_plan import MovePlan, move_plan
 from engine.release.move_steps import steps
-from engine.release.proof import damages
+from engine.release.proof import proven
 from engine.release.survey import Snapshot, changed, survey
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
@@ -104,7 +106,7 @@ async def execute(context: Context, plan: MovePlan) -> Moved:
 
 async def _execute(context: Context, plan: MovePlan) -> Moved:
     _refuse(plan)
-    await asyncio.to_thread(_refuse_damaged, plan)
+    sums = await asyncio.to_thread(_proven, plan, context.tree)
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
@@ -119,9 +121,10 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
         plan.mode,
         plan.date,
         context.who,
-        lambda transaction: steps(plan, context.tree, transaction, context.settings.move.trash_days),
+        lambda transaction: steps(plan, context.tree, transaction, context.settings.move.trash_days, sums),
         begun=context.utc(),
-        summary=f"move {moves} products of {plan.mode} {plan.date} to {plan.final_dir}, retire {deletes}",
+        summary=f"move {moves} products of {plan.mode} {plan.date} to"
+        f" {context.tree.shorten(Path(plan.final_dir))}, retire {deletes}",
     )
     await journal.run(transaction, context.utc, telling(bus, "move"))
     return Moved(moves, deletes, withheld, plan.stay, plan.unfinished, plan.unknown)
@@ -147,17 +150,26 @@ def _refuse(plan: MovePlan) -> None:
         )
 
 
-def _refuse_damaged(plan: MovePlan) -> None:
-    """What was certified must still be whole; otherwise nothing moves."""
-    where = f"{plan.mode} {plan.date}"
-    troubles = list(damages(Path(fate.product.path) for fate in plan.of(MOVE)))
+def _proven(plan: MovePlan, tree: DfoTree) -> dict[str, str]:
+    """SHA-256 by path of all that moves. What was certified must still be whole; otherwise nothing moves."""
+    sums, troubles = proven(Path(fate.product.path) for fate in plan.of(MOVE))
     if troubles:
         more = f" and {len(troubles) - 3} more" if len(troubles) > 3 else ""
         raise MoveTrouble(
             f"nothing was moved: {'; '.join(troubles[:3])}{more}",
-            where=where,
+            where=f"{plan.mode} {plan.date}",
             remedy="run the AB again (dfos retry), or reject it",
         )
+    known = manifest.standing(manifest.of_date(tree, plan.date, plan.mode)) if plan.pool else {}
+    for change in plan.pool:
+        entry = known.get(change.source)
+        same = entry is not None and entry.size == change.size and entry.sha256 != manifest.UNREAD
+        sums[change.source] = entry.sha256 if entry and same else fs.sha256(Path(change.source))
+    for carry in plan.carried:
+        path = Path(carry.source)
+        if path.is_file() and not path.is_symlink():
+            sums[carry.source] = fs.sha256(path)
+    return sums
 
 
 def _uncertified(where: str, names: tuple[str, ...]) -> AnswerNeeded:

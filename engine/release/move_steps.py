@@ -1,105 +1,131 @@
 """A move as journal steps. Pure.
 
-The order makes it safe: old files make way into the trash, products are placed beside their
-sources, ABs are written, and only then are the sources taken away (decision 5); flags come last.
+The order makes it safe: old files make way into the trash, products are placed, ABs are written where they
+belong, and only then does anything leave the account's eye (decision 5); flags come last. On one filesystem a
+product is renamed, so that at any moment it has exactly one name; across two it is copied and verified, and
+its source goes when its AB is up to date.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from config.tree import DfoTree
 from engine.atomic import trash
 from engine.atomic.journal import Step, Transaction
-from engine.core.product import DELETE, MOVE
-from engine.release.plan import Carry, MovePlan, Retire
+from engine.atomic.shifts import shifts
+from engine.core.product import DELETE, MOVE, Fate
+from engine.release import manifest
+from engine.release.manifest import UNREAD, Entry
+from engine.release.plan import MovePlan
 
 STATUS_KEPT = 5000  # entries of DFO_STATUS (finishNight)
+SCRIPT = "rn_files"
 _HIDDEN = ".pool~"
 
 
-def steps(plan: MovePlan, tree: DfoTree, transaction: Transaction, trash_days: int) -> Iterator[Step]:
-    """All steps of one move, in order."""
+def steps(
+    plan: MovePlan, tree: DfoTree, transaction: Transaction, trash_days: int, sums: Mapping[str, str]
+) -> Iterator[Step]:
+    """All steps of one move, in order. `sums` are SHA-256 by path of the files as they stand before."""
     last_day = trash.until(transaction.begun, trash_days)
-    yield from _directories(plan, tree, transaction, last_day)
+    yield from _directories(plan, tree)
+    yield from trash.preparing(tree, transaction, _retired(plan), last_day)
     yield from _make_way(plan, tree, transaction)
-    yield from _place(plan, tree, transaction)
+    yield from _place(plan, sums)
     yield from _update(plan, tree, transaction)
-    yield from _clear(plan, tree, transaction, last_day)
+    yield from _clear(plan, tree, transaction, last_day, sums)
+    yield _manifest(plan, tree, transaction, sums)
     yield from _flags(plan, tree, transaction)
 
 
-def _bin(tree: DfoTree, transaction: Transaction, path: str) -> str:
-    return str(trash.place_of(tree, transaction.begun, transaction.label, Path(path)))
+def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
+    return [
+        *((Path(fate.product.path), fate.why, fate.product.size) for fate in plan.of(DELETE)),
+        *((Path(entry.path), entry.why, entry.size) for entry in (*plan.retired_first, *plan.retired_last)),
+        *((Path(page.source), "the page before its links were edited", page.size) for page in plan.pages),
+        *((Path(entry.source), "the AB before the move", 0) for entry in plan.abs),
+        *((Path(entry.target), "the AB before its products changed", 0) for entry in plan.logged),
+    ]
 
 
-def _hidden(target: str) -> str:
-    path = Path(target)
-    return str(path.with_name(f".{path.name}{_HIDDEN}"))
-
-
-def _retired(plan: MovePlan) -> list[tuple[str, str]]:
-    deleted = [(fate.product.path, fate.why) for fate in plan.of(DELETE)]
-    others = [(entry.path, entry.why) for entry in (*plan.retired_first, *plan.retired_last)]
-    return deleted + others + [(entry.source, "the AB before the move") for entry in plan.abs]
-
-
-def _directories(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: str) -> Iterator[Step]:
-    phase = "make directories"
-    retired = [(Path(_bin(tree, transaction, path)), Path(path), why) for path, why in _retired(plan)]
-    folders = [*plan.directories, *(str(place.parent) for place, _, _ in retired)]
-    if plan.call:
-        folders.append(str(tree.job))
-    top = trash.place_of(tree, transaction.begun, transaction.label, tree.root)
-    if retired:
-        folders.append(str(top))
+def _directories(plan: MovePlan, tree: DfoTree) -> Iterator[Step]:
+    folders = [*plan.directories, str(tree.lst), *([str(tree.job)] if plan.call or plan.export else [])]
     for folder in dict.fromkeys(folders):
-        yield Step(phase, "make_dir", {"path": folder}, f"make {folder}")
-    if retired:
-        text = trash.index(tree, retired, top, last_day, transaction.who).decode()
-        yield Step("note what goes to the trash", "write", {"path": str(top / trash.INDEX), "text": text}, "its index")
+        yield Step("make directories", "make_dir", {"path": folder}, f"make {folder}")
+    wanted: dict[str, list[str]] = {}
+    for path in [*(fate.product.path for fate in plan.of(MOVE)), *(entry.source for entry in plan.carried)]:
+        folder, _, name = path.rpartition("/")
+        wanted.setdefault(folder, []).append(name)
+    if wanted:
+        data = {"folders": list(wanted.items())}
+        yield Step("make the products durable", "settle", data, "sync what recipes have written")
 
 
 def _make_way(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator[Step]:
-    for entry in plan.retired_first:
-        yield _to_trash("copy older files to the trash", entry, tree, transaction)
-    phase = "clear their names"
-    for entry in plan.retired_first:
-        yield _away(phase, entry.path, _bin(tree, transaction, entry.path))
-    for change in plan.pool:
-        data = {"source": change.source, "target": _hidden(change.target)}
-        yield Step(phase, "rename", data, f"take {Path(change.source).name} aside, its name changes")
+    older = [Path(entry.path) for entry in plan.retired_first]
+    yield from trash.away(tree, transaction, older, "older files to the trash")
+    aside = ((Path(change.source), _hidden(change.target)) for change in plan.pool)
+    yield from shifts("take names aside that change", aside, "take aside")
 
 
-def _place(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator[Step]:
+def _hidden(target: str) -> Path:
+    path = Path(target)
+    return path.with_name(f".{path.name}{_HIDDEN}")
+
+
+def _place(plan: MovePlan, sums: Mapping[str, str]) -> Iterator[Step]:
     phase = "place products under their final names"
-    for change in plan.pool:
-        data = {"source": _hidden(change.target), "target": change.target}
-        yield Step(phase, "rename", data, f"call it {Path(change.target).name}")
+    renamed = ((_hidden(change.target), Path(change.target)) for change in plan.pool)
+    yield from shifts(phase, renamed, "name")
+    sizes = {fate.product.path: fate.product.size for fate in plan.of(MOVE)}
+    moved = {"event": "ProductMoved", "pipefile": "{old}", "final": "{new}", "place": plan.final_dir}
+    event = {**moved, "size_bytes": "{size}", "sizes": sizes}
+    near, far = _near_and_far(plan)
+    yield from shifts(phase, ((Path(fate.product.path), _target(plan, fate)) for fate in near), "place", event)
+    for fate in far:
+        data = {"source": fate.product.path, "target": str(_target(plan, fate))}
+        if fate.product.path in sums:
+            data["sha256"] = sums[fate.product.path]
+        yield Step(phase, "place", data, f"copy {fate.final}")
+    carried = ((Path(entry.source), Path(entry.target)) for entry in plan.carried)
+    yield from shifts("place logs and plots", carried, "place")
+    for page in plan.pages:
+        data = {"path": page.target, "text": page.text}
+        yield Step("place logs and plots", "write", data, f"write {Path(page.target).name}, links edited")
+
+
+def _near_and_far(plan: MovePlan) -> tuple[list[Fate], list[Fate]]:
+    near: list[Fate] = []
+    far: list[Fate] = []
     for fate in plan.of(MOVE):
-        target = str(Path(plan.final_dir) / fate.final)
-        yield Step(phase, "place", {"source": fate.product.path, "target": target}, f"place {fate.final}")
-    phase = "place logs and plots, fill the trash"
-    for entry in plan.carried:
-        yield _placed(phase, entry)
-    for fate in plan.of(DELETE):
-        yield _to_trash(phase, Retire(fate.product.path, fate.why, fate.product.size), tree, transaction)
-    for leftover in plan.retired_last:
-        yield _to_trash(phase, leftover, tree, transaction)
-    for ab in plan.abs:
-        yield _to_trash(phase, Retire(ab.source, "", 0), tree, transaction)
+        (far if fate.product.path.rpartition("/")[0] in plan.far else near).append(fate)
+    return near, far
+
+
+def _target(plan: MovePlan, fate: Fate) -> Path:
+    return Path(plan.final_dir) / fate.final
 
 
 def _update(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator[Step]:
+    for entry in plan.logged:
+        place = trash.place_of(tree, transaction.begun, transaction.label, Path(entry.target))
+        data = {"source": entry.target, "target": str(place)}
+        yield Step("keep the ABs as they were", "place", data, f"keep {entry.name}")
     for entry in (*plan.abs, *plan.logged):
         data = {"path": entry.target, "text": entry.text}
         yield Step("update ABs", "write", data, f"update {entry.name}")
+    if plan.script:
+        script: dict[str, object] = {"path": f"{plan.final_dir}/{SCRIPT}", "text": plan.script, "mode": 0o755}
+        yield Step("update ABs", "write", script, f"write {SCRIPT}")
 
 
-def _clear(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: str) -> Iterator[Step]:
+def _clear(
+    plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: str, sums: Mapping[str, str]
+) -> Iterator[Step]:
     phase = "retire the sources"
-    for fate in plan.of(MOVE):
+    for fate in _near_and_far(plan)[1]:
         product = fate.product
         event = {
             "event": "ProductMoved",
@@ -108,28 +134,51 @@ def _clear(plan: MovePlan, tree: DfoTree, transaction: Transaction, last_day: st
             "place": plan.final_dir,
             "size_bytes": product.size,
         }
-        yield _away(phase, product.path, str(Path(plan.final_dir) / fate.final), event)
-    for entry in plan.carried:
-        yield _away(phase, entry.source, entry.target)
-    for fate in plan.of(DELETE):
-        place = _bin(tree, transaction, fate.product.path)
-        event = {
-            "event": "ProductRetired",
-            "pipefile": fate.product.pipefile or Path(fate.product.path).name,
-            "trash": place,
-            "until": last_day,
-        }
-        yield _away(phase, fate.product.path, place, event)
-    for leftover in plan.retired_last:
-        yield _away(phase, leftover.path, _bin(tree, transaction, leftover.path))
+        data = {"source": product.path, "target": str(_target(plan, fate))}
+        if product.path in sums:
+            data["sha256"] = sums[product.path]
+        yield Step(phase, "drop", data, f"take {Path(product.path).name} away", event)
+    deleted = plan.of(DELETE)
+    sizes = {fate.product.path: fate.product.size for fate in deleted}
+    retired = {"event": "ProductRetired", "pipefile": "{old}", "trash": "{path}", "until": last_day, "sizes": sizes}
+    yield from trash.away(tree, transaction, [Path(fate.product.path) for fate in deleted], phase, retired)
+    leftovers = [*(Path(entry.path) for entry in plan.retired_last), *(Path(page.source) for page in plan.pages)]
+    yield from trash.away(tree, transaction, leftovers, phase)
     saved = {fate.product.ab for fate in plan.of(MOVE)}
     place = tree.shorten(Path(plan.final_dir))
     for ab in plan.abs:
         reason = f"to {place}" if ab.name in saved else "its products are not saved"
         event = {"event": "AbChanged", "ab": ab.name, "state": "MOVED", "reason": reason}
-        yield _away(phase, ab.source, _bin(tree, transaction, ab.source), event)
+        yield from trash.away(tree, transaction, [Path(ab.source)], phase, event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")
+
+
+def _manifest(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Step:
+    path = manifest.file_of(tree, transaction)
+    text = manifest.text_of(tree, transaction, _entries(plan, tree, transaction, sums))
+    return Step("write the manifest", "write", {"path": str(path), "text": text}, f"write {path.name}")
+
+
+def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Iterator[Entry]:
+    for fate in plan.of(MOVE):
+        product = fate.product
+        yield Entry(
+            sums.get(product.path, UNREAD), product.size, "product", product.path, f"{plan.final_dir}/{fate.final}"
+        )
+    for change in plan.pool:
+        yield Entry(sums.get(change.source, UNREAD), change.size, "product", change.source, change.target)
+    for entry in plan.carried:
+        yield Entry(sums.get(entry.source, UNREAD), entry.size, entry.what, entry.source, entry.target)
+    for written in (*plan.abs, *plan.logged):
+        yield manifest.of_text(written.text, "ab", written.target)
+    for page in plan.pages:
+        yield manifest.of_text(page.text, "log", page.target)
+    if plan.script:
+        yield manifest.of_text(plan.script, "script", f"{plan.final_dir}/{SCRIPT}")
+    for path, _, size in _retired(plan):
+        place = trash.place_of(tree, transaction.begun, transaction.label, path)
+        yield Entry(UNREAD, size, "retired", str(path), str(place))
 
 
 def _flags(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator[Step]:
@@ -137,21 +186,11 @@ def _flags(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator[
         data = {"path": str(tree.job / "JOBS_INGEST"), "line": plan.call}
         event = {"event": "IngestQueued", "call": plan.call}
         yield Step("queue the ingestion", "add_line", data, f"queue: {plan.call}", event)
+    if plan.export:
+        data = {"path": str(tree.job / "JOBS_EXPORT"), "line": plan.export}
+        yield Step("queue the export", "add_line", data, f"queue: {plan.export}")
     for status in plan.statuses:
         line = f"{status} {plan.date} {{utc}} {transaction.who}"
         status_file: dict[str, object] = {"path": str(tree.mon / "DFO_STATUS"), "line": line, "keep": STATUS_KEPT}
         event = {"event": "StatusWritten", "status": status, "date": plan.date}
         yield Step("write the status", "add_line", status_file, f"status {status}", event)
-
-
-def _placed(phase: str, entry: Carry) -> Step:
-    return Step(phase, "place", {"source": entry.source, "target": entry.target}, f"place {Path(entry.target).name}")
-
-
-def _to_trash(phase: str, entry: Retire, tree: DfoTree, transaction: Transaction) -> Step:
-    data = {"source": entry.path, "target": _bin(tree, transaction, entry.path)}
-    return Step(phase, "place", data, f"copy {Path(entry.path).name} to the trash")
-
-
-def _away(phase: str, source: str, target: str, event: dict[str, object] | None = None) -> Step:
-    return Step(phase, "drop", {"source": source, "target": target}, f"take {Path(source).name} away", event)

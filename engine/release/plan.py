@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,12 @@ from engine.core.product import DELETE, MOVE, Fate
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """A file that goes from `source` to `target`; `what` is log or plot."""
+    """A file that goes from `source` to `target`; `what` is log, plot or pool. Size in bytes."""
 
     source: str
     target: str
     what: str
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +41,52 @@ class AbUpdate:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An HTML page at `source` whose links are edited; `text` is what will stand at `target`. Size in bytes."""
+
+    source: str
+    target: str
+    text: str
+    size: int
+
+
 @dataclass(frozen=True)
 class MovePlan:
-    """Everything one move will do. With `conflicts` or `undecided` ABs it may not be executed."""
+    """Everything one move will do. With `conflicts` or `undecided` ABs it may not be executed.
+
+    `far` are directories whose products stand on another filesystem than `final_dir`; `script` is the text of
+    rn_files ('': none); `export` is the line for JOBS_EXPORT; `warnings` stop nothing; `stamp` is the UPDATED
+    time of its ABs and not part of its digest.
+    """
 
     mode: str
     date: str
     recreate: bool
     final_dir: str
+    only: str = ""
+    stamp: str = ""
     fates: tuple[Fate, ...] = ()
     pool: tuple[Carry, ...] = ()
     retired_first: tuple[Retire, ...] = ()
     carried: tuple[Carry, ...] = ()
+    pages: tuple[Page, ...] = ()
     retired_last: tuple[Retire, ...] = ()
     abs: tuple[AbUpdate, ...] = ()
     logged: tuple[AbUpdate, ...] = ()
     stay: tuple[tuple[str, str], ...] = ()
     folders: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
+    far: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    script: str = ""
     call: str = ""
+    export: str = ""
     statuses: tuple[str, ...] = ()
     stamps: tuple[tuple[str, int, int], ...] = ()
 
@@ -77,17 +104,29 @@ class MovePlan:
         """True when there is nothing to do."""
         return not (self.abs or self.of(MOVE) or self.of(DELETE))
 
+    @cached_property
+    def digest(self) -> str:
+        """The same for the same plan of the same tree: SHA-256, hex."""
+        data = replace(self, stamp="").to_dict()
+        text = json.dumps(data, sort_keys=True)
+        if self.stamp:
+            text = text.replace(self.stamp, "STAMP")
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def describe(self) -> list[str]:
         """The plan in lines: fate, PIPEFILE, final name or reason; then what is in the way."""
-        lines = [
-            f"{entry.fate:<8} {entry.product.pipefile}  {entry.final or '(' + entry.why + ')'}" for entry in self.fates
+        lines = [f"CONFLICT {text}" for text in self.conflicts]
+        lines += [f"unknown  {text}" for text in self.unknown]
+        lines += [f"warning  {text}" for text in self.warnings]
+        lines += [
+            f"{entry.fate:<8} {entry.product.pipefile or Path(entry.product.path).name}"
+            f"  {entry.final or '(' + entry.why + ')'}"
+            for entry in self.fates
         ]
         lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
         lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]
-        lines += [f"stays    {name}  ({why})" for name, why in self.stay]
-        lines += [f"unknown  {text}" for text in self.unknown]
-        return lines + [f"CONFLICT {text}" for text in self.conflicts]
+        return lines + [f"stays    {name}  ({why})" for name, why in self.stay]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for --json."""
+        """Plain data, for --json and for a saved plan."""
         return asdict(self)

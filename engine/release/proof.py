@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from config.tree import DfoTree
+from engine.atomic import fs
 from engine.core.ab import AB
 from engine.headers.verify import verify
 
@@ -23,6 +24,18 @@ def damage(tree: DfoTree, ab: AB) -> str:
     if missing:
         return f"{len(missing)} of its {len(ab.products)} products are gone: {missing[0]}"
     return next(damages(place / product.name for product in ab.products), "")
+
+
+def proven(paths: Iterable[Path]) -> tuple[dict[str, str], list[str]]:
+    """SHA-256 (hex) by path of every file that is whole, and a sentence for each that is damaged. One pass each."""
+    sums: dict[str, str] = {}
+    troubles = []
+    for path in paths:
+        found = verify(path)
+        sums[str(path)] = fs.sha256(path)
+        if found.problems:
+            troubles.append(f"{path.name} is damaged: {found.problems[0]}")
+    return sums, troubles
 
 
 def damages(paths: Iterable[Path]) -> Iterator[str]:

@@ -54,7 +54,8 @@ class Snapshot:
 
     `only`: it was restricted to this AB and what it was made from ('': the whole pool); `others` counts
     the ABs of the pool outside. `final`: names in the final directory with their sizes in bytes, -1 for a
-    directory. `stamps`: path, size and time of every AB file.
+    directory. `stamps`: path, size and time of every AB file. `far`: directories with products on another
+    filesystem than the final directory.
     """
 
     tree: DfoTree
@@ -73,6 +74,7 @@ class Snapshot:
     parents: Mapping[str, str]
     vcal: tuple[str, ...]
     stamps: tuple[tuple[str, int, int], ...] = ()
+    far: tuple[str, ...] = ()
     others: int = 0
     refused: tuple[str, ...] = ()
 
@@ -106,13 +108,17 @@ def _look(
     logged = tuple(_logged(tree, mode, date))
     owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
     final = tree.final(mode) / date
+    home = _device(final)
     raw_types = dict.fromkeys([*(ab.raw_type for ab in pool), *(row.raw_type for row in settings.move.raw_types)])
     products: list[Found] = []
+    far: list[str] = []
     extras = [extra for extra in _extras(tree.dfs_log, owners) if extra.ab]
     for raw_type in raw_types:
         place = tree.product / raw_type / date
         products += [_found(path, wanted, raw_type, owners) for path in _files(place) if _is_fits(path)]
         extras += _extras(place, owners)
+        if place.is_dir() and _device(place) != home:
+            far.append(str(place))
     earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
     scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
     return Snapshot(
@@ -132,9 +138,17 @@ def _look(
         parents=_parents(tree, [*pool, *logged]),
         vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
         stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
+        far=tuple(far),
         others=sum(ab.name not in scope for ab in pool),
         refused=refused,
     )
+
+
+def _device(place: Path) -> int:
+    """The filesystem a directory stands on, or will stand on."""
+    while not place.exists():
+        place = place.parent
+    return place.stat().st_dev
 
 
 def changed(stamps: Iterable[tuple[str, int, int]]) -> list[str]:

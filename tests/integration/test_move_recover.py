@@ -41,7 +41,7 @@ async def _whole(root: Path) -> dict[str, str]:
     return picture(context.tree.root)
 
 
-@pytest.mark.parametrize(("verb", "after"), [("link", 1), ("link", 7), ("write", 1), ("unlink", 2), ("rmdir", 0)])
+@pytest.mark.parametrize(("verb", "after"), [("rename", 1), ("rename", 7), ("write", 1), ("replace", 2), ("rmdir", 0)])
 async def test_a_full_disk_stops_the_move_and_is_no_loss(verb: str, after: int, tmp_path: Path) -> None:
     wanted = await _whole(tmp_path / "whole")
     context = release_context(tmp_path / "full")

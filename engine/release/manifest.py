@@ -1,0 +1,119 @@
+"""Before and after: one text per run that says what every file was, where it came from and where it went.
+
+`$DFO_LST_DIR/manifest_<MODE>_<DATE>_<transaction>.txt`, one line per file: SHA-256 (hex, `-` where the file was
+not read), bytes, what it is, before, after. Tabs between, paths with the account's variables, `-` for nowhere,
+characters that would break a line percent-encoded. Whoever asks in five years needs no program of ours to read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from config.tree import DfoTree
+from engine.atomic.journal import Transaction
+
+UNREAD = "-"
+_NAME = re.compile(r"manifest_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})_([a-zA-Z]+-\d{6})\.txt")
+_LINE = re.compile(r"([0-9a-f]{64}|-)\t(\d+)\t([a-z]+)\t([^\t]+)\t([^\t]+)")
+_PLAIN = "/$:.,+=@~ !&()[]{}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a run. `before` and `after` are absolute paths, '' for nowhere; `size` in bytes."""
+
+    sha256: str
+    size: int
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One run: the file, its MODE and DATE, the transaction, and its entries. `damaged` lines could not be read."""
+
+    path: Path
+    mode: str
+    date: str
+    transaction: str
+    entries: tuple[Entry, ...]
+    damaged: int = 0
+
+
+def of_text(text: str, what: str, after: str) -> Entry:
+    """The entry of a file that the run writes anew."""
+    content = text.encode("utf-8", "surrogateescape")
+    return Entry(hashlib.sha256(content).hexdigest(), len(content), what, "", after)
+
+
+def file_of(tree: DfoTree, transaction: Transaction) -> Path:
+    """Where the manifest of a transaction stands."""
+    return tree.lst / f"manifest_{transaction.mode}_{transaction.date}_{transaction.label}.txt"
+
+
+def text_of(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -> str:
+    """The manifest as text."""
+    head = (
+        f"# {transaction.label}: {transaction.summary}\n"
+        f"# begun {transaction.begun} UT by {transaction.who}\n"
+        "# sha256, bytes, what, before, after\n"
+    )
+    return quote(head, safe="# \n,:.$/()[]@+-'") + "".join(_line(tree, entry) for entry in entries)
+
+
+def _line(tree: DfoTree, entry: Entry) -> str:
+    before, after = (_written(tree, path) for path in (entry.before, entry.after))
+    return f"{entry.sha256}\t{entry.size}\t{entry.what}\t{before}\t{after}\n"
+
+
+def _written(tree: DfoTree, path: str) -> str:
+    return quote(tree.shorten(Path(path)), safe=_PLAIN, errors="surrogateescape") if path else "-"
+
+
+def _read(tree: DfoTree, text: str) -> str:
+    return "" if text == "-" else str(tree.expand(unquote(text, errors="surrogateescape")))
+
+
+def read(tree: DfoTree, path: Path) -> Manifest | None:
+    """A manifest; None when the name is not that of one. Lines that are damaged are counted, not guessed."""
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    entries, damaged = [], 0
+    for line in path.read_text("utf-8", "surrogateescape").splitlines():
+        if line.startswith("#") or not line:
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None:
+            damaged += 1
+            continue
+        sha, size, what, before, after = found.groups()
+        entries.append(Entry(sha, int(size), what, _read(tree, before), _read(tree, after)))
+    return Manifest(path, match[1], match[2], match[3], tuple(entries), damaged)
+
+
+def of_date(tree: DfoTree, date: str, mode: str = "") -> Iterator[Manifest]:
+    """The manifests of a DATE, oldest run first."""
+    found = []
+    for path in tree.lst.glob(f"manifest_{mode or '*'}_{date}_*.txt"):
+        manifest = read(tree, path)
+        if manifest is not None:
+            found.append(manifest)
+    return iter(sorted(found, key=lambda one: (one.transaction.rpartition("-")[2], one.transaction)))
+
+
+def standing(manifests: Iterable[Manifest]) -> dict[str, Entry]:
+    """What should stand where after all these runs: the last entry by path."""
+    found: dict[str, Entry] = {}
+    for manifest in manifests:
+        gone = {entry.before for entry in manifest.entries if entry.before}
+        for path in gone:
+            found.pop(path, None)
+        found.update({entry.after: entry for entry in manifest.entries if entry.after})
+    return found
