@@ -17,6 +17,7 @@ from typing import Any
 
 from config.tree import DfoTree
 from engine.atomic import acts, fs
+from engine.atomic.before import Before
 from engine.errors import DfosError, MoveTrouble, OpenJournal
 
 BATCH = 1000  # files between two commits
@@ -121,11 +122,13 @@ class Journal:
 
     def _rows(self, number: int, steps: Iterable[Step]) -> Iterator[tuple[object, ...]]:
         inside: set[str] = set()
+        before = Before()
         for n, step in enumerate(steps, 1):
             acts.checked(self._tree, step.act, step.data, inside)
             event = json.dumps(step.event) if step.event else ""
             words = step.words.encode("utf-8", "replace").decode()
-            yield number, n, step.phase, step.act, json.dumps(step.data), words, event
+            data = before.noted(step.act, step.data)
+            yield number, n, step.phase, step.act, json.dumps(data), words, event
 
     async def run(
         self,
