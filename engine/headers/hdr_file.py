@@ -136,7 +136,7 @@ def _lines(text: bytes) -> Sequence[bytes]:
 
 def _content(path: Path) -> bytes:
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             return file.read()
     except OSError as trouble:
         raise BadFits(f"cannot be read: {trouble.strerror}", where=str(path)) from None
