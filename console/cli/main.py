@@ -30,6 +30,7 @@ COMMANDS = {
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
+    "updateAB": ("update", "final names and places into the ABs of a date"),
     "ingestProducts": ("ingest", "deliver moved products to the archive"),
 }
 
@@ -128,3 +129,8 @@ def rename_products() -> int:
 def ingest_products() -> int:
     """The classic command `ingestProducts`."""
     return run("ingestProducts", sys.argv[1:])
+
+
+def update_ab() -> int:
+    """The classic command `updateAB`."""
+    return run("updateAB", sys.argv[1:])
