@@ -18,6 +18,7 @@ from engine.stores.orders import Order
 TOOLS: dict[str, str] = {
     "updateAB": "engine.release.update_order",
     "renameProducts": "engine.release.rename_order",
+    "exportProducts": "engine.transfer.export",
     "recover": "engine.workflows.finish",
 }
 
