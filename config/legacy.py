@@ -98,7 +98,7 @@ def _line(words: list[str], number: int, reading: _Reading) -> None:
     if reader is None:
         known = ", ".join(_KEYS)
         reading.wrong(number, f"unknown key '{words[0]}'{nearest(words[0], list(_KEYS))} (known: {known})")
-    elif len(values) != layout.count("<"):
+    elif layout != _ANY and len(values) != layout.count("<"):
         reading.wrong(number, f"{key} has {len(values)} values; expected: {key} {layout}")
     else:
         reader(values, number, reading)
@@ -171,6 +171,14 @@ def _cdb_ingest(values: list[str], number: int, reading: _Reading) -> None:
     reading.notices.append(f"{reading.name}:{number}: CDB_INGEST {' '.join(values)} is obsolete: left out")
 
 
+def _vcal_remove(values: list[str], number: int, reading: _Reading) -> None:
+    # since the virtual calibrations take care of themselves (moveProducts page): real ones go, others stay
+    reading.notices.append(
+        f"{reading.name}:{number}: {' '.join(['VCAL_REMOVE', *values])} is deprecated and has no effect:"
+        " virtual calibrations go when they became real, others stay; remove the line"
+    )
+
+
 def _consistent(reading: _Reading) -> None:
     if "raw_types" in reading.move:  # the file is a whole: without DELETE lines nothing is dropped
         reading.move.setdefault("delete", [])
@@ -187,6 +195,7 @@ def _consistent(reading: _Reading) -> None:
             reading.notices.append(f"{where}: DELETE has no effect, SAVE_MODE of '{row['raw_type']}' is {modes}")
 
 
+_ANY = "..."
 _KEYS: dict[str, tuple[Callable[[list[str], int, _Reading], None], str]] = {
     "TOOL_MODE": (_tool_mode, "<INTER or AUTO>"),
     "SPECIAL_PLUGIN": (_special_plugin, "<name or NONE>"),
@@ -196,4 +205,5 @@ _KEYS: dict[str, tuple[Callable[[list[str], int, _Reading], None], str]] = {
     "GRAPHICS": (_graphics, "<gif, png or jpg> | <YES or NO>"),  # the page does not name the key of these rows
     "RENAME": (_rename, "<CALIB or SCIENCE> | <YES or NO>"),
     "CDB_INGEST": (_cdb_ingest, "<CALIB or SCIENCE> | <NO>"),
+    "VCAL_REMOVE": (_vcal_remove, _ANY),
 }

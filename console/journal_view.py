@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from config.tree import DfoTree
-from engine.atomic.journal import Journal, Transaction
+from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import unfinished
-from engine.errors import UsageTrouble
+from engine.errors import DfosError, UsageTrouble
 from engine.stores.database import connect
+from screens.glyphs import size_text
 from screens.links import Run
 
 
 def runs(tree: DfoTree) -> list[Run]:
     """All transactions: open ones first, the oldest of them first; then the newest first."""
-    if not tree.journal.exists():
-        return []
-    db = connect(tree.journal, readonly=True)
-    try:
-        history = Journal(db, tree).history()
-        counts = {
-            tx: (of, done) for tx, of, done in db.execute("SELECT tx, count(*), sum(done) FROM steps GROUP BY tx")
+    with _opened(tree) as journal:
+        if journal is None:
+            return []
+        history = journal.history()
+        counts = {tx: int(of) for tx, of in journal.db.execute("SELECT tx, count(*) FROM steps GROUP BY tx")}
+        words = {
+            left.transaction.number: (*left.words, *_to_go(journal.remaining(left.transaction)))
+            for left in unfinished(journal.db, tree)
         }
-        open_ = {left.transaction.number: left.words for left in unfinished(db, tree)}
-    except sqlite3.OperationalError:
-        return []  # a journal in which nothing was ever begun
-    finally:
-        db.close()
-    found = [_run(tree, transaction, counts, open_.get(transaction.number, ())) for transaction in history]
+    found = [_run(tree, transaction, counts, words.get(transaction.number, ())) for transaction in history]
     return [run for run in reversed(found) if not run.sealed] + [run for run in found if run.sealed]
 
 
 def steps(tree: DfoTree, number: int) -> list[tuple[bool, str, str]]:
     """The steps of one transaction: done, phase, what it does in words. UsageTrouble when there is no such."""
-    if tree.journal.exists():
-        db = connect(tree.journal, readonly=True)
-        try:
-            journal = Journal(db, tree)
-            for transaction in journal.history():
-                if transaction.number == number:
-                    left = {step.n for step in journal.remaining(transaction)}
-                    return [(step.n not in left, step.phase, step.words) for step in journal.steps(transaction)]
-        except sqlite3.OperationalError:
-            pass  # a journal in which nothing was ever begun
-        finally:
-            db.close()
+    with _opened(tree) as journal:
+        for transaction in journal.history() if journal is not None else ():
+            if journal is not None and transaction.number == number:
+                left = {step.n for step in journal.remaining(transaction)} if not transaction.sealed else set()
+                return [(step.n not in left, step.phase, step.words) for step in journal.steps(transaction)]
     raise UsageTrouble(f"there is no run {number}", remedy="dfos journal lists them")
 
 
@@ -60,8 +52,46 @@ def step_lines(tree: DfoTree, number: int) -> list[str]:
     return lines
 
 
-def _run(tree: DfoTree, tx: Transaction, counts: dict[int, tuple[int, int]], words: tuple[str, ...]) -> Run:
-    of, done = counts.get(tx.number, (0, 0))
+class _Readable(Journal):
+    """The journal as it stands, for reading."""
+
+    def __init__(self, connection: sqlite3.Connection, tree: DfoTree) -> None:
+        super().__init__(connection, tree)
+        self.db = connection
+
+
+@contextlib.contextmanager
+def _opened(tree: DfoTree) -> Iterator[_Readable | None]:
+    """None where nothing was ever begun."""
+    if not tree.journal.exists():
+        yield None
+        return
+    db = connect(tree.journal, readonly=True)
+    try:
+        known = db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'transactions'").fetchone()[0]
+        yield _Readable(db, tree) if known else None
+    except sqlite3.Error as trouble:
+        raise DfosError(
+            f"the journal cannot be read: {trouble}",
+            where=str(tree.journal),
+            remedy="was it written by an earlier version? An engine that starts brings it up to date: dfos console",
+        ) from trouble
+    finally:
+        db.close()
+
+
+def _to_go(rest: Sequence[Step]) -> tuple[str, ...]:
+    """How much is still on its way."""
+    files = sum(len(step.data["names"]) for step in rest if step.act == "shift")
+    size = sum(sum(step.event["sizes"]) for step in rest if step.act == "shift" and step.event)
+    if not files:
+        return ()
+    return (f"still to go: {files:,} files{f', {size_text(size)}' if size else ''}",)
+
+
+def _run(tree: DfoTree, tx: Transaction, counts: dict[int, int], words: tuple[str, ...]) -> Run:
+    of = counts.get(tx.number, 0)
+    done = of if tx.sealed else tx.done
     busy = not tx.sealed and is_held(tree.state / "LOCKS" / f"{tx.mode}_{tx.date}")
     return Run(tx.number, tx.kind, tx.mode, tx.date, tx.who, tx.begun, tx.sealed, done, of, tx.summary, words, busy)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.core.product import FATES
 from engine.release.plan import MovePlan
 from screens.links import Plan, PlanLine
 
@@ -17,9 +18,9 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
     lines += [PlanLine("verdict?", name, "(C certifies it)") for name in plan.undecided]
     lines += [_trouble("unknown", text) for text in plan.unknown]
     lines += [_trouble("warning", text) for text in plan.warnings]
-    for fate in plan.fates:
+    for fate in sorted(plan.fates, key=lambda fate: FATES.index(fate.fate)):  # stable: what moves first
         product = fate.product
-        to = fate.final or f"({fate.why})"
+        to = fate.final or f"({fate.why.removeprefix(f'{product.ab}: ')})"
         name = product.pipefile or Path(product.path).name
         lines.append(PlanLine(fate.fate, name, to, product.size, product.raw_type, product.path))
     lines += [

@@ -39,6 +39,7 @@ from screens.widgets.search_line import SearchLine
 FLUSH_S = 0.05  # bursts are drawn at most this often
 REORDER_S = 0.3  # and sorted at most this often
 PANE_S = 0.15  # the pane waits until the cursor rests
+GONE = ("MOVED", "INGESTED")  # states of ABs whose products have left
 WIDE = 140  # columns from which the pane is shown
 
 
@@ -320,11 +321,18 @@ class AbMonitor(OrderKeys):
 
     def action_plan(self) -> None:
         """What a move of the selected AB's date would do."""
-        row = self.list.current or next(iter(self.link.board.rows.values()), None)
-        if row is None:
+        pool = self._pool_to_move()
+        if pool is None:
             self.say("no ABs are known here; there is nothing to move")
         else:
-            self.app.push_screen(PlanScreen(row.mode, row.date, *self._given()))
+            self.app.push_screen(PlanScreen(*pool, *self._given()))
+
+    def _pool_to_move(self) -> tuple[str, str] | None:
+        """MODE and DATE of the selected AB; once that AB has moved, of the first that has not, if there is one."""
+        row, rows = self.list.current, self.link.board.rows.values()
+        if row is None or row.state in GONE:
+            row = next((other for other in rows if other.state not in GONE), row or next(iter(rows), None))
+        return None if row is None else (row.mode, row.date)
 
     def action_jobs(self) -> None:
         """Queued calls."""

@@ -24,6 +24,7 @@ from screens.widgets.orders import Sure, counted
 
 CONFLICT, VERDICT, MOVE, DELETE, WITHHELD = "CONFLICT", "verdict?", "move", "delete", "withheld"
 _STYLES = {CONFLICT: theme.BAD, VERDICT: theme.ASK, DELETE: theme.WARN, "retire": theme.WARN, WITHHELD: theme.WARN}
+_WORDS = {"stays": "ABs stay", "AB": "ABs", "log": "logs", "plot": "plots", "page": "pages"}
 _FATE = 9  # cells of the longest fate and a blank
 _SIZE = 9
 
@@ -66,9 +67,9 @@ class PlanScreen(ListScreen[PlanLine]):
         self.plan = plan
         self._counts = Counter(line.fate for line in plan.lines)
         groups = Counter(line.group for line in plan.lines if line.group)
-        self._raw_types = ", ".join(f"{name} {groups.pop(name, 0)}" for name, _ in plan.raw_types)
-        more = ", ".join(f"{name} {count}" for name, count in groups.items())
-        self._raw_types += f"{', ' if self._raw_types and more else ''}{more}"
+        none = [name for name, _ in plan.raw_types if name not in groups]
+        found = [f"{name} {count}" for name, count in groups.items()]
+        self._raw_types = ", ".join(found + ([f"none of {', '.join(none)}"] if none else []))
         return plan.lines
 
     # --- how it looks ----------------------------------------------------------------------
@@ -90,13 +91,17 @@ class PlanScreen(ListScreen[PlanLine]):
             second.append((f"{dot}{open_} without verdict", theme.ASK))
         if moves:
             second.append((f" to {self.glyphs.clean(plan.place)}", None))
-        fates = [f"{count} {fate}" for fate, count in self._counts.items() if fate not in (CONFLICT, VERDICT, MOVE)]
-        third: list[Span] = [(" " + dot.join(fates), None)]
+        others = [(fate, count) for fate, count in self._counts.items() if fate not in (CONFLICT, VERDICT, MOVE)]
+        fates = [f"{count} {_WORDS.get(fate, fate)}" for fate, count in others]
+        parts: list[Span] = [(" " + dot.join(fates), None)] if fates else []
         if self._raw_types:
-            third.append((f"{dot if fates else ''}of {self.glyphs.clean(self._raw_types)}", theme.DIM))
-        if plan.held:
+            parts.append((f" {self.glyphs.clean(self._raw_types)}", theme.DIM))
+        if plan.held and moves:
             held = "to the trash (K keeps)" if plan.recreate else "kept (K recreates)"
-            third = [(f" {plan.held} files, {size_text(plan.held_size)} stand there: {held}{dot}", theme.WARN), *third]
+            parts.insert(0, (f" {counted(plan.held, 'file')}, {size_text(plan.held_size)} there: {held}", theme.WARN))
+        third: list[Span] = []
+        for part in parts:
+            third += [(f" {self.glyphs.dot}", None), part] if third else [part]
         return second, third
 
     def heading(self, width: int) -> str:
@@ -130,7 +135,7 @@ class PlanScreen(ListScreen[PlanLine]):
         if self.old:
             keys.append(("M", "plan again"))
         keys += [("s", "save"), ("enter", "header")]
-        if self.plan is not None and self.plan.held:
+        if self.plan is not None and self.plan.held and self._counts[MOVE]:
             keys.append(("K", "keep, recreate"))
         return keys
 

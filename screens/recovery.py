@@ -42,11 +42,12 @@ class RecoveryScreen(ListScreen[Run]):
         second: list[Span] = [(" Nothing was cut", theme.GOOD), (f" {self.glyphs.dot} {len(self.rows)} runs", None)]
         if busy:
             second.append((f" {self.glyphs.dot} {len(busy)} under way", theme.WORK))
-        return second, []
+        run = self.current
+        return second, [(f" {self.glyphs.clean(run.summary)}", None)] if run is not None else []
 
     def heading(self, width: int) -> str:
         """Which, what, how far, when, who."""
-        return f"{'run':<15}{'mode':<8}{'date':<11}{'steps':>13}  {'begun (UT)':<17}{'state':<9}who"
+        return f"{'run':<15}{'mode':<8}{'date':<11}{'steps':>8}  {'begun (UT)':<17}{'state':<10}who"
 
     def line_of(self, row: Run, width: int) -> Spans:
         """One run."""
@@ -55,9 +56,9 @@ class RecoveryScreen(ListScreen[Run]):
         state, style = ("done", None) if row.sealed else ("CUT", theme.BAD)
         if row.busy:
             state, style = "under way", theme.WORK
-        head = f"{label} {self.glyphs.fit(row.mode, 7)} {self.glyphs.fit(row.date, 10)} {steps:>13}  "
+        head = f"{label} {self.glyphs.fit(row.mode, 7)} {self.glyphs.fit(row.date, 10)} {steps:>8}  "
         begun = row.begun[:16].replace("T", " ")
-        return [(f"{head}{begun:<17}", None), (f"{state:<9}", style), (self.glyphs.clean(row.who), None)]
+        return [(f"{head}{begun:<17}", None), (f"{state:<10}", style), (self.glyphs.clean(row.who), None)]
 
     def text_of(self, row: Run) -> str:
         """All of it."""

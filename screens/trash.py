@@ -15,6 +15,8 @@ from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted
 
+WIDE = 96  # columns from which the day is shown too
+
 
 class TrashScreen(ListScreen[Thrown]):
     """One line per transaction, the oldest first."""
@@ -41,15 +43,18 @@ class TrashScreen(ListScreen[Thrown]):
         if gone:
             what = f"{sum(row.files for row in gone)} expired, {size_text(sum(row.size for row in gone))}"
             second.append((f" {self.glyphs.dot} {what}", theme.WARN))
-        return second, [(" nothing is deleted by itself", None)] if files else []
+        row = self.current
+        return second, [(f" {self.glyphs.clean(row.why)}", None)] if row is not None else []
 
     def heading(self, width: int) -> str:
         """What, how much, until when, why."""
-        return f"{'by':<15}{'files':>7}{'size':>10}  {'on':<11}{'kept until':<19}why"
+        on = f"{'on':<11}" if width >= WIDE else ""
+        return f"{'by':<15}{'files':>7}{'size':>10}  {on}{'kept until':<19}why"
 
     def line_of(self, row: Thrown, width: int) -> Spans:
         """One transaction."""
-        head = f"{self.glyphs.fit(row.label, 14)} {row.files:>7,}{size_text(row.size):>10}  {row.day:<11}"
+        head = f"{self.glyphs.fit(row.label, 14)} {row.files:>7,}{size_text(row.size):>10}  "
+        head += f"{row.day:<11}" if width >= WIDE else ""
         until: Span = (
             f"{row.until or '-':<11}{'expired' if row.expired else '':<8}",
             theme.WARN if row.expired else None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser("dfos status", "Where everything stands, in a few lines.")
+    made.add_argument("-d", dest="date", metavar="DATE", help="what this DATE has reached in DFO_STATUS, per MODE")
     made.add_argument("--json", action="store_true", help="as JSON, with every AB")
     made.add_argument("--all", action="store_true", help="one line for every AB")
     return made
@@ -27,8 +28,26 @@ def main(argv: list[str]) -> int:
     """Print the state of the account. Exit 0 whatever the state is: asking is no failure."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
+    if given.date:
+        return _of_date(tree, given.date, given.json)
     found = survey(tree)
     print(json.dumps(found, indent=1) if given.json else "\n".join(_lines(found, given.all)))
+    return 0
+
+
+def _of_date(tree: DfoTree, date: str, as_json: bool) -> int:
+    """Print the state of one DATE from DFO_STATUS."""
+    from dataclasses import asdict
+
+    from engine.core.dates import date_label
+    from engine.stores.dfos_status import current, entries
+
+    states, found = current(tree, date_label(date)), entries(tree, date)
+    if as_json:
+        print(json.dumps({"date": date, **states, "entries": [asdict(entry) for entry in found]}, indent=1))
+        return 0
+    words.say([f"{date} {mode:<7} {word or '-'}" for mode, word in states.items()])
+    words.say([f"  {entry.word:<14} {entry.when or '-'} {entry.who}".rstrip() for entry in found])
     return 0
 
 

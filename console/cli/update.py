@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import time
-
 from typing import TYPE_CHECKING
 
 from console.cli import words

@@ -76,9 +76,11 @@ class Transaction:
 class Journal:
     """The transactions of an account."""
 
-    def __init__(self, connection: sqlite3.Connection, tree: DfoTree) -> None:
+    def __init__(self, connection: sqlite3.Connection, tree: DfoTree, *, readonly: bool = False) -> None:
         self._db = connection
         self._tree = tree
+        if readonly:
+            return
         for statement in _TABLES:
             connection.execute(statement)
         if "done" not in {row["name"] for row in connection.execute("PRAGMA table_info(transactions)")}:
@@ -166,17 +168,11 @@ class Journal:
         if not fresh:
             return batch
         fs.acting("commit", "time")
-        dated = {
-            step.n: Step(
-                step.phase,
-                step.act,
-                {**step.data, "line": step.data["line"].replace("{utc}", utc)},
-                step.words,
-                step.event,
-                step.n,
-            )
-            for step in fresh
-        }
+        before = Before()
+        dated = {}
+        for step in fresh:
+            data = before.noted(step.act, {**step.data, "line": step.data["line"].replace("{utc}", utc)})
+            dated[step.n] = Step(step.phase, step.act, data, step.words, step.event, step.n)
         with _commit(self._db):
             self._db.executemany(
                 "UPDATE steps SET data = ? WHERE tx = ? AND n = ?",

@@ -68,7 +68,7 @@ def ledger_of(steps: Iterable[Step], leave: frozenset[str] = frozenset()) -> Led
 
 
 class _Followed:
-    """Names and what they hold, step by step: `("was", path)` what stood there before, `("new", n)` a text of step n."""
+    """Names and what they hold, step by step: `("was", path)` what stood there before, `("new", n)` step n's text."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()

@@ -117,7 +117,7 @@ async def execute(context: Context, order: Order, plan: RenamePlan, wish: Wish) 
         order.mode,
         order.date,
         context.who,
-        lambda transaction: steps(plan, context.tree, transaction, only_script=wish.only_script),
+        lambda transaction: steps(plan, context.tree, transaction),
         begun=context.utc(),
         summary=f"{words} of {wish.mode} {wish.date} in {plan.place}",
     )

@@ -39,6 +39,7 @@ class RenamePlan:
     date: str
     place: str
     back: bool = False
+    only_script: bool = False
     changes: tuple[Change, ...] = ()
     same: int = 0
     kept: tuple[tuple[str, str], ...] = ()
@@ -52,7 +53,7 @@ class RenamePlan:
     @property
     def empty(self) -> bool:
         """True when there is nothing to do."""
-        return not (self.changes or self.script)
+        return not (self.script or (self.changes and not self.only_script))
 
     def describe(self) -> list[str]:
         """The plan in lines: present name and new name, what is left alone and why, what is in the way."""
@@ -103,13 +104,14 @@ def rename_plan(
     if only_script:
         pairs = [(change.old, change.new) for change in changes]
         conflicts += _chained(changes)
-    script = rn_files_text(pairs, seen.mode, seen.date, utc) if pairs and (changes or not back) else ""
+    script = rn_files_text(sorted(pairs), seen.mode, seen.date, utc) if pairs and (changes or not back) else ""
     counted = seen.mode != GEN and seen.date != NO_STATUS and bool(changes) and not only_script
     return RenamePlan(
         seen.mode,
         seen.date,
         str(seen.place),
         back,
+        only_script,
         tuple(changes),
         same,
         tuple(kept),
@@ -122,13 +124,13 @@ def rename_plan(
     )
 
 
-def steps(plan: RenamePlan, tree: DfoTree, transaction: Transaction, *, only_script: bool = False) -> Iterator[Step]:
+def steps(plan: RenamePlan, tree: DfoTree, transaction: Transaction) -> Iterator[Step]:
     """The plan as journal steps: rn_files, names aside where they are swapped, new names, status."""
     place = Path(plan.place)
     if plan.script:
         data = {"path": str(place / NAME), "text": plan.script, "mode": MODE_BITS}
         yield Step("write rn_files", "write", data, f"write {place / NAME}")
-    if only_script:
+    if plan.only_script:
         return
     wanted = {change.new for change in plan.changes}
     aside = [change for change in plan.changes if change.old in wanted]

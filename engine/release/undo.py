@@ -7,7 +7,9 @@ not taken back at all. Killed at any moment, the undo is finished by recovery.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from engine.stores.answers import Answers
 from engine.stores.orders import Order
 from engine.transfer.ingest_states import INGESTED, INGESTING, results
 
-__all__ = ["SURE", "UndoPlan", "execute", "last", "ordered", "planned"]
+__all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned", "recorded"]
 
 SURE = "undo.sure"
 _PASSED_OVER = ("emptyTrash",)  # changes the trash only; what it took is found missing
@@ -43,8 +45,27 @@ async def planned(context: Context, mode: str, date: str, *, read: bool = True) 
     `read`: every file is compared with its SHA-256, which takes as long as reading them all; else by size.
     OpenJournal when a transaction of this MODE and DATE is unfinished.
     """
+    known = recorded(context.db, Journal(context.db, context.tree), mode, date)
+    return await asyncio.to_thread(looked, context.tree, known, read)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the database says about the last transaction of a MODE and DATE; None where there is none to undo.
+
+    `archived`: state of ingestion by name, of products that the archive has or may have.
+    """
+
+    mode: str
+    date: str
+    transaction: Transaction | None
+    steps: tuple[Step, ...]
+    archived: Mapping[str, str]
+
+
+def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str) -> Recorded:
+    """Read the database for `looked`; it may be open for reading only."""
     mode_label(mode), date_label(date)
-    journal = Journal(context.db, context.tree)
     for old in journal.unfinished(mode, date):
         raise OpenJournal(
             f"{old.label} of {old.who} from {old.begun} is unfinished: {old.summary}",
@@ -52,15 +73,36 @@ async def planned(context: Context, mode: str, date: str, *, read: bool = True) 
             remedy="let it be finished first: call again with --recover",
         )
     transaction = last(journal, mode, date)
-    if transaction is None:
-        return UndoPlan(mode, date)
-    steps = journal.steps(transaction)
+    steps = journal.steps(transaction) if transaction else ()
     archived = {
-        item.name: item.state
-        for item in results(context.db, mode, date)
-        if item.state in (INGESTED, INGESTING) or item.receipt
+        item.name: item.state for item in results(db, mode, date) if item.state in (INGESTED, INGESTING) or item.receipt
     }
-    return await asyncio.to_thread(_planned, context.tree, transaction, steps, archived, read)
+    return Recorded(mode, date, transaction, tuple(steps), archived)
+
+
+def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
+    """The plan, from what the database says and what stands now. Reads files for a long time: call it in a thread."""
+    transaction, steps = known.transaction, known.steps
+    if transaction is None:
+        return UndoPlan(known.mode, known.date)
+    if transaction.kind in _FINAL:
+        return UndoPlan(
+            transaction.mode,
+            transaction.date,
+            transaction.label,
+            transaction.number,
+            transaction.summary,
+            transaction.begun,
+            transaction.who,
+            refusals=(f"{transaction.label} cannot be undone: {_FINAL[transaction.kind]}",),
+        )
+    paper = str(manifest.file_of(tree, transaction))
+    entries = _entries(tree, steps, paper)
+    ledger = ledger_of(steps, frozenset({paper}))
+    stands = _stands(ledger, entries, read)
+    touched = {Path(path).name for path in names_of(ledger)[0]}
+    mine = {name: state for name, state in known.archived.items() if name in touched}
+    return undo_plan(tree, transaction, ledger, entries, stands, mine, _still_there(ledger.added))
 
 
 def last(journal: Journal, mode: str, date: str) -> Transaction | None:
@@ -76,29 +118,6 @@ def last(journal: Journal, mode: str, date: str) -> Transaction | None:
     return None
 
 
-def _planned(
-    tree: DfoTree, transaction: Transaction, steps: list[Step], archived: Mapping[str, str], read: bool
-) -> UndoPlan:
-    if transaction.kind in _FINAL:
-        return UndoPlan(
-            transaction.mode,
-            transaction.date,
-            transaction.label,
-            transaction.number,
-            transaction.summary,
-            transaction.begun,
-            transaction.who,
-            refusals=(f"{transaction.label} cannot be undone: {_FINAL[transaction.kind]}",),
-        )
-    paper = str(manifest.file_of(tree, transaction))
-    entries = _entries(tree, steps, paper)
-    ledger = ledger_of(steps, frozenset({paper}))
-    touched = {Path(path).name for path in names_of(ledger)[0]}
-    stands = _stands(tree, ledger, entries, read)
-    mine = {name: state for name, state in archived.items() if name in touched}
-    return undo_plan(tree, transaction, ledger, entries, stands, mine, _still_there(ledger.added))
-
-
 def _entries(tree: DfoTree, steps: Iterable[Step], paper: str) -> dict[str, Entry]:
     """The manifest of the transaction by the path after it, from its own journal: a file could have been edited."""
     for step in steps:
@@ -108,31 +127,30 @@ def _entries(tree: DfoTree, steps: Iterable[Step], paper: str) -> dict[str, Entr
     return {}
 
 
-def _stands(tree: DfoTree, ledger: Ledger, entries: Mapping[str, Entry], read: bool) -> dict[str, Now]:
-    """What stands now under all names that matter. Unreadable files count as they are; reading them says why."""
+def _stands(ledger: Ledger, entries: Mapping[str, Entry], read: bool) -> dict[str, Now]:
+    """What stands now under all names that matter; MoveTrouble when one cannot be read."""
     leaving, wanted = names_of(ledger)
     returns = dict(ledger.moved)
-    found: dict[str, Now] = {}
+    seen: dict[str, Now] = {}
     for path in leaving:
         entry = entries.get(path)
         deep = path in ledger.texts or (read and entry is not None and entry.sha256 != UNREAD)
-        _look(found, path, deep)
-        header = path.removesuffix(".fits") + ".hdr"
-        if path not in found and path.endswith(".fits"):
-            _look(found, header, False)
+        _look(seen, path, deep)
+        if path not in seen and path.endswith(".fits"):
+            _look(seen, path.removesuffix(".fits") + ".hdr", False)
     for path in wanted - leaving:
-        _look(found, path, True)
-        if path in found and path in returns:
-            _look(found, returns[path], True)
-    return found
+        _look(seen, path, True)
+        if path in seen and path in returns:
+            _look(seen, returns[path], True)
+    return seen
 
 
-def _look(found: dict[str, Now], path: str, deep: bool) -> None:
+def _look(seen: dict[str, Now], path: str, deep: bool) -> None:
     place = Path(path)
     try:
         status = place.lstat()
         regular = place.is_file() and not place.is_symlink()
-        found[path] = Now(status.st_size, fs.sha256(place) if deep and regular else "", regular)
+        seen[path] = Now(status.st_size, fs.sha256(place) if deep and regular else "", regular)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as trouble:
@@ -230,4 +248,5 @@ def _question(context: Context, plan: UndoPlan) -> Question:
 
 
 def _counted(plan: UndoPlan) -> str:
-    return f"{len(plan.products)} products and {len(plan.back) - len(plan.products)} other files ({size_text(plan.size)})"
+    products = len(plan.products)
+    return f"{products} products and {len(plan.back) - products} other files ({size_text(plan.size)})"

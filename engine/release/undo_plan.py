@@ -210,7 +210,7 @@ class _Checks:
             content = text.encode("utf-8", "surrogateescape")
             size, sha = len(content), hashlib.sha256(content).hexdigest()
         unknown = sha == UNREAD and not size  # retired without being looked at
-        if not unknown and (now.size != size or not now.regular and sha != UNREAD):
+        if not unknown and (now.size != size or (not now.regular and sha != UNREAD)):
             self._add("it is not what was left there (other size)", path)
         elif sha != UNREAD and now.sha256 and now.sha256 != sha:
             self._add("it is not what was left there (other content)", path)
@@ -288,7 +288,7 @@ def _back(plan: UndoPlan, tree: DfoTree) -> Iterator[Step]:
     sources = {item.source for item in plan.back}
     crossing = {item.target for item in plan.back} & sources
     aside = [item for item in plan.back if item.source in crossing]
-    hidden = {item.source: Path(item.target).with_name(f".{Path(item.target).name}.undo~") for item in aside}
+    hidden = {item.source: Path(item.target).with_name(f".{Path(item.target).name}.pool~") for item in aside}
     yield from shifts("take names aside that change", ((Path(p), h) for p, h in hidden.items()), "take aside")
     abs_ = [item for item in plan.back if Path(item.target).parent == tree.ab]
     others = [item for item in plan.back if Path(item.target).parent != tree.ab]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +12,12 @@ from config.tree import DfoTree
 from engine.atomic.acts import inside
 from engine.core.ab import AB, tag_of
 from engine.core.dates import date_label, mode_label
-from engine.errors import BadAb, BadFits, MoveTrouble
+from engine.errors import BadAb, MoveTrouble
+from engine.headers.pipefile import pipefile_of
 from engine.release.update_ab import Places, product_names
 from engine.stores.abs import AbStore, read
 from engine.transfer.ingest_states import INGESTED, IngestStates
 
-_PIPEFILE = re.compile(rb"^PIPEFILE *= *'([^'\n]*)'", re.MULTILINE)
-_CARD = re.compile(rb"PIPEFILE= *'([^']*)'")
-_HEADER = 4 << 20  # bytes of a .hdr file that are searched for PIPEFILE
 _SKIPPED = ("", ".", "..", "VCAL")
 
 
@@ -183,33 +180,6 @@ def _calibrations(tree: DfoTree, folder: str, paths: Mapping[str, Path]) -> Iter
             yield name, tree.shorten(place / names[name])
         elif not path.is_relative_to(tree.product) and not path.is_relative_to(tree.cal) and path.is_file():
             yield name, tree.shorten(path)  # a static calibration of somebody else
-
-
-def pipefile_of(path: Path) -> str:
-    """PIPEFILE of a product: of its header, of a compressed one's first image, or of its `.hdr`; '' for none."""
-    read_: Callable[[Path], str] = _of_text if path.suffix == ".hdr" else _of_fits
-    try:
-        return read_(path).strip()
-    except (BadFits, OSError):
-        return ""
-
-
-def _of_fits(path: Path) -> str:
-    from engine.headers.cards import keywords
-
-    found = str(keywords(path, ["PIPEFILE"]).get("PIPEFILE") or "")
-    if not found and path.name.endswith(".fz"):
-        found = str(keywords(path, ["PIPEFILE"], hdu=1).get("PIPEFILE") or "")
-    return found
-
-
-def _of_text(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        data = file.read(_HEADER)
-    match = _PIPEFILE.search(data) or _CARD.search(data)
-    return match[1].decode("ascii", "replace") if match else ""
 
 
 def _stamp(path: Path) -> tuple[str, int, int]:

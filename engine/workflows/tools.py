@@ -16,8 +16,10 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
+    "undo": "engine.release.undo",
     "updateAB": "engine.release.update_order",
     "renameProducts": "engine.release.rename_order",
+    "exportProducts": "engine.transfer.export",
     "recover": "engine.workflows.finish",
 }
 

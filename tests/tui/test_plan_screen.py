@@ -72,7 +72,7 @@ async def test_products_fate_final_name_and_raw_types(link: FakeLink, library: F
     async with shown(link, library, PLAN) as (app, _, _):
         lines = screen_text(app)
         assert lines[1] == " Plan SCIENCE 2094-01-16: 1 product, 41.2 GB · 0 conflicts to reduced/2094-01-16"
-        assert lines[2].startswith(" 1 delete · 1 withheld · of OBJECT 3, SKY 0")
+        assert lines[2].startswith(" 1 delete · 1 withheld · OBJECT 3, none of SKY")
         assert lines[3].split() == ["fate", "from", "to", "size"]
         fate, source, final, size = lines[4].removeprefix(" › ").split(maxsplit=3)
         assert (fate, size) == ("move", "41.2 GB")
@@ -149,7 +149,7 @@ async def test_what_has_no_verdict_is_said_and_certified_from_here(link: FakeLin
 @pytest.mark.row(57)
 async def test_keep_or_recreate_says_how_many_and_how_big(link: FakeLink, library: FakeLibrary) -> None:
     async with shown(link, library, HELD) as (app, _, pilot):
-        assert "14 files, 41.2 GB stand there: kept (K recreates)" in screen_text(app)[2]
+        assert "14 files, 41.2 GB there: kept (K recreates)" in screen_text(app)[2]
         await pilot.press("K")
         await settled(app, pilot)
         assert "to the trash (K keeps)" in screen_text(app)[2]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from console.cli.status import main as status_command
 from engine.atomic import fs
 from engine.atomic.journal import Journal
 from engine.context import Context
@@ -138,3 +140,23 @@ def test_each_is_written_once_in_a_transaction_that_is_cut(tmp_path: Path) -> No
         asyncio.run(journal.run(transaction, lambda: "2020-01-01T00:00:00"))
     asyncio.run(journal.run(transaction, lambda: "2020-01-02T00:00:00"))
     assert (context.tree.mon / "DFO_STATUS").read_text() == f"cal_Updated {DATE} 2020-01-01T00:00:00 rh\n"
+
+
+@pytest.mark.row(121)
+def test_the_command_tells_the_state_of_a_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = make_context(tmp_path)
+    written(context, "CALIB", DATE, "updateAB", "moveProducts")
+    (context.tree.root / ".dfosrc").write_text(
+        "".join(f"export {name}={value}\n" for name, value in context.tree.variables.items())
+    )
+    root = ["--root", str(context.tree.root), "-d", DATE]
+    assert status_command(root) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [f"{DATE} CALIB   cal_Finished", f"{DATE} SCIENCE -"]
+    assert [line.split()[0] for line in lines[2:]] == ["cal_Updated", "cal_Finished"]
+    assert status_command([*root, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["CALIB"], told["SCIENCE"]) == ("cal_Finished", "")
+    assert told["entries"][0]["who"] == "rh"
+    with pytest.raises(UsageTrouble):
+        status_command([*root[:2], "-d", "yesterday"])
