@@ -12,16 +12,17 @@ from typing import Any
 from config.fields import annotation_at, is_mapping, is_model
 from config.yaml_file import Path
 
-DEFAULT, TEMPLATE, PROFILE, CLASSIC, ACCOUNT, ENVIRONMENT, COMMAND = (
+DEFAULT, TEMPLATE, NAMING, PROFILE, CLASSIC, ACCOUNT, ENVIRONMENT, COMMAND = (
     "default",
     "template",
+    "naming table",
     "instrument profile",
     "config.moveProducts",
     "account",
     "environment",
     "command line",
 )
-LAYERS = (DEFAULT, TEMPLATE, PROFILE, CLASSIC, ACCOUNT, ENVIRONMENT, COMMAND)
+LAYERS = (DEFAULT, TEMPLATE, NAMING, PROFILE, CLASSIC, ACCOUNT, ENVIRONMENT, COMMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,21 @@ class Layers:
 
     data: dict[str, Any] = field(default_factory=dict)
     origins: dict[Path, Origin] = field(default_factory=dict)
+    given: list[tuple[str, str, Mapping[str, Any], Mapping[Path, int] | None]] = field(default_factory=list)
+
+    def under(self, layer: str, name: str, data: Mapping[str, Any], lines: Mapping[Path, int]) -> Layers:
+        """The same layers with one more at the place where `layer` belongs, below those that come after it."""
+        rank = LAYERS.index(layer)
+        lower = [entry for entry in self.given if LAYERS.index(entry[0]) <= rank]
+        upper = [entry for entry in self.given if LAYERS.index(entry[0]) > rank]
+        again = Layers()
+        for entry in (*lower, (layer, name, data, lines), *upper):
+            again.add(*entry)
+        return again
 
     def add(self, layer: str, name: str, data: Mapping[str, Any], lines: Mapping[Path, int] | None = None) -> None:
         """Put `data` on top; `lines` are the lines of its keys in the file `name`."""
+        self.given.append((layer, name, data, lines))
 
         def origin(path: Path) -> Origin:
             while path and lines is not None and path not in lines:

@@ -1,9 +1,10 @@
 """Layered YAML to one frozen `Settings`, with the origin of every value.
 
-Order, later wins key by key: shipped templates -> instrument profile (the account names it with
-`profile:`) -> classic `config.moveProducts` -> the account's `dfos.yaml` -> environment
-`DFOS_<SECTION>__<KEY>` -> command line `--set section.key=value`. So an account overrides the
-profile it chose, and an operator overrides the account for one call.
+Order, later wins key by key: shipped templates -> naming table (`rename.table` names it) ->
+instrument profile (the account names it with `profile:`) -> classic `config.moveProducts` -> the
+account's `dfos.yaml` -> environment `DFOS_<SECTION>__<KEY>` -> command line `--set section.key=value`.
+So an account overrides the profile and the naming table it chose, and an operator overrides the
+account for one call.
 """
 
 from __future__ import annotations
@@ -19,7 +20,19 @@ from pydantic import ValidationError
 
 from config.errors import ConfigTrouble
 from config.fields import annotation_at, known_keys, legal, path_of
-from config.layers import ACCOUNT, CLASSIC, COMMAND, DEFAULT, ENVIRONMENT, PROFILE, TEMPLATE, Layers, Origin, leaves
+from config.layers import (
+    ACCOUNT,
+    CLASSIC,
+    COMMAND,
+    DEFAULT,
+    ENVIRONMENT,
+    NAMING,
+    PROFILE,
+    TEMPLATE,
+    Layers,
+    Origin,
+    leaves,
+)
 from config.legacy import nearest, read_move_products
 from config.rules import contradictions
 from config.schema import Settings
@@ -58,6 +71,7 @@ def load(config_dir: FilePath | None, environ: Mapping[str, str] | None = None, 
         layers.add(ACCOUNT, str(config_dir / "dfos.yaml"), account.data, account.lines)
     _environment(layers, environ or {}, problems)
     _command_line(layers, sets, problems)
+    layers = _naming(layers, config_dir, problems)
     settings = _validated(layers, bool(problems), config_dir, problems)
     if settings is not None:
         problems += contradictions(settings, layers.where)
@@ -68,10 +82,19 @@ def load(config_dir: FilePath | None, environ: Mapping[str, str] | None = None, 
 
 def profiles(config_dir: FilePath | None) -> dict[str, str]:
     """The instrument profiles that can be named, with the file each is in; the account's own win."""
-    packaged = resources.files("config") / "instruments"
-    found = {entry.name[:-5]: f"config/instruments/{entry.name}" for entry in _yaml_in(packaged)}
-    if config_dir is not None and (config_dir / "instruments").is_dir():
-        found |= {entry.stem: str(entry) for entry in sorted((config_dir / "instruments").glob("*.yaml"))}
+    return _named("instruments", config_dir)
+
+
+def naming_tables(config_dir: FilePath | None) -> dict[str, str]:
+    """The naming tables that `rename.table` can name, with the file each is in; the account's own win."""
+    return _named("naming", config_dir)
+
+
+def _named(folder: str, config_dir: FilePath | None) -> dict[str, str]:
+    packaged = resources.files("config") / folder
+    found = {entry.name[:-5]: f"config/{folder}/{entry.name}" for entry in _yaml_in(packaged)}
+    if config_dir is not None and (config_dir / folder).is_dir():
+        found |= {entry.stem: str(entry) for entry in sorted((config_dir / folder).glob("*.yaml"))}
     return found
 
 
@@ -136,12 +159,43 @@ def _profile(layers: Layers, config_dir: FilePath | None, profile: tuple[str, st
         listed = ", ".join(known) or "none"
         problems.append(f"{where}: there is no profile '{name[:60]}'{nearest(name, list(known))} (there are: {listed})")
         return
-    if known[name].startswith("config/instruments/"):
-        data: bytes | None = (resources.files("config") / "instruments" / f"{name}.yaml").read_bytes()
-    else:
-        data = _bytes(FilePath(known[name]), problems)
+    data = _chosen(known[name], problems)
     if data is not None:
         _file(layers, PROFILE, known[name], data, problems)
+
+
+def _chosen(file: str, problems: list[str]) -> bytes | None:
+    """The content of a shipped file (`config/...`) or of one of the account."""
+    if file.startswith("config/"):
+        return resources.files("config").joinpath(*file.split("/")[1:]).read_bytes()
+    return _bytes(FilePath(file), problems)
+
+
+def _naming(layers: Layers, config_dir: FilePath | None, problems: list[str]) -> Layers:
+    """The naming table that the layers choose goes below all that may differ from it."""
+    section = layers.data.get("rename")
+    name = section.get("table") if isinstance(section, dict) else None
+    if not name or not isinstance(name, str):
+        return layers
+    where, known = layers.where(("rename", "table")), naming_tables(config_dir)
+    if not _PROFILE.fullmatch(name) or name not in known:
+        listed = ", ".join(known) or "none"
+        hint = nearest(name, list(known))
+        problems.append(f"{where}: rename.table: there is no naming table '{name[:60]}'{hint} (there are: {listed})")
+        return layers
+    data = _chosen(known[name], problems)
+    if data is None:
+        return layers
+    try:
+        found = read_yaml(data, known[name])
+    except ConfigTrouble as trouble:
+        problems += trouble.problems
+        return layers
+    section = found.data.get("rename")
+    if set(found.data) - {"rename"} or not isinstance(section, dict) or "table" in section:
+        problems.append(f"{known[name]}:1: a naming table holds 'rename:' and its keys, without 'table', nothing else")
+        return layers
+    return layers.under(NAMING, known[name], found.data, found.lines)
 
 
 def _classic(layers: Layers, path: FilePath, problems: list[str], notices: list[str]) -> None:

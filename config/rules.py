@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
+from config.export import wrong
 from config.legacy import nearest
-from config.schema import Code, Settings
+from config.naming_rules import naming_troubles
+from config.schema import Settings
 
 # certification is mandatory there and never automatic (decisions 15 and 16)
 REVIEWED_BY_A_PERSON = ("MUSE_R", "MUSE_DEEP")
@@ -17,7 +19,13 @@ Where = Callable[[tuple[str | int, ...]], str]
 
 def contradictions(settings: Settings, where: Where) -> list[str]:
     """Every contradiction as a sentence beginning with `file:line`."""
-    found = [*_kinds(settings, where), *_review(settings, where), *_move(settings, where), *_codes(settings, where)]
+    found = [
+        *_kinds(settings, where),
+        *_review(settings, where),
+        *_move(settings, where),
+        *naming_troubles(settings.rename, where),
+    ]
+    found += _export(settings, where)
     for index, watched in enumerate(settings.gate.watch):
         try:
             re.compile(watched.pattern)
@@ -70,13 +78,8 @@ def _move(settings: Settings, where: Where) -> Iterator[str]:
         seen.add((row.raw_type, row.mode))
 
 
-def _codes(settings: Settings, where: Where) -> Iterator[str]:
-    for scheme, rows in (("calib", settings.rename.calib), ("science", settings.rename.science)):
-        owner: dict[str, Code] = {}
-        for index, row in enumerate(rows):
-            first = owner.setdefault(row.code, row)
-            if first.pro_catg != row.pro_catg:
-                yield (
-                    f"{where(('rename', scheme, index))}: rename.{scheme}: code {row.code} stands for"
-                    f" {first.pro_catg} and {row.pro_catg}; codes are unique within the instrument"
-                )
+def _export(settings: Settings, where: Where) -> Iterator[str]:
+    for name, target in settings.export.targets.items():
+        for key, what in wrong(name, target):
+            path = ("export", "targets", name, *([key] if key else []))
+            yield f"{where(path)}: {'.'.join(path)}: {what}"

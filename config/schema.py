@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Section(BaseModel):
-    """A group of keys; frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from config.codes import Rename
+from config.export import Export
+from config.section import Section
 
 
 class KindOfAb(Section):
@@ -112,25 +110,6 @@ class Move(Section):
     trash_days: int = Field(30, ge=1, description="days retired files stay in the trash")
 
 
-class Code(Section):
-    """A product code: which products get it and which setup values follow in the name."""
-
-    code: str = Field(pattern=r"^[A-Z0-9]{4}$", description="four characters, unique within the instrument")
-    pro_catg: str = Field(description="PRO.CATG")
-    kind: str = Field("", description="only for products of this AB tag, e.g. dpc; '' for any")
-    params: tuple[str, ...] = Field((), description="setup values, e.g. {DET.READ.CURNAME}")
-    source: str = Field("", description="where the code comes from")
-
-
-class Rename(Section):
-    """Naming tables of renameProducts (product-codes page)."""
-
-    instrument_code: str = Field("", description="two characters, e.g. MU")
-    calib: tuple[Code, ...] = Field((), description="CALIBNAME codes; first match wins")
-    science: tuple[Code, ...] = Field((), description="USERSCINAME codes; first match wins")
-    replace: dict[str, str] = Field({}, description="text replacements in setup values, e.g. OBJECT: OBJ")
-
-
 class Archive(Section):
     """Where ingestProducts delivers to."""
 
@@ -182,5 +161,6 @@ class Settings(Section):
     move: Move = Move()
     rename: Rename = Rename()
     archive: Archive = Archive()
+    export: Export = Export()
     plugins: Plugins = Plugins()
     scoring: Scoring = Scoring()

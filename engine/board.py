@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
 from engine import events as ev
+from engine.core.pace import Pace
 from engine.core.status import AT_WORK, ENDED_WELL, STATES
 from engine.questions import Question, from_dict
 
@@ -78,6 +79,7 @@ class Board:
     phase: str = ""
     phase_text: str = ""
     progress: ev.Progressed | None = None
+    pace: Pace = field(default_factory=Pace)
     mode: str = "idle"
     mode_why: str = ""
     streams: int = 0
@@ -179,6 +181,7 @@ class Board:
 
     def _run_started(self, event: ev.RunStarted, stamped: ev.Stamped) -> Change:
         self.run, self.run_id, self.ended, self.progress = event, stamped.run, None, None
+        self.pace = Pace()
         self._say(stamped.at, f"{event.what} {event.pool}")
         return Change(head=True)
 
@@ -188,7 +191,7 @@ class Board:
         return Change(head=True)
 
     def _phase_started(self, event: ev.PhaseStarted, stamped: ev.Stamped) -> Change:
-        self.phase, self.phase_text, self.progress = event.phase, event.text, None
+        self.phase, self.phase_text, self.progress, self.pace = event.phase, event.text, None, Pace()
         return Change(head=True)
 
     def _mode_changed(self, event: ev.ModeChanged, stamped: ev.Stamped) -> Change:
@@ -271,10 +274,16 @@ class Board:
 
     def _progressed(self, event: ev.Progressed, stamped: ev.Stamped) -> Change:
         self.progress = event
+        self.pace.take(stamped.at, event.done, event.of)
+        return Change(head=True)
+
+    def _plan_made(self, event: ev.PlanMade, stamped: ev.Stamped) -> Change:
+        self.pace.bytes_of = event.total_bytes
         return Change(head=True)
 
     def _product_moved(self, event: ev.ProductMoved, stamped: ev.Stamped) -> Change:
         self.moved += 1
+        self.pace.bytes_done += event.size_bytes
         return Change(head=True)
 
     def _product_retired(self, event: ev.ProductRetired, stamped: ev.Stamped) -> Change:
@@ -283,6 +292,7 @@ class Board:
 
     def _product_ingested(self, event: ev.ProductIngested, stamped: ev.Stamped) -> Change:
         self.ingested += 1
+        self.pace.bytes_done += event.size_bytes
         return Change(head=True)
 
     def _host_seen(self, event: ev.HostSeen, stamped: ev.Stamped) -> Change:

@@ -21,13 +21,17 @@ from engine.board import Change
 from engine.core.status import AT_WORK
 from screens.ab_detail import AbDetail
 from screens.glyphs import glyphs
+from screens.jobs import JobsScreen
 from screens.keys import Key, KeysScreen, Verbs
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions
 from screens.monitor_frame import MonitorFrame
 from screens.order_keys import OrderKeys
+from screens.plan import PlanScreen
 from screens.plugins import PluginsScreen
+from screens.recovery import RecoveryScreen
+from screens.trash import TrashScreen
 from screens.why import WhyScreen
 from screens.widgets.ab_list import AbList
 from screens.widgets.search_line import SearchLine
@@ -44,7 +48,10 @@ class AbMonitor(OrderKeys):
     CSS_PATH = "ab_monitor.tcss"
     AUTO_FOCUS = "AbList"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Verbs}
-    PALETTE: ClassVar[tuple[Key, ...]] = (Key("", "process", "start processing the ABs that wait", "order('process')"),)
+    PALETTE: ClassVar[tuple[Key, ...]] = (
+        Key("", "process", "start processing the ABs that wait", "order('process')"),
+        Key("", "move everything", "certify and move all dates, as configured (asks)", "release"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="all about the selected AB, its file included"),
         Binding("l", "log", "log", tooltip="the log of its recipe, as it grows"),
@@ -61,11 +68,14 @@ class AbMonitor(OrderKeys):
         Binding("X", "abort", "abort", tooltip="terminate the running recipes (asks)"),
         Binding("plus", "streams(1)", "one stream more"),
         Binding("minus", "streams(-1)", "one stream less"),
-        Binding("M", "release", "move", tooltip="move and rename the certified products, update their ABs (asks)"),
+        Binding("M", "plan", "move", tooltip="the plan of the move of this date, line by line; x in it carries it out"),
         Binding("i", "ingest", "ingest", tooltip="hand moved products to the archive (asks)"),
         Binding("o", "override", "run anyway", tooltip="in spite of the foreign task that holds us (asks)"),
         Binding("E", "engine", "start engine", tooltip="when the engine does not answer any more"),
         Binding("Q", "questions", "questions", tooltip="open questions of the engine"),
+        Binding("J", "jobs", "jobs", tooltip="what waits in JOBS_INGEST and JOBS_EXPORT: list, run, take out"),
+        Binding("R", "runs", "recovery", tooltip="what was moved, renamed, undone; finish what was cut"),
+        Binding("T", "trash", "trash", tooltip="what was retired, until when, and why"),
         Binding("P", "plugins", "plugins", tooltip="plugin slots: configured, found, missing"),
         Binding("down,j", "move(1)", "down"),
         Binding("up,k", "move(-1)", "up"),
@@ -307,6 +317,26 @@ class AbMonitor(OrderKeys):
     def action_plugins(self) -> None:
         """Plugin slots."""
         self.app.push_screen(PluginsScreen(*self._given()))
+
+    def action_plan(self) -> None:
+        """What a move of the selected AB's date would do."""
+        row = self.list.current or next(iter(self.link.board.rows.values()), None)
+        if row is None:
+            self.say("no ABs are known here; there is nothing to move")
+        else:
+            self.app.push_screen(PlanScreen(row.mode, row.date, *self._given()))
+
+    def action_jobs(self) -> None:
+        """Queued calls."""
+        self.app.push_screen(JobsScreen(*self._given()))
+
+    def action_runs(self) -> None:
+        """The journal."""
+        self.app.push_screen(RecoveryScreen(*self._given()))
+
+    def action_trash(self) -> None:
+        """The trash."""
+        self.app.push_screen(TrashScreen(*self._given()))
 
     def action_keys(self) -> None:
         """Every key."""

@@ -61,6 +61,16 @@ class Glyphs:
             return set_cell_size(text, width - 1) + self.ellipsis if width > 1 else set_cell_size(text, max(0, width))
         return " " * (width - size) + text if right else text + " " * (width - size)
 
+    def fit_ends(self, text: str, width: int) -> str:
+        """The cleaned text in exactly `width` cells; of a long one both ends stay, the middle is cut out."""
+        text = self.clean(text)
+        size = width_of(text)
+        if size <= width or width < 5:
+            return self.fit(text, width)
+        tail = (width - 1) // 2
+        back = set_cell_size(text[::-1], tail)[::-1]
+        return set_cell_size(text, width - 1 - tail) + self.ellipsis + back
+
     def bar(self, done: int, of: int, width: int) -> str:
         """A gauge of `width` cells."""
         filled = min(width, width * done // of) if of > 0 else 0
@@ -159,3 +169,13 @@ def wrapped(text: str, width: int) -> list[str]:
             word = word[len(head) :]
         line = f"{line} {word}" if line else word
     return [*lines, line]
+
+
+def size_text(size: float) -> str:
+    """Bytes as people say them, e.g. `41.2 GB`."""
+    unit = "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

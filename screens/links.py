@@ -90,6 +90,106 @@ class Slot:
     where: str
 
 
+@dataclass(frozen=True, slots=True)
+class PlanLine:
+    """One line of a plan: the fate in a word, the file, where it goes or (in brackets) why; size in bytes.
+
+    `group` is the raw type, `path` the file whose header can be shown ('' for none).
+    """
+
+    fate: str
+    name: str
+    to: str = ""
+    size: int = 0
+    group: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a move of one MODE and DATE will do. `digest` names it: only this very plan is carried out.
+
+    `held` files of `held_size` bytes stand at `place` already; `recreate` says that they go to the trash.
+    `made` is UTC in seconds since 1970. `raw_types` are those of the configuration, with their SAVE_MODE.
+    """
+
+    mode: str
+    date: str
+    place: str
+    digest: str
+    recreate: bool
+    lines: tuple[PlanLine, ...]
+    made: float
+    size: int = 0
+    held: int = 0
+    held_size: int = 0
+    undecided: tuple[str, ...] = ()
+    raw_types: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A line of JOBS_INGEST or JOBS_EXPORT. `number` counts all jobs from 1; `mode` is '' for a line nobody knows.
+
+    `states` are (state, files) of the products; `size` is their bytes; `why` the first thing that went wrong.
+    """
+
+    number: int
+    queue: str
+    line: str
+    mode: str = ""
+    date: str = ""
+    states: tuple[tuple[str, int], ...] = ()
+    size: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """One product of a job: bytes, state, tries so far, result in words."""
+
+    name: str
+    size: int
+    state: str
+    tries: int
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One transaction of the journal: `done` of `of` steps; `sealed` is '' while open. Times are UTC, ISO.
+
+    `words` say of an open one what is left to do; `busy` that a process is at it right now.
+    """
+
+    number: int
+    kind: str
+    mode: str
+    date: str
+    who: str
+    begun: str
+    sealed: str
+    done: int
+    of: int
+    summary: str
+    words: tuple[str, ...] = ()
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thrown:
+    """What one transaction put into the trash: files and bytes, why, kept until which UTC day (ISO)."""
+
+    label: str
+    day: str
+    who: str
+    why: str
+    until: str
+    files: int
+    size: int
+    expired: bool
+
+
 class EngineLink(Protocol):
     """The engine as a screen sees it."""
 
@@ -102,7 +202,9 @@ class EngineLink(Protocol):
 
     async def command(self, verb: str, **arguments: str | int) -> str:
         """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
-        retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again)."""
+        retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again),
+        move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date),
+        unqueue (the same: take the job out of its file), recover (mode, date)."""
         ...
 
     async def answer(self, number: int, choice: str, comment: str = "") -> str:
@@ -143,4 +245,40 @@ class Library(Protocol):
 
     async def question_details(self, number: int) -> list[str]:
         """The plan or list behind a question (`d` in its dialog)."""
+        ...
+
+    async def plan(self, mode: str, date: str, recreate: bool = False) -> Plan:
+        """What a move would do now; DfosError when it cannot be made."""
+        ...
+
+    async def save_plan(self, plan: Plan, path: str) -> str:
+        """Keep this plan in a new file; one line to show. DfosError when the file is there or the tree has changed."""
+        ...
+
+    async def header(self, path: str) -> list[str]:
+        """The primary header of a product of the account, a card a line."""
+        ...
+
+    async def jobs(self) -> list[Job]:
+        """What waits in JOBS_INGEST and JOBS_EXPORT, in their order."""
+        ...
+
+    async def job_files(self, job: Job) -> list[JobFile]:
+        """The products of a job, what failed first."""
+        ...
+
+    async def runs(self) -> list[Run]:
+        """What was moved, renamed, undone: open ones first, then the newest first."""
+        ...
+
+    async def run_steps(self, number: int) -> list[str]:
+        """The steps of a run in words, what is done marked."""
+        ...
+
+    async def trash(self) -> list[Thrown]:
+        """What is in the trash, by transaction, oldest first."""
+        ...
+
+    async def thrown_files(self, thrown: Thrown) -> list[str]:
+        """The files of one transaction in the trash: bytes and where each came from."""
         ...

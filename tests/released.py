@@ -10,7 +10,8 @@ from typing import Any
 import numpy
 from astropy.io import fits
 
-from config.schema import Archive, Certification, Code, Dropped, Graphic, Move, Rename, Saved
+from config.codes import Code, Rename
+from config.schema import Archive, Certification, Dropped, Graphic, Move, Saved
 from engine.context import Context
 from engine.core.ab import AB
 from engine.questions import Answer, Operator, Parked, Question
@@ -36,8 +37,8 @@ RENAME = Rename(
     instrument_code="MU",
     calib=(Code(code="MBIA", pro_catg="MASTER_BIAS", params=("{DET.READ.CURNAME}",)),),
     science=(
-        Code(code="SCBD", pro_catg="DATACUBE_FINAL", kind="dpc", params=(MODE_KEY, "{DPR.TYPE}")),
-        Code(code="SIMD", pro_catg="IMAGE_FOV", kind="dpc", params=(MODE_KEY, "{DPR.TYPE}")),
+        Code(code="SCBD", pro_catg="DATACUBE_FINAL", when={"ab_type": "dpc"}, params=(MODE_KEY, "{DPR.TYPE}")),
+        Code(code="SIMD", pro_catg="IMAGE_FOV", when={"ab_type": "dpc"}, params=(MODE_KEY, "{DPR.TYPE}")),
     ),
     replace={"OBJECT": "OBJ"},
 )

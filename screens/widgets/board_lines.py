@@ -18,6 +18,7 @@ from screens.widgets.columns import short, told
 from screens.widgets.facts import facts, relatives
 from screens.widgets.family import RERUNS
 from screens.widgets.lines import Span, Spans, spread
+from screens.widgets.progress import progress_line, progress_words
 
 SILENT_S = 60.0  # seconds without an event, while something runs, after which the picture is called old
 _COUNTED = (
@@ -166,6 +167,8 @@ def situation_line(board: Board, alive: bool, left_s: float | None, now: float, 
     ready = ready_text(board, left_s, now)
     if sum(width_of(text) for text, _ in _counts(board, glyphs, 0)) + len(ready) + 2 > width:
         right = ready  # the second line had no room for it
+    if words := progress_words(board):
+        right = f"{words} "
     return spread(left, [(right, None)], width, glyphs)
 
 
@@ -173,10 +176,8 @@ def gauges_line(board: Board, busy: Mapping[int, Row], prefix: str, now: float, 
     """Every stream with its AB and for how long; progress of a phase; disk and memory in use."""
     right = f"disk {board.host.disk}%  mem {board.host.memory}%" if board.host else ""
     progress = board.progress
-    if progress is not None and not busy:
-        bar = glyphs.bar(progress.done, progress.of, 20)
-        text = f" {glyphs.clean(progress.phase)} {bar} {progress.done} of {progress.of}"
-        return spread([(f"{text}  {glyphs.clean(progress.text)}", None)], [(right, None)], width, glyphs)
+    if progress is not None and not board.ended and not busy:
+        return progress_line(board, width, glyphs)
     spans: list[Span] = []
     for brevity in range(3):
         spans = _streams(board, busy, prefix, now, glyphs, brevity)

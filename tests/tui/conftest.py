@@ -12,7 +12,7 @@ from textual.screen import Screen
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
-from screens.links import Cover, LogPart, Picture, Review, Slot
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.theme import DFOS
 
@@ -157,6 +157,14 @@ class FakeLibrary:
     covers: dict[str, list[Cover]] = field(default_factory=dict)
     slots: list[Slot] = field(default_factory=list)
     details: dict[int, list[str]] = field(default_factory=dict)
+    plans: dict[tuple[str, str, bool], Plan] = field(default_factory=dict)
+    headers: dict[str, list[str]] = field(default_factory=dict)
+    waiting: list[Job] = field(default_factory=list)
+    files: dict[str, list[JobFile]] = field(default_factory=dict)
+    journal: list[Run] = field(default_factory=list)
+    steps: dict[int, list[str]] = field(default_factory=dict)
+    thrown: list[Thrown] = field(default_factory=list)
+    thrown_names: dict[str, list[str]] = field(default_factory=dict)
     trouble: Exception | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -197,6 +205,42 @@ class FakeLibrary:
     async def question_details(self, number: int) -> list[str]:
         self._asked("question_details", str(number))
         return self.details.get(number, [])
+
+    async def plan(self, mode: str, date: str, recreate: bool = False) -> Plan:
+        self._asked("plan", f"{mode} {date} {recreate}")
+        return self.plans[mode, date, recreate]
+
+    async def save_plan(self, plan: Plan, path: str) -> str:
+        self._asked("save_plan", f"{plan.digest} {path}")
+        return f"saved in {path}"
+
+    async def header(self, path: str) -> list[str]:
+        self._asked("header", path)
+        return self.headers[path]
+
+    async def jobs(self) -> list[Job]:
+        self._asked("jobs", "")
+        return list(self.waiting)
+
+    async def job_files(self, job: Job) -> list[JobFile]:
+        self._asked("job_files", job.line)
+        return self.files.get(job.line, [])
+
+    async def runs(self) -> list[Run]:
+        self._asked("runs", "")
+        return list(self.journal)
+
+    async def run_steps(self, number: int) -> list[str]:
+        self._asked("run_steps", str(number))
+        return self.steps.get(number, [])
+
+    async def trash(self) -> list[Thrown]:
+        self._asked("trash", "")
+        return list(self.thrown)
+
+    async def thrown_files(self, thrown: Thrown) -> list[str]:
+        self._asked("thrown_files", thrown.label)
+        return self.thrown_names.get(thrown.label, [])
 
 
 class Host(App[None]):

@@ -280,7 +280,6 @@ async def test_pause_and_streams_need_no_question(library: FakeLibrary) -> None:
         ("S", "stop", "1 AB that runs now will finish"),
         ("X", "abort", "muse_scipost, at work for 03:02"),
         ("i", "ingest", "cannot be taken back"),
-        ("M", "release", "final names"),
     ],
 )
 async def test_dangerous_orders_say_what_and_the_safe_choice_is_under_the_cursor(

@@ -45,17 +45,18 @@ def test_the_muse_deep_profile_is_the_documented_instance(folder: Path) -> None:
     assert settings.pool == "run"
     assert [(watched.user, watched.pattern) for watched in settings.gate.watch] == [("espresso", "autoDaily")]
     assert (settings.gate.interval_s, settings.gate.policy) == (60.0, "start-only")
-    codes = {(code.pro_catg, code.kind): code.code for code in settings.rename.science}
+    codes = {(code.pro_catg, code.when.get("ab_type", "")): code.code for code in settings.rename.science}
     assert codes["DATACUBE_FINAL", "dpc"] == "SCBD"
     assert codes["IMAGE_FOV", "dpc"] == "SIMD"
     assert {code.pro_catg: code.code for code in settings.rename.calib}["MASTER_BIAS"] == "MBIA"
-    assert settings.rename.replace == {"OBJECT": "OBJ"}
+    assert settings.rename.table == "MUSE"
+    assert settings.rename.special_plugin == "pgi_phoenix_MUSE_renameP"
     assert settings.plugins.AB_PGI == "pgi_phoenix_MUSE_AB_deep"
 
 
 def test_every_code_of_the_profile_tells_its_source(folder: Path) -> None:
     rename = loaded(folder, PROFILE).settings.rename
-    assert all(code.source for code in (*rename.calib, *rename.science))
+    assert all(code.source for code in (*rename.calib, *rename.science, *rename.gen))
 
 
 def test_later_layers_win_key_by_key(folder: Path) -> None:

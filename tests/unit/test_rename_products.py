@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from config.schema import Code, Rename
+from config.codes import Code, Rename
 from engine.core.product import Product
 from engine.release.rename_products import Named, keywords_needed, names, version_letter
 from tests.released import RENAME

@@ -1,0 +1,200 @@
+"""`J`: what waits in JOBS_INGEST and JOBS_EXPORT: one line per job; run it, take it out, see its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+
+from screens import theme
+from screens.glyphs import size_text
+from screens.links import Job, JobFile
+from screens.messages import BoardChanged
+from screens.page import Page
+from screens.widgets.lines import Span, Spans
+from screens.widgets.list_screen import ListScreen
+from screens.widgets.orders import Order, Sure, counted
+
+_BAD = ("FAILED", "PARKED", "DUPLICATE")
+
+
+class JobsScreen(ListScreen[Job]):
+    """The jobs in the order of their files."""
+
+    WHAT = "the jobs"
+    EMPTY = "no job waits"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "run", "run", tooltip="carry out the selected job now (asks); what is done already stays done"),
+        Binding("D", "remove", "take out", tooltip="take the selected job out of its file (asks)"),
+        Binding("f", "next_failure", "next failure", tooltip="to the next job of which something failed"),
+        Binding("J", "again", "look again", tooltip="read the files again"),
+    ]
+
+    async def read(self) -> Sequence[Job]:
+        """Both files."""
+        return await self.library.jobs()
+
+    def subject(self) -> tuple[Spans, Spans]:
+        """How many wait, how many went wrong; what the files hold."""
+        if not self.read_at:
+            return [(" Jobs", theme.BOLD)], []
+        known = [job for job in self.rows if job.mode]
+        bad = [job for job in known if _failed(job)]
+        strange = len(self.rows) - len(known)
+        dot = f" {self.glyphs.dot} "
+        second: list[Span] = [(f" {counted(len(known), 'job')} waiting" if known else " No job waits", theme.BOLD)]
+        second.append((f"{dot}{len(bad)} with failures" if bad else "", theme.BAD))
+        second.append((f"{dot}{counted(strange, 'line')} not understood" if strange else "", theme.WARN))
+        total = sum(job.size for job in known)
+        files = sum(count for job in known for _, count in job.states)
+        third = f" {counted(files, 'file')}, {size_text(total)}" if files else ""
+        return second, [(third, None)]
+
+    def heading(self, width: int) -> str:
+        """Which tool on what, how far."""
+        return f"{'job':<34}{'files':>7}{'size':>10}  state"
+
+    def line_of(self, row: Job, width: int) -> Spans:
+        """Tool, MODE and DATE; files, bytes; how far, why not."""
+        if not row.mode:
+            return [(f"{row.queue}: not understood: {self.glyphs.clean(row.line)}", theme.WARN)]
+        tool = row.line.split()[0]
+        named = self.glyphs.fit(f"{tool} {row.mode} {row.date}", 34)
+        files = sum(count for _, count in row.states)
+        about: Span = (f"{named}{files or '-':>7}{size_text(row.size) if row.size else '':>10}  ", None)
+        states = ", ".join(f"{count} {state.lower()}" for state, count in row.states) or "not begun"
+        why = f"  {self.glyphs.clean(row.why)}" if row.why else ""
+        return [about, (states, theme.BAD if _failed(row) else None), (why, None)]
+
+    def text_of(self, row: Job) -> str:
+        """The line and what became of it."""
+        return f"{row.queue} {row.line} {row.states} {row.why}"
+
+    def identity(self, row: Job) -> object:
+        """The line in its file."""
+        return row.queue, row.line
+
+    def keys(self) -> list[tuple[str, str]]:
+        """Run, take out, look into."""
+        job = self.current
+        if job is None:
+            return [("J", "look again")]
+        if not job.mode:
+            return [("enter", "the line"), ("J", "look again")]
+        return [("enter", "files"), ("r", "run"), ("D", "take out"), ("f", "next failure")]
+
+    def opened(self, row: Job) -> None:
+        """Its files, the failed ones first."""
+
+        async def lines() -> list[str]:
+            head = [f"{row.queue}: {row.line}"]
+            if not row.mode:
+                return [*head, "", "nobody knows this line; it stays as it is: correct the file by hand"]
+            files = await self.library.job_files(row)
+            return [*head, "", *(file_line(file) for file in files)] if files else [*head, "", "not begun yet"]
+
+        self.app.push_screen(Page(row.line, lines, self.link, self.glyphs, self.clock, file_style))
+
+    def on_board_changed(self, event: BoardChanged) -> None:
+        """When a run has ended the files are read again; meanwhile the picture grows old."""
+        board = self.link.board
+        if board.ended is not None and self.old:
+            self.again()
+        elif board.ended is None and board.phase in ("ingest", "export", "move"):
+            self.old = True
+        self.frame()
+
+    # --- keys ------------------------------------------------------------------------------
+
+    def action_again(self) -> None:
+        """Read again."""
+        self.again()
+
+    def action_next_failure(self) -> None:
+        """To the next job with failures."""
+        for step in range(1, len(self.shown) + 1):
+            at = (self.lines.cursor + step) % len(self.shown)
+            if _failed(self.rows[self.shown[at]]):
+                self.lines.go_to(at)
+                return
+        self.say("nothing failed")
+
+    def action_run(self) -> None:
+        """Carry it out."""
+        job = self._known()
+        if job is not None:
+            self.ask(run_sure(job))
+
+    def action_remove(self) -> None:
+        """Take it out."""
+        job = self._known()
+        if job is not None:
+            self.ask(remove_sure(job))
+
+    def _known(self) -> Job | None:
+        job = self.current
+        if job is None:
+            self.say("no job is selected")
+        elif not job.mode:
+            self.say("nobody knows this line; correct the file by hand")
+        else:
+            return job
+        return None
+
+
+def _failed(job: Job) -> bool:
+    return any(state in _BAD for state, _ in job.states)
+
+
+def file_line(file: JobFile) -> str:
+    """State, tries, bytes, name, and what the last try gave."""
+    tries = f"{file.tries} tries" if file.tries != 1 else "1 try"
+    return (
+        f"{file.state:<10} {tries:>8} {size_text(file.size):>9}  {file.name}{'  ' if file.result else ''}{file.result}"
+    )
+
+
+def file_style(line: str) -> Style | None:
+    """What failed stands out."""
+    return theme.BAD if line.strip().startswith(_BAD) else None
+
+
+def run_sure(job: Job) -> Sure:
+    """Carry out a job."""
+    files = sum(count for _, count in job.states)
+    size = f", {size_text(job.size)}" if job.size else ""
+    if job.queue == "JOBS_EXPORT":
+        text = (
+            f"Logs and plots of {job.mode} {job.date} go to the web server.",
+            "A transfer that was cut goes on where it was; the move itself is not touched.",
+        )
+    else:
+        many = f"{counted(files, 'file')}{size}: what" if files else "What"
+        text = (
+            f"{many} the archive has not confirmed yet is verified and delivered.",
+            "What the archive has confirmed cannot be taken back.",
+        )
+    return Sure(f"Run {job.line}?", text, "Run it", "Not now", (_order("job", job),))
+
+
+def remove_sure(job: Job) -> Sure:
+    """Take a job out of its file."""
+    if job.queue == "JOBS_EXPORT":
+        text: tuple[str, ...] = (f"Logs and plots of {job.mode} {job.date} stay off the web server.",)
+    else:
+        there = dict(job.states).get("INGESTED", 0)
+        left = sum(count for _, count in job.states) - there
+        what = counted(left, "product") if job.states else "Its products"
+        text = (
+            f"{what} of {job.mode} {job.date} stay un-ingested: they stand where they are, the archive",
+            "does not get them, and cleanupProducts will not touch them.",
+        )
+        text += (f"{there} are in the archive already and stay there.",) if there else ()
+    text += (f"It can be put back: {job.line} runs it at any time.",)
+    return Sure("Take the job out?", text, "Take it out", "Leave it", (_order("unqueue", job),))
+
+
+def _order(verb: str, job: Job) -> Order:
+    return verb, {"queue": job.queue, "mode": job.mode, "date": job.date}

@@ -1,0 +1,84 @@
+"""`T`: what is in the trash, by transaction: how much, why, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from screens import theme
+from screens.glyphs import size_text
+from screens.links import Thrown
+from screens.page import Page
+from screens.widgets.lines import Span, Spans
+from screens.widgets.list_screen import ListScreen
+from screens.widgets.orders import counted
+
+
+class TrashScreen(ListScreen[Thrown]):
+    """One line per transaction, the oldest first."""
+
+    WHAT = "the trash"
+    EMPTY = "the trash is empty"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("T", "again", "look again", tooltip="look into the trash again"),
+    ]
+
+    async def read(self) -> Sequence[Thrown]:
+        """The trash."""
+        return await self.library.trash()
+
+    def subject(self) -> tuple[Spans, Spans]:
+        """How much there is, how much of it may go."""
+        if not self.read_at:
+            return [(" Trash", theme.BOLD)], []
+        files, size = sum(row.files for row in self.rows), sum(row.size for row in self.rows)
+        second: list[Span] = [
+            (f" Trash: {counted(files, 'file')}, {size_text(size)}" if files else " Trash: empty", None)
+        ]
+        gone = [row for row in self.rows if row.expired]
+        if gone:
+            what = f"{sum(row.files for row in gone)} expired, {size_text(sum(row.size for row in gone))}"
+            second.append((f" {self.glyphs.dot} {what}", theme.WARN))
+        return second, [(" nothing is deleted by itself", None)] if files else []
+
+    def heading(self, width: int) -> str:
+        """What, how much, until when, why."""
+        return f"{'retired by':<22}{'files':>7}{'size':>10}  {'on':<11}{'kept until':<19}why"
+
+    def line_of(self, row: Thrown, width: int) -> Spans:
+        """One transaction."""
+        head = f"{self.glyphs.fit(row.label, 21)} {row.files:>7,}{size_text(row.size):>10}  {row.day:<11}"
+        until: Span = (
+            f"{row.until or '-':<11}{'expired' if row.expired else '':<8}",
+            theme.WARN if row.expired else None,
+        )
+        return [(head, None), until, (self.glyphs.clean(row.why), None)]
+
+    def text_of(self, row: Thrown) -> str:
+        """All of it."""
+        return f"{row.label} {row.day} {row.until} {row.why} {row.who} {'expired' if row.expired else ''}"
+
+    def identity(self, row: Thrown) -> object:
+        """Its transaction."""
+        return row.day, row.label
+
+    def keys(self) -> list[tuple[str, str]]:
+        """Look into it."""
+        return [("enter", "files"), ("T", "look again")]
+
+    def opened(self, row: Thrown) -> None:
+        """Its files."""
+
+        async def lines() -> list[str]:
+            return await self.library.thrown_files(row)
+
+        title = (
+            f"{row.label}  {counted(row.files, 'file')}, {size_text(row.size)}, kept until {row.until or 'taken away'}"
+        )
+        self.app.push_screen(Page(title, lines, self.link, self.glyphs, self.clock))
+
+    def action_again(self) -> None:
+        """Look again."""
+        self.again()
