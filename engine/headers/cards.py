@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from engine.errors import BadFits
 Value = str | int | float | bool | None
 BLOCK = 2880
 CARD = 80
+_END = b"END".ljust(CARD)
+_FIRST = 12 * BLOCK  # bytes read at once, 432 cards: most headers whole
 _LONGEST = 200 * BLOCK * 10  # bytes; the largest header we accept, about 70,000 cards
 _INTEGER = re.compile(r"[+-]?\d+")
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
@@ -47,20 +50,25 @@ class Hdu:
 
 def hdu_at(file: int, offset: int, where: str) -> Hdu | None:
     """The HDU that begins at `offset` of an open file; None at the end of the file. BadFits when it is damaged."""
-    header = b""
-    while True:
-        block = os.pread(file, BLOCK, offset + len(header))
-        if not header and (not block or (offset and block[:8] not in (b"XTENSION", b"SIMPLE  "))):
-            return None
-        if not offset and not header and not block.startswith(b"SIMPLE  ="):
-            raise BadFits("not a FITS file", where=where)
-        if len(block) < BLOCK:
-            raise BadFits("the file ends within a header", where=where, remedy="it is truncated; make it again")
-        header += block
-        if _end(block) >= 0:
-            return Hdu(offset, header, _data_size(header, where))
+    header = os.pread(file, _FIRST, offset)
+    if not header or (offset and header[:8] not in (b"XTENSION", b"SIMPLE  ")):
+        return None
+    if not offset and not header.startswith(b"SIMPLE  ="):
+        raise BadFits("not a FITS file", where=where)
+    searched = 0
+    while (end := _end(header, searched)) < 0:
         if len(header) > _LONGEST:
             raise BadFits("no END card in the header", where=where)
+        searched = len(header) // CARD * CARD
+        more = os.pread(file, len(header), offset + len(header))
+        if not more:
+            break
+        header += more
+    size = (end // BLOCK + 1) * BLOCK
+    if end < 0 or len(header) < size:
+        raise BadFits("the file ends within a header", where=where, remedy="it is truncated; make it again")
+    header = header[:size]
+    return Hdu(offset, header, _data_size(header, where))
 
 
 def keywords(path: Path, names: Iterable[str], hdu: int = 0) -> dict[str, Value]:
@@ -70,13 +78,14 @@ def keywords(path: Path, names: Iterable[str], hdu: int = 0) -> dict[str, Value]
     """
     where = str(path)
     try:
-        file = os.open(path, os.O_RDONLY)
+        # A pipe that nobody writes to would keep us for ever.
+        file = os.open(where, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            part = _nth(file, hdu, where)
+        finally:
+            os.close(file)
     except OSError as trouble:
         raise BadFits(f"cannot be read: {trouble.strerror}", where=where) from None
-    try:
-        part = _nth(file, hdu, where)
-    finally:
-        os.close(file)
     found: dict[str, Value] = {}
     for name in names:
         at = find_card(part.header, card_prefix(name))
@@ -118,10 +127,7 @@ def set_cards(path: Path, values: Mapping[str, str | int | float | bool], hdu: i
 
 def ones_complement(data: bytes, start: int = 0) -> int:
     """The 32-bit ones' complement sum of FITS appendix J, continued from `start`."""
-    total = start
-    for i in range(0, len(data), 4):
-        total += int.from_bytes(data[i : i + 4], "big")
-    return fold(total)
+    return fold(start + sum(struct.unpack(f">{len(data) // 4}I", data)))
 
 
 def fold(total: int) -> int:
@@ -140,10 +146,10 @@ def _nth(file: int, number: int, where: str) -> Hdu:
     return part
 
 
-def _end(block: bytes) -> int:
-    at = block.find(b"END" + b" " * 77)
+def _end(header: bytes, start: int = 0) -> int:
+    at = header.find(_END, start)
     while at >= 0 and at % CARD:
-        at = block.find(b"END" + b" " * 77, at + 1)
+        at = header.find(_END, at + 1)
     return at
 
 
