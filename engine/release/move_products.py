@@ -108,7 +108,10 @@ async def move(
             withheld = await _proposed(context, plugin, plan)
             snapshot = await survey(context, mode, date, only)
             withheld = {**_taken_away(plan), **withheld}
-        plan = move_plan(snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate), withheld=withheld)
+        if plugin is not None or plan.recreate != bool(recreate):
+            plan = move_plan(
+                snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate), withheld=withheld
+            )
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
         return await _execute(context, plan)
