@@ -12,6 +12,7 @@ Where = Callable[[tuple[str | int, ...]], str]
 _FIRST = {"calib": ("MP", "CALIBNAME"), "science": ("S", "USERSCINAME"), "gen": ("G", "GEN")}
 _NAME = re.compile(r"\{([A-Za-z0-9 .\-_]+)(?::([^{}]*))?\}")
 _KEYWORD = re.compile(r"[A-Z0-9_-]+(\.[A-Z0-9_-]+)+")
+_SLOT = re.compile(r"\{(?::[^{}]*)?\}")
 _CAPTURE = re.compile(r"\{(\w+)\}")
 # FITS keywords without a hierarchy that products have
 _PLAIN = {
@@ -122,8 +123,10 @@ def _field(name: str, field: NameField, tables: Rename) -> Iterator[str]:
         return
     counts = {len(group) for group in (field.keys, *field.keys_by.values()) if group}
     wanted = {1} if field.rule != "all" else counts
-    slots = field.format.count("{") - 2 * field.format.count("{{")
-    if not any(_writes(field.format, [sample] * slots) for sample in (1, 1.5, "x")) or wanted - {slots}:
+    slots, rest = len(_SLOT.findall(field.format)), _SLOT.sub("", field.format)
+    if "{" in rest or "}" in rest:
+        yield f"format '{field.format}' is not text with slots like {{:.0f}}"
+    elif not any(_writes(field.format, [sample] * slots) for sample in (1, 1.5, "x")) or wanted - {slots}:
         yield f"format '{field.format}' does not fit {' or '.join(map(str, sorted(wanted)))} values"
 
 

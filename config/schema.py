@@ -11,9 +11,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from config.archive import Archive
 from config.codes import Rename
 from config.export import Export
 from config.section import Section
+from config.update import Update
 
 
 class KindOfAb(Section):
@@ -110,13 +112,6 @@ class Move(Section):
     trash_days: int = Field(30, ge=1, description="days retired files stay in the trash")
 
 
-class Archive(Section):
-    """Where ingestProducts delivers to."""
-
-    kind: Literal["local"] = Field("local", description="local: a directory with a catalogue")
-    directory: str = Field("archive", description="of the local archive, relative to the account")
-
-
 class Plugins(Section):
     """Which plugin sits in which slot; '' or NONE for none (architecture section 8)."""
 
@@ -160,6 +155,7 @@ class Settings(Section):
     certification: Certification = Certification()
     move: Move = Move()
     rename: Rename = Rename()
+    update: Update = Update()
     archive: Archive = Archive()
     export: Export = Export()
     plugins: Plugins = Plugins()

@@ -21,6 +21,7 @@ from screens.glyphs import glyphs
 from screens.links import EngineLink
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.questions import Questions
+from screens.recovery import RecoveryScreen
 from screens.start import start
 from screens.theme import DFOS
 
@@ -64,6 +65,7 @@ class ConsoleApp(App[None]):
         self.push_screen(AbMonitor(self.link, self.library, ascii=self._ascii or None))
         if self._first == "certify":
             self.post_message(OpenCertify())
+        start(self, self._look_for_cut_runs, group="cut")
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Nothing of the framework's own in the palette: the verbs come from the screens."""
@@ -103,6 +105,14 @@ class ConsoleApp(App[None]):
             with contextlib.suppress(DfosError):
                 await attach()
         self.heard_nothing()
+        await self._look_for_cut_runs()
+
+    async def _look_for_cut_runs(self) -> None:
+        """What an earlier engine left half-way is shown at once; `esc` leaves it as it is."""
+        with contextlib.suppress(DfosError, OSError):
+            cut = [run for run in await self.library.runs() if not run.sealed and not run.busy]
+            if cut and not any(isinstance(screen, RecoveryScreen) for screen in self.screen_stack):
+                self.push_screen(RecoveryScreen(self.link, self.library, self._alphabet))
 
     # --- wishes of screens ----------------------------------------------------------------
 

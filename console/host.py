@@ -181,20 +181,9 @@ class Host:
 
     async def _carry_out(self, order: Order) -> Ended:
         self.orders.mark(order.number, RUNNING, run=self.bus.run)
-        context = Context(
-            self.settings,
-            self.tree,
-            self.bus,
-            self.board,
-            self._operator(order),
-            self.db,
-            order.who or self.who,
-            order.auto,
-            pardoned=self._pardoned,
-        )
         try:
             ended = await carry_out(
-                context, order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
+                self.context(order), order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
             )
         finally:
             self.streams = None
@@ -206,6 +195,20 @@ class Host:
             if not future.done():
                 future.set_result(ended)
         return ended
+
+    def context(self, order: Order) -> Context:
+        """What an order works with."""
+        return Context(
+            self.settings,
+            self.tree,
+            self.bus,
+            self.board,
+            self._operator(order),
+            self.db,
+            order.who or self.who,
+            order.auto,
+            pardoned=self._pardoned,
+        )
 
     def _operator(self, order: Order) -> Operator:
         who = order.who or self.who

@@ -8,14 +8,15 @@ from pathlib import Path
 import aiofiles
 
 from config.tree import DfoTree
-from console import pictures
+from console import headers, jobs_view, journal_view, pictures, trash_view
 from console.client import Link
 from console.evidence import cover_of, review_of
+from console.plan_view import plan_from
 from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.links import Cover, LogPart, Picture, Review, Slot
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -69,6 +70,43 @@ class AccountLibrary:
         question = self._link.board.questions.get(number)
         return list(question.details) if question else []
 
+    async def plan(self, mode: str, date: str, recreate: bool = False) -> Plan:
+        """What a move would do now, by the engine that would do it."""
+        return plan_from(await self._link.ask("plan", mode=mode, date=date, recreate=int(recreate)))
+
+    async def save_plan(self, plan: Plan, path: str) -> str:
+        """Keep this plan in a new file, named from where the console was started."""
+        known = {"mode": plan.mode, "date": plan.date, "recreate": int(plan.recreate), "digest": plan.digest}
+        return str(await self._link.ask("save_plan", **known, path=_absolute(path)))
+
+    async def header(self, path: str) -> list[str]:
+        """The primary header of a product, a card a line."""
+        return await asyncio.to_thread(headers.cards_of, self._tree, Path(path))
+
+    async def jobs(self) -> list[Job]:
+        """What waits in JOBS_INGEST and JOBS_EXPORT."""
+        return await asyncio.to_thread(jobs_view.jobs, self._tree)
+
+    async def job_files(self, job: Job) -> list[JobFile]:
+        """The products of a job."""
+        return await asyncio.to_thread(jobs_view.files, self._tree, job)
+
+    async def runs(self) -> list[Run]:
+        """The runs of the journal."""
+        return await asyncio.to_thread(journal_view.runs, self._tree)
+
+    async def run_steps(self, number: int) -> list[str]:
+        """The steps of a run."""
+        return await asyncio.to_thread(journal_view.step_lines, self._tree, number)
+
+    async def trash(self) -> list[Thrown]:
+        """What is in the trash."""
+        return await asyncio.to_thread(trash_view.thrown, self._tree)
+
+    async def thrown_files(self, thrown: Thrown) -> list[str]:
+        """The files of one transaction in the trash."""
+        return await asyncio.to_thread(trash_view.file_lines, self._tree, thrown)
+
     def ab_path(self, ab: str) -> Path:
         """Where the AB file stands now: being worked on, or moved."""
         here = self._tree.ab / _plain_name(ab)
@@ -91,6 +129,10 @@ def _plain_name(ab: str) -> str:
     if "/" in ab or ab.startswith("."):
         raise DfosError(f"'{ab}' is not an AB name")
     return ab
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 async def _log(path: Path, offset: int, growing: bool) -> LogPart:

@@ -71,8 +71,13 @@ def load(settings: Settings, tree: DfoTree) -> dict[str, Any]:
 
 
 def _configured(settings: Settings) -> Iterator[tuple[str, str]]:
+    elsewhere = {
+        "SPECIAL_PLUGIN": settings.move.special_plugin,
+        "RENAME_PRE_PLUGIN": settings.rename.pre_plugin,
+        "RENAME_SPECIAL_PLUGIN": settings.rename.special_plugin,
+    }
     for slot in PROTOCOLS:
-        yield slot, settings.move.special_plugin if slot == "SPECIAL_PLUGIN" else getattr(settings.plugins, slot)
+        yield slot, elsewhere[slot] if slot in elsewhere else getattr(settings.plugins, slot)
 
 
 def _find(slot: str, name: str, settings: Settings, tree: DfoTree) -> tuple[Any, str]:

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from config.tree import DfoTree
+from console import key_table
 from engine.core.ab import AB, parse
 from engine.core.cascade import Kind
 from engine.errors import BadAb, PluginTrouble
-from engine.pgi import Aftermath, Complaint, Products
+from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products
 
 _OUTPUT_LIMIT = 1_000_000  # bytes of output kept
 
@@ -100,6 +101,29 @@ class ShellPgi:
         """PGI_COVER: the lines it prints."""
         with self._scratch() as scratch:
             return self._run(scratch, (ab,), ab, files=tuple(name for name, _ in products))
+
+    def amend_keys(self, mode: str, date: str, keys: KeyTable) -> KeyTable:
+        """PRE_PLUGIN of renameProducts: edits $TMP_DIR/results, one product a line, columns divided by tabs."""
+        with self._scratch() as scratch:
+            results = scratch / key_table.RESULTS
+            results.write_text(key_table.written(keys), encoding="utf-8", errors="surrogateescape")
+            self._run(scratch, (), None, {"MODE": mode, "DATE": date}, tuple(keys))
+            try:
+                text = results.read_text(encoding="utf-8", errors="surrogateescape")
+            except OSError as trouble:
+                raise PluginTrouble(f"{self.name} left no {key_table.RESULTS}: {trouble.strerror}") from trouble
+        return key_table.amended(self.name, keys, text)
+
+    def judge_names(self, mode: str, date: str, names: Mapping[str, str], messages: tuple[str, ...]) -> NameReview:
+        """SPECIAL_PLUGIN of renameProducts: lines `withhold <PIPEFILE>`; every other line is a note; exit code not 0
+        stops it all. $FILE_LIST holds `<PIPEFILE> <final name>`, $TMP_DIR/messages what the tool has to say.
+        """
+        with self._scratch() as scratch:
+            (scratch / "messages").write_text("".join(f"{text}\n" for text in messages), "utf-8", "surrogateescape")
+            listing = tuple(f"{pipefile} {final}" for pipefile, final in names.items())
+            lines = self._run(scratch, (), None, {"MODE": mode, "DATE": date}, listing)
+        withheld = tuple(line.split()[1] for line in lines if line.startswith("withhold ") and len(line.split()) == 2)
+        return NameReview(withheld, tuple(line for line in lines if line.strip() and not line.startswith("withhold ")))
 
     def notify(self, ab: AB) -> None:
         """START_MONITOR_PLUGIN and END_MONITOR_PLUGIN."""

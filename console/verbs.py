@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.board_of import refuse_if_moved
 from console.plugins import slots
+from console.release_verbs import ReleaseVerbs
 from engine import events as ev
 from engine.core.status import may_become
 from engine.errors import UsageTrouble
@@ -23,14 +24,11 @@ from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended
 
 if TYPE_CHECKING:
-    from console.host import Host
+    pass
 
 
-class Verbs:
+class Verbs(ReleaseVerbs):
     """The commands of one engine's consoles."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
 
     async def __call__(self, verb: str, arguments: dict[str, Any], who: str) -> Any:
         """Carry out one command; the reply is one line to show, or plain data. UsageTrouble when it may not be."""

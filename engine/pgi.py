@@ -36,6 +36,19 @@ class Aftermath:
     notes: tuple[str, ...] = ()
 
 
+HeaderValue = str | int | float | bool | None
+KeyTable = Mapping[str, Mapping[str, HeaderValue]]  # PIPEFILE: keyword: value (None: not in the header)
+
+
+@dataclass(frozen=True, slots=True)
+class NameReview:
+    """What a SPECIAL_PLUGIN of renameProducts says: PIPEFILEs that keep their name, notes, and what stops it all."""
+
+    withheld: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class AbPgi(Protocol):
     """AB_PGI: edits and completes the ABs of a pool after they were obtained."""
@@ -135,6 +148,24 @@ class MonitorPlugin(Protocol):
         ...
 
 
+@runtime_checkable
+class RenamePrePlugin(Protocol):
+    """PRE_PLUGIN of renameProducts: may change key values before names are made."""
+
+    def amend_keys(self, mode: str, date: str, keys: KeyTable) -> KeyTable:
+        """The same table with other values; what is not named keeps its value. Headers are not touched."""
+        ...
+
+
+@runtime_checkable
+class RenameSpecialPlugin(Protocol):
+    """SPECIAL_PLUGIN of renameProducts: sees the names before anything is renamed."""
+
+    def judge_names(self, mode: str, date: str, names: Mapping[str, str], messages: tuple[str, ...]) -> NameReview:
+        """What to say about `names` (final name by PIPEFILE) and the `messages` of the tool."""
+        ...
+
+
 PROTOCOLS: Mapping[str, type] = {
     "AB_PGI": AbPgi,
     "HDR_PGI": HdrPgi,
@@ -146,6 +177,8 @@ PROTOCOLS: Mapping[str, type] = {
     "PGI_COVER": CoverPgi,
     "SPECIAL_PLUGIN": SpecialPlugin,
     "CLEANUP_PLUGIN": CleanupPlugin,
+    "RENAME_PRE_PLUGIN": RenamePrePlugin,
+    "RENAME_SPECIAL_PLUGIN": RenameSpecialPlugin,
     "START_MONITOR_PLUGIN": MonitorPlugin,
     "END_MONITOR_PLUGIN": MonitorPlugin,
 }
@@ -208,6 +241,34 @@ def checked_withheld(plugin: str, files: Sequence[str], proposed: object) -> tup
     if strange:
         raise PluginTrouble(f"{plugin} names '{strange[0]}', which it was not shown")
     return tuple(name for name in files if name in names)
+
+
+def checked_keys(plugin: str, given: KeyTable, proposed: object) -> dict[str, dict[str, HeaderValue]]:
+    """The proposal of a PRE_PLUGIN of renameProducts, merged into what it was shown: no other files or keywords."""
+    if not isinstance(proposed, Mapping):
+        raise PluginTrouble(f"{plugin} answers with {type(proposed).__name__}, not with a mapping")
+    merged = {file: dict(values) for file, values in given.items()}
+    for file, values in proposed.items():
+        if file not in merged:
+            raise PluginTrouble(f"{plugin} names '{file}', which it was not shown")
+        if not isinstance(values, Mapping):
+            raise PluginTrouble(f"{plugin} answers with {type(values).__name__} for {file}, not with a mapping")
+        for key, value in values.items():
+            if key not in merged[file]:
+                raise PluginTrouble(f"{plugin} sets '{key}' of {file}, which no name asks for")
+            if value is not None and not isinstance(value, str | int | float | bool):
+                raise PluginTrouble(f"{plugin} sets {key} of {file} to a {type(value).__name__}")
+            merged[file][key] = value
+    return merged
+
+
+def checked_review(plugin: str, files: Sequence[str], proposed: object) -> NameReview:
+    """The answer of a SPECIAL_PLUGIN of renameProducts: withheld files are some of those it was shown."""
+    if not isinstance(proposed, NameReview):
+        raise PluginTrouble(f"{plugin} answers with {type(proposed).__name__}, not with a NameReview")
+    withheld = checked_withheld(plugin, files, proposed.withheld)
+    notes = _tuple_of(str, plugin, proposed.notes)
+    return NameReview(withheld, notes, _tuple_of(str, plugin, proposed.complaints))
 
 
 def checked_plan(plugin: str, abs_: Sequence[AB], proposed: object) -> tuple[str, ...]:

@@ -10,12 +10,13 @@ from textual.binding import Binding, BindingType
 
 from screens import theme
 from screens.glyphs import size_text
-from screens.links import Job, JobFile
+from screens.job_words import file_line, remove_sure, run_sure
+from screens.links import Job
 from screens.messages import BoardChanged
 from screens.page import Page
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Order, Sure, counted
+from screens.widgets.orders import counted
 
 _BAD = ("FAILED", "PARKED", "DUPLICATE")
 
@@ -50,18 +51,21 @@ class JobsScreen(ListScreen[Job]):
         total = sum(job.size for job in known)
         files = sum(count for job in known for _, count in job.states)
         third = f" {counted(files, 'file')}, {size_text(total)}" if files else ""
+        job = self.current
+        if job is not None and job.why:
+            return second, [(f" {job.date}: {self.glyphs.clean(job.why)}", theme.BAD)]
         return second, [(third, None)]
 
     def heading(self, width: int) -> str:
         """Which tool on what, how far."""
-        return f"{'job':<34}{'files':>7}{'size':>10}  state"
+        return f"{'job':<26}{'files':>7}{'size':>10}  state"
 
     def line_of(self, row: Job, width: int) -> Spans:
         """Tool, MODE and DATE; files, bytes; how far, why not."""
         if not row.mode:
             return [(f"{row.queue}: not understood: {self.glyphs.clean(row.line)}", theme.WARN)]
-        tool = row.line.split()[0]
-        named = self.glyphs.fit(f"{tool} {row.mode} {row.date}", 34)
+        what = row.line.split()[0].removesuffix("Products")
+        named = self.glyphs.fit(f"{what} {row.mode} {row.date}", 26)
         files = sum(count for _, count in row.states)
         about: Span = (f"{named}{files or '-':>7}{size_text(row.size) if row.size else '':>10}  ", None)
         states = ", ".join(f"{count} {state.lower()}" for state, count in row.states) or "not begun"
@@ -98,13 +102,10 @@ class JobsScreen(ListScreen[Job]):
         self.app.push_screen(Page(row.line, lines, self.link, self.glyphs, self.clock, file_style))
 
     def on_board_changed(self, event: BoardChanged) -> None:
-        """When a run has ended the files are read again; meanwhile the picture grows old."""
+        """While jobs are carried out the picture grows old."""
         board = self.link.board
-        if board.ended is not None and self.old:
-            self.again()
-        elif board.ended is None and board.phase in ("ingest", "export", "move"):
-            self.old = True
-        self.frame()
+        self.old = self.old or (board.ended is None and board.phase in ("ingest", "export", "move"))
+        super().on_board_changed(event)
 
     # --- keys ------------------------------------------------------------------------------
 
@@ -148,53 +149,6 @@ def _failed(job: Job) -> bool:
     return any(state in _BAD for state, _ in job.states)
 
 
-def file_line(file: JobFile) -> str:
-    """State, tries, bytes, name, and what the last try gave."""
-    tries = f"{file.tries} tries" if file.tries != 1 else "1 try"
-    return (
-        f"{file.state:<10} {tries:>8} {size_text(file.size):>9}  {file.name}{'  ' if file.result else ''}{file.result}"
-    )
-
-
 def file_style(line: str) -> Style | None:
     """What failed stands out."""
     return theme.BAD if line.strip().startswith(_BAD) else None
-
-
-def run_sure(job: Job) -> Sure:
-    """Carry out a job."""
-    files = sum(count for _, count in job.states)
-    size = f", {size_text(job.size)}" if job.size else ""
-    if job.queue == "JOBS_EXPORT":
-        text = (
-            f"Logs and plots of {job.mode} {job.date} go to the web server.",
-            "A transfer that was cut goes on where it was; the move itself is not touched.",
-        )
-    else:
-        many = f"{counted(files, 'file')}{size}: what" if files else "What"
-        text = (
-            f"{many} the archive has not confirmed yet is verified and delivered.",
-            "What the archive has confirmed cannot be taken back.",
-        )
-    return Sure(f"Run {job.line}?", text, "Run it", "Not now", (_order("job", job),))
-
-
-def remove_sure(job: Job) -> Sure:
-    """Take a job out of its file."""
-    if job.queue == "JOBS_EXPORT":
-        text: tuple[str, ...] = (f"Logs and plots of {job.mode} {job.date} stay off the web server.",)
-    else:
-        there = dict(job.states).get("INGESTED", 0)
-        left = sum(count for _, count in job.states) - there
-        what = counted(left, "product") if job.states else "Its products"
-        text = (
-            f"{what} of {job.mode} {job.date} stay un-ingested: they stand where they are, the archive",
-            "does not get them, and cleanupProducts will not touch them.",
-        )
-        text += (f"{there} are in the archive already and stay there.",) if there else ()
-    text += (f"It can be put back: {job.line} runs it at any time.",)
-    return Sure("Take the job out?", text, "Take it out", "Leave it", (_order("unqueue", job),))
-
-
-def _order(verb: str, job: Job) -> Order:
-    return verb, {"queue": job.queue, "mode": job.mode, "date": job.date}

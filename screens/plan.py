@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from engine.errors import DfosError
+from engine.events import RunEnded
 from screens import theme
 from screens.ask_line import AskLine
 from screens.glyphs import Glyphs, size_text
@@ -58,7 +59,6 @@ class PlanScreen(ListScreen[PlanLine]):
         self._raw_types = ""
         self._counts: Counter[str] = Counter()
         self._moving = False
-        self._ended: object = None  # how the run before ours ended
 
     async def read(self) -> Sequence[PlanLine]:
         """The plan, made now."""
@@ -156,17 +156,19 @@ class PlanScreen(ListScreen[PlanLine]):
     # --- what happens meanwhile --------------------------------------------------------------
 
     def on_board_changed(self, event: BoardChanged) -> None:
-        """A plan of a tree that has changed since says so; when the move ended, that is said and planned anew."""
+        """A plan of a tree that has changed since says so."""
         touched = event.change.rows
         rows = self.link.board.rows
         if any((rows[ab].mode, rows[ab].date) == (self.mode, self.date) for ab in touched if ab in rows):
             self.old = True
-        ended = self.link.board.ended
-        if self._moving and ended is not None and ended is not self._ended:
+        super().on_board_changed(event)
+
+    def run_ended(self, ended: RunEnded) -> None:
+        """The move has ended: say how, and plan anew."""
+        if self._moving:
             self._moving = False
             self.say(ended.text)
             self.again()
-        self.frame()
 
     # --- keys ------------------------------------------------------------------------------
 
@@ -225,7 +227,7 @@ class PlanScreen(ListScreen[PlanLine]):
         text = [f"{counted(self._counts[MOVE], 'product')}, {size_text(plan.size)}, to {plan.place}."]
         if gone:
             size = size_text(sum(line.size for line in gone))
-            text.append(f"{counted(len(gone), 'file')}, {size}, to the trash: dfos trash brings them back.")
+            text.append(f"{counted(len(gone), 'file')}, {size}, to the trash.")
         if plan.recreate:
             text.append(f"Recreate: {counted(plan.held, 'file')} that stand there now go to the trash as well.")
         if self._counts[WITHHELD]:
@@ -242,7 +244,7 @@ class PlanScreen(ListScreen[PlanLine]):
 
     def order(self, verb: str, **arguments: str | int) -> None:
         """The move goes its way; its end is told by the engine."""
-        self._moving, self._ended = True, self.link.board.ended
+        self._moving = True
         super().order(verb, **arguments)
 
     def ordered(self) -> None:

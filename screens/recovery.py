@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from screens import theme
-from screens.glyphs import Glyphs
-from screens.links import EngineLink, Library, Run
+from screens.links import Run
 from screens.messages import BoardChanged
 from screens.page import Page
 from screens.widgets.lines import Span, Spans
@@ -27,16 +25,6 @@ class RecoveryScreen(ListScreen[Run]):
         Binding("r", "recover", "recover", tooltip="finish the selected run that was cut (asks)"),
         Binding("R", "again", "look again", tooltip="read the journal again"),
     ]
-
-    def __init__(
-        self,
-        link: EngineLink,
-        library: Library,
-        alphabet: Glyphs | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        super().__init__(link, library, alphabet, clock)
-        self._tended = False
 
     async def read(self) -> Sequence[Run]:
         """The journal."""
@@ -102,13 +90,9 @@ class RecoveryScreen(ListScreen[Run]):
         self.app.push_screen(Page(title, lines, self.link, self.glyphs, self.clock))
 
     def on_board_changed(self, event: BoardChanged) -> None:
-        """When a run has ended the journal is read again."""
-        ended = self.link.board.ended is not None
-        if ended and self._tended:
-            self.again()
-        self._tended = not ended
-        self.old = self.old or self._tended
-        self.frame()
+        """While something runs the journal goes on."""
+        self.old = self.old or self.link.board.ended is None
+        super().on_board_changed(event)
 
     def action_again(self) -> None:
         """Read again."""

@@ -45,11 +45,11 @@ class TrashScreen(ListScreen[Thrown]):
 
     def heading(self, width: int) -> str:
         """What, how much, until when, why."""
-        return f"{'retired by':<22}{'files':>7}{'size':>10}  {'on':<11}{'kept until':<19}why"
+        return f"{'by':<15}{'files':>7}{'size':>10}  {'on':<11}{'kept until':<19}why"
 
     def line_of(self, row: Thrown, width: int) -> Spans:
         """One transaction."""
-        head = f"{self.glyphs.fit(row.label, 21)} {row.files:>7,}{size_text(row.size):>10}  {row.day:<11}"
+        head = f"{self.glyphs.fit(row.label, 14)} {row.files:>7,}{size_text(row.size):>10}  {row.day:<11}"
         until: Span = (
             f"{row.until or '-':<11}{'expired' if row.expired else '':<8}",
             theme.WARN if row.expired else None,

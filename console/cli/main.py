@@ -21,12 +21,16 @@ COMMANDS = {
     "questions": ("questions", "the questions that wait for an answer"),
     "answer": ("answer", "answer a question, and let what waited for it go on"),
     "retry": ("retry", "run ABs again, with everything that depends on them"),
+    "jobs": ("jobs", "what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out"),
+    "journal": ("journal", "what was moved, renamed, undone; finish what was cut"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
     "phoenix": ("phoenix", "create, process, certify and move the ABs of a date or run"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
+    "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
+    "updateAB": ("update", "final names and places into the ABs of a date"),
     "ingestProducts": ("ingest", "deliver moved products to the archive"),
 }
 
@@ -117,6 +121,16 @@ def move_products() -> int:
     return run("moveProducts", sys.argv[1:])
 
 
+def rename_products() -> int:
+    """The classic command `renameProducts`."""
+    return run("renameProducts", sys.argv[1:])
+
+
 def ingest_products() -> int:
     """The classic command `ingestProducts`."""
     return run("ingestProducts", sys.argv[1:])
+
+
+def update_ab() -> int:
+    """The classic command `updateAB`."""
+    return run("updateAB", sys.argv[1:])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from config.tree import DIRECTORIES, DfoTree
-from engine.atomic import fs, lock
+from engine.atomic import fs, lock, slim
 from engine.errors import MoveTrouble
 
 Act = Callable[[DfoTree, Mapping[str, Any]], None]
@@ -97,6 +97,22 @@ def drop_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
             fs.replace(path, b"".join(rest))
 
 
+def header(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """`path` holds the headers of all HDUs of the FITS file `source`, which has this `size` and `mtime_ns`."""
+    slim.write_headers(Path(data["source"]), data["size"], data["mtime_ns"], Path(data["path"]))
+
+
+def slim_down(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Remove the FITS file `source` once `path` is known to hold its headers, or (`keys`) to be made from it."""
+    source, stays = Path(data["source"]), Path(data["path"])
+    slim.slim(source, data["size"], data["mtime_ns"], stays, data.get("keys", ()))
+
+
+def link_graphic(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """`path` becomes a link to `target`, which holds the same."""
+    slim.link_graphic(Path(data["path"]), data["size"], data["mtime_ns"], Path(data["target"]))
+
+
 ACTS: dict[str, Act] = {
     "make_dir": make_dir,
     "shift": shift,
@@ -109,6 +125,9 @@ ACTS: dict[str, Act] = {
     "remove_dir": remove_dir,
     "add_line": add_line,
     "drop_line": drop_line,
+    "header": header,
+    "slim": slim_down,
+    "link_graphic": link_graphic,
 }
 _PATHS = ("path", "source", "target")
 

@@ -86,11 +86,16 @@ def keywords(path: Path, names: Iterable[str], hdu: int = 0) -> dict[str, Value]
             os.close(file)
     except OSError as trouble:
         raise BadFits(f"cannot be read: {trouble.strerror}", where=where) from None
+    return header_values(part.header, names)
+
+
+def header_values(header: bytes, names: Iterable[str]) -> dict[str, Value]:
+    """The values of the named keywords in a header that is read already; what is not there is left out."""
     found: dict[str, Value] = {}
     for name in names:
-        at = find_card(part.header, card_prefix(name))
+        at = find_card(header, card_prefix(name))
         if at >= 0:
-            found[name] = card_value(part.header, at)
+            found[name] = card_value(header, at)
     return found
 
 
@@ -188,14 +193,11 @@ def card_value(header: bytes, at: int) -> Value:
 def _string(text: str) -> str:
     if not text.startswith("'"):
         return ""
-    out, i = [], 1
-    while i < len(text):
-        if text[i] == "'":
-            if text[i + 1 : i + 2] != "'":
-                break
-            i += 1
-        out.append(text[i])
-        i += 1
+    out, start = list[str](), 1
+    while (quote := text.find("'", start)) >= 0 and text[quote + 1 : quote + 2] == "'":
+        out.append(text[start : quote + 1])
+        start = quote + 2
+    out.append(text[start:quote] if quote >= 0 else text[start:])
     return "".join(out).rstrip()
 
 

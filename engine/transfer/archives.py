@@ -1,7 +1,7 @@
 """The archive behind one protocol: what every archive can be asked, and what it answers.
 
 An archive answers for itself: what was stored counts only when it is asked again and gives the
-same checksum (decision 18). `local_archive` is a directory with a catalogue.
+same checksum (decision 18). `local_archive` is a directory with a catalogue, `ngas_archive` an NG/AMS server.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from engine import events as ev
 from engine.context import Context
-from engine.errors import ArchiveTrouble
+from engine.errors import ArchiveTrouble, UsageTrouble
 
 
 class Duplicate(ArchiveTrouble):
@@ -68,9 +69,36 @@ class Archive(Protocol):
 
 
 def archive_of(context: Context) -> Archive:
-    """The archive of the account's settings."""
+    """The archive of the account's settings. UsageTrouble when it cannot be used as it is configured."""
     from engine.atomic.acts import inside
+
+    wanted = context.settings.archive
+    if wanted.kind == "ngas":
+        return _ngas(context)
     from engine.transfer.local_archive import LocalArchive
 
-    directory = inside(context.tree, str(context.tree.root / context.settings.archive.directory))
-    return LocalArchive(directory, context.utc)
+    return LocalArchive(inside(context.tree, str(context.tree.root / wanted.directory)), context.utc)
+
+
+def _ngas(context: Context) -> Archive:
+    from config.archive import wrong
+    from engine.transfer.ngas_archive import NgasArchive
+    from engine.transfer.ngas_client import NgasClient
+    from engine.transfer.password import password_of
+
+    wanted = context.settings.archive
+    for key, what in wrong(wanted):
+        raise UsageTrouble(what, where=f"archive.{key}")
+
+    def warn(text: str) -> None:
+        context.bus.publish(ev.Notice("warning", text))
+
+    password = password_of(context.tree.expand(wanted.password_file)) if wanted.password_file else ""
+    return NgasArchive(
+        NgasClient(wanted.url, wanted.user, password),
+        wanted.url,
+        context.tree.state / "LOCKS",
+        uploads=wanted.uploads,
+        retrieve_check=wanted.retrieve_check,
+        warn=warn,
+    )

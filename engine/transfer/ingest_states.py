@@ -142,7 +142,7 @@ class IngestStates:
 def results(connection: sqlite3.Connection, mode: str, date: str) -> list[Item]:
     """What became of every product of a MODE and DATE, by name; also from a database nobody ever ingested with."""
     rows = _rows(connection, _ITEMS, mode, date)
-    return [Item(*row[:8], Receipt(**json.loads(row[8])) if row[8] else None) for row in rows]
+    return [Item(**{**dict(row), "receipt": _receipt(row["receipt"])}) for row in rows]
 
 
 def stages(connection: sqlite3.Connection, mode: str, date: str) -> list[Stage]:
@@ -154,16 +154,22 @@ def stages(connection: sqlite3.Connection, mode: str, date: str) -> list[Stage]:
 def owners(connection: sqlite3.Connection, name: str) -> list[Owner]:
     """Who ingested something under this name of the archive, the last one first; none when we know of nobody."""
     words = "SELECT mode, date, name, at, receipt FROM ingest_receipts WHERE stored_as = ? ORDER BY seq DESC"
-    return [Owner(*row[:4], json.loads(row[4])["sha256"]) for row in _rows(connection, words, name)]
+    return [
+        Owner(row[0], row[1], row[2], row[3], json.loads(row[4])["sha256"]) for row in _rows(connection, words, name)
+    ]
 
 
-def _rows(connection: sqlite3.Connection, words: str, *values: str) -> list[tuple[Any, ...]]:
+def _rows(connection: sqlite3.Connection, words: str, *values: str) -> list[Any]:
     try:
-        return [tuple(row) for row in connection.execute(words, values)]
+        return connection.execute(words, values).fetchall()
     except sqlite3.OperationalError as trouble:
         if "no such table" in str(trouble):
             return []
         raise
+
+
+def _receipt(text: str) -> Receipt | None:
+    return Receipt(**json.loads(text)) if text else None
 
 
 def _row(item: Item) -> tuple[str | int, ...]:

@@ -15,7 +15,12 @@ from engine.core.done import Done
 from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
-TOOLS: dict[str, str] = {}
+TOOLS: dict[str, str] = {
+    "updateAB": "engine.release.update_order",
+    "renameProducts": "engine.release.rename_order",
+    "exportProducts": "engine.transfer.export",
+    "recover": "engine.workflows.finish",
+}
 
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:

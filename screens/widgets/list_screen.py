@@ -17,6 +17,7 @@ from textual.command import Provider
 from textual.screen import Screen
 
 from engine.errors import DfosError
+from engine.events import RunEnded
 from screens import theme
 from screens.glyphs import Glyphs, clock, glyphs
 from screens.keys import KeysScreen, Verbs
@@ -78,6 +79,7 @@ class ListScreen(Screen[None], Generic[Row]):
         self.lines = LineList(self.glyphs, self._line, self.heading, "reading ...")
         self._filter = ""
         self._hint = ""
+        self._ended = link.board.ended
         self._typed = SearchLine("words that a line must have; !word: must not have")
 
     # --- what a screen of this kind says ---------------------------------------------------
@@ -254,8 +256,16 @@ class ListScreen(Screen[None], Generic[Row]):
         self.call_after_refresh(self.frame)
 
     def on_board_changed(self, event: BoardChanged) -> None:
-        """The frame follows the engine."""
+        """The frame follows the engine; when a run has ended the screen hears of it once."""
+        ended = self.link.board.ended
+        if ended is not None and ended is not self._ended:
+            self._ended = ended
+            self.run_ended(ended)
         self.frame()
+
+    def run_ended(self, ended: RunEnded) -> None:
+        """A run of the engine has ended: what is shown may be another now."""
+        self.again()
 
     def on_line_list_moved(self, event: LineList.Moved) -> None:
         """Other keys may make sense now."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 from textual.binding import Binding
+from textual.screen import Screen
 
 from config.schema import Settings
 from config.tree import DIRECTORIES
@@ -20,14 +21,18 @@ from engine.core.status import STATES
 from engine.pgi import PROTOCOLS
 from screens.ab_monitor import AbMonitor
 from screens.certify import Certify
+from screens.jobs import JobsScreen
 from screens.keys import key_name
+from screens.plan import PlanScreen
+from screens.recovery import RecoveryScreen
+from screens.trash import TrashScreen
 
 HOME = Path(__file__).parents[2]
 GUIDE, CONFIGURATION, PLUGINS = "docs/user-guide.md", "docs/configuration.md", "docs/plugins.md"
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(HOME)) for p in HOME.glob("docs/**/*.md"))]
 COMMON = {"-h", "--help", "-v", "--version", "--root"}
 RUNNING = {"--auto", "--json", "--recover", "--answers", "--set"}
-CLASSIC = ("phoenix", "phoenixCertify_MUSE", "moveProducts", "ingestProducts")
+CLASSIC = ("phoenix", "phoenixCertify_MUSE", "moveProducts", "renameProducts", "ingestProducts")
 
 
 @cache
@@ -131,8 +136,18 @@ def test_states_are_those_of_the_engine() -> None:
     assert [line for line in table.splitlines() if line.startswith("| ")][1:] == rows
 
 
-@pytest.mark.parametrize(("screen", "part"), [(AbMonitor, "Keys"), (Certify, "Certifying")])
-def test_every_key_is_in_the_guide(screen: type[AbMonitor] | type[Certify], part: str) -> None:
+@pytest.mark.parametrize(
+    ("screen", "part"),
+    [
+        (AbMonitor, "Keys"),
+        (Certify, "Certifying"),
+        (PlanScreen, "The plan of a move"),
+        (JobsScreen, "Jobs"),
+        (RecoveryScreen, "Recovery and past runs"),
+        (TrashScreen, "The trash"),
+    ],
+)
+def test_every_key_is_in_the_guide(screen: type[Screen[None]], part: str) -> None:
     guide = page(GUIDE)
     text = {**sections(guide, "##"), **sections(guide, "###")}[part].partition("\n## ")[0]
     told = set(re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`.+?) \|", text, flags=re.MULTILINE))))

@@ -1,0 +1,107 @@
+"""`dfos jobs`: what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from console.cli import words
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+    from screens.links import Job
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = words.parser("dfos jobs", "What waits in JOBS_INGEST and JOBS_EXPORT: list it, run a job, take a job out.")
+    either = made.add_mutually_exclusive_group()
+    either.add_argument("--files", type=int, metavar="N", help="every file of job N: state, tries, result")
+    either.add_argument("--run", type=int, metavar="N", help="carry out job N now")
+    either.add_argument("--remove", type=int, metavar="N", help="take job N out of its file; asks")
+    made.add_argument("--yes", action="store_true", help="with --remove: do not ask")
+    words.add_running(made)
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """List, show, run or remove. UsageTrouble when there is no such job."""
+    given = parser().parse_args(argv)
+    tree = words.tree(given.root)
+    if given.files is not None:
+        return _files(tree, given.files, given.json)
+    if given.remove is not None:
+        return _remove(tree, given.remove, given.yes)
+    if given.run is not None:
+        from console.running import carry_out
+        from engine.stores.orders import Order
+
+        job = _known(tree, given.run)
+        ingest = job.queue == "JOBS_INGEST"
+        order = Order(job.mode, job.date, "I" if ingest else "", tool="" if ingest else "exportProducts")
+        return carry_out(tree, [order], given)
+    from console.jobs_view import jobs
+
+    found = jobs(tree)
+    if given.json:
+        print(json.dumps([asdict(job) for job in found], indent=1))
+    else:
+        words.say([_line(job) for job in found] or ["no job waits"])
+    return 0
+
+
+def _line(job: Job) -> str:
+    from screens.glyphs import size_text
+
+    if not job.mode:
+        return f"{job.number:>3}  {job.queue}: not understood: {job.line}"
+    states = ", ".join(f"{count} {state.lower()}" for state, count in job.states) or "not begun"
+    size = f", {size_text(job.size)}" if job.size else ""
+    why = f"  {job.why}" if job.why else ""
+    return f"{job.number:>3}  {job.line}  {states}{size}{why}"
+
+
+def _known(tree: DfoTree, number: int) -> Job:
+    from console.jobs_view import jobs
+    from engine.errors import UsageTrouble
+
+    job = next((job for job in jobs(tree) if job.number == number), None)
+    if job is None:
+        raise UsageTrouble(f"there is no job {number}", remedy="dfos jobs lists them")
+    if not job.mode:
+        raise UsageTrouble(
+            f"job {number} is not understood: {job.line}", where=job.queue, remedy="correct the file by hand"
+        )
+    return job
+
+
+def _files(tree: DfoTree, number: int, as_json: bool) -> int:
+    from console.jobs_view import files
+    from screens.job_words import file_line
+
+    found = files(tree, _known(tree, number))
+    if as_json:
+        print(json.dumps([asdict(file) for file in found], indent=1))
+    else:
+        words.say([file_line(file) for file in found] or ["not begun yet"])
+    return 0
+
+
+def _remove(tree: DfoTree, number: int, sure: bool) -> int:
+    from console.jobs_view import unqueue
+    from engine.errors import UsageTrouble
+    from screens.job_words import remove_sure
+
+    job = _known(tree, number)
+    words.say([f"{job.queue}: {job.line}", *(f"  {line}" for line in remove_sure(job).text)])
+    if not sure:
+        if not words.on_terminal(sys.stdin, sys.stdout):
+            raise UsageTrouble("nothing was taken out: nobody can be asked", remedy="add --yes if that is meant")
+        if input("take it out? (yes/no) ").strip().casefold() not in ("y", "yes"):
+            print("nothing changed")
+            return 0
+    print(f"taken out: {unqueue(tree, job.queue, job.mode, job.date)}")
+    return 0

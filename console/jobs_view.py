@@ -1,0 +1,108 @@
+"""JOBS_INGEST and JOBS_EXPORT as a person sees them: a job a line, and what became of its files.
+
+Reads the files and the journal, without an engine; only `unqueue` changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+from config.tree import DfoTree
+from engine.core.dates import date_label, mode_label
+from engine.errors import UsageTrouble
+from engine.stores.database import connect
+from engine.transfer import jobs_ingest
+from engine.transfer.ingest_states import FAILED, INGESTED, QUEUED, results, stages
+from screens.links import Job, JobFile
+
+QUEUES = {"JOBS_INGEST": "ingestProducts", "JOBS_EXPORT": "exportProducts"}
+_CALL = re.compile(r"(\w+)\s+-m\s+(CALIB|SCIENCE)\s+-d\s+(\d{4}-\d{2}-\d{2})")
+
+
+def jobs(tree: DfoTree) -> list[Job]:
+    """Every line of both files, numbered from 1; lines nobody knows are among them, without a MODE."""
+    db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
+    try:
+        found: list[Job] = []
+        for queue, tool in QUEUES.items():
+            for line in _lines(tree.job / queue):
+                found.append(_job(tree, db, len(found) + 1, queue, tool, line))
+        return found
+    finally:
+        if db is not None:
+            db.close()
+
+
+def files(tree: DfoTree, job: Job) -> list[JobFile]:
+    """The products of an ingestion: what failed first, what is confirmed last. An export has none of its own."""
+    if job.queue != "JOBS_INGEST" or not tree.journal.exists():
+        return []
+    db = connect(tree.journal, readonly=True)
+    try:
+        items = results(db, job.mode, job.date)
+    finally:
+        db.close()
+    order = {FAILED: 0, INGESTED: 2}
+    items.sort(key=lambda item: (order.get(item.state, 1), item.name))
+    return [JobFile(item.name, item.size, item.state, item.tries, item.result) for item in items]
+
+
+def unqueue(tree: DfoTree, queue: str, mode: str, date: str) -> str:
+    """Take a job out of its file, durably; the line that was taken. UsageTrouble when it is not there (any more)."""
+    mode_label(mode), date_label(date)
+    if queue == "JOBS_EXPORT":
+        from engine.transfer import export_queue
+
+        export = export_queue.Call(mode, date)
+        taken, line = export_queue.remove(tree, export), export.line
+    else:
+        ingest = jobs_ingest.Call(mode, date)
+        taken, line = jobs_ingest.remove(tree, ingest), ingest.line
+    if not taken:
+        raise UsageTrouble(f"{line} does not stand in {queue}", remedy="dfos jobs lists what does")
+    return line
+
+
+def _job(tree: DfoTree, db: sqlite3.Connection | None, number: int, queue: str, tool: str, line: str) -> Job:
+    match = _CALL.fullmatch(line)
+    if match is None or match[1] != tool:
+        return Job(number, queue, line)
+    mode, date = match[2], match[3]
+    if queue != "JOBS_INGEST":
+        from engine.transfer import export_queue
+
+        waits = export_queue.Waiting(db, readonly=True).of(export_queue.Call(mode, date)) if db is not None else None
+        why = f"{waits.why}, {waits.tries} tries in vain" if waits is not None and waits.tries else ""
+        return Job(number, queue, line, mode, date, (("FAILED", 1),) if why else (), 0, why)
+    items = results(db, mode, date) if db is not None else []
+    if not items:
+        count, size = _standing(tree.final(mode) / date)
+        return Job(number, queue, line, mode, date, ((QUEUED, count),) if count else (), size)
+    states = Counter(item.state for item in items)
+    why = next((item.result for item in items if item.state == FAILED), "")
+    if db is not None:
+        why = next((stage.text for stage in stages(db, mode, date) if stage.state in ("parked", "failed")), why)
+    ordered = tuple(sorted(states.items(), key=lambda pair: (pair[0] != FAILED, pair[0])))
+    return Job(number, queue, line, mode, date, ordered, sum(item.size for item in items), why)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = path.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def _standing(place: Path) -> tuple[int, int]:
+    """Products that stand there, and their bytes: an ingestion that has not begun."""
+    try:
+        with os.scandir(place) as entries:
+            sizes = [entry.stat().st_size for entry in entries if entry.name.endswith(".fits") and entry.is_file()]
+    except OSError:
+        return 0, 0
+    return len(sizes), sum(sizes)

@@ -1,0 +1,81 @@
+"""What consoles may order about moving, ingesting, exporting and recovering: one method per verb."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from console.jobs_view import unqueue
+from console.plan_view import data_of
+from engine import events as ev
+from engine.errors import DfosError
+from engine.release.move_products import MovePlan, move_plan, survey
+from engine.stores.orders import Order
+
+if TYPE_CHECKING:
+    from console.host import Host
+
+_CHANGED = "the tree has changed since you looked"
+
+
+class ReleaseVerbs:
+    """The part of the verbs that is about releasing products."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def _do_plan(self, who: str, mode: str, date: str, recreate: int = 0) -> dict[str, Any]:
+        plan = await self._planned(who, mode, date, bool(recreate))
+        saved = {row.raw_type: row.save for row in self._host.settings.move.raw_types if row.mode == mode}
+        return await asyncio.to_thread(data_of, plan, saved, self._context(who, mode, date).clock())
+
+    async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
+        plan = await self._planned(who, mode, date, bool(recreate))
+        if plan.digest != digest:
+            raise DfosError(_CHANGED, remedy="plan again, then save")
+        await asyncio.to_thread(_keep, plan, Path(path))
+        return f"saved in {path}"
+
+    async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
+        options = {"digest": digest, **({"recreate": "yes"} if recreate else {})}
+        run_id = self._host.orders.run_of(mode, date)
+        self._host.give(Order(mode, date, "M", run_id=run_id, who=who, options=options))
+        return f"the move of {mode} {date} is ordered"
+
+    async def _do_recover(self, who: str, mode: str, date: str) -> str:
+        self._host.give(Order(mode, date, tool="recover", recover=True, who=who))
+        return f"what was cut of {mode} {date} is being finished"
+
+    async def _do_job(self, who: str, queue: str, mode: str, date: str) -> str:
+        if queue == "JOBS_INGEST":
+            self._host.give(Order(mode, date, "I", recover=True, who=who))
+        else:
+            self._host.give(Order(mode, date, tool="exportProducts", recover=True, who=who))
+        return f"{queue}: {mode} {date} is ordered"
+
+    async def _do_unqueue(self, who: str, queue: str, mode: str, date: str) -> str:
+        taken = await asyncio.to_thread(unqueue, self._host.tree, queue, mode, date)
+        text = f"{queue}: {taken} taken out by {who}"
+        self._host.bus.publish(ev.Notice("info", text))
+        return text
+
+    async def _planned(self, who: str, mode: str, date: str, recreate: bool) -> MovePlan:
+        context = self._context(who, mode, date)
+        snapshot = await survey(context, mode, date)
+        return move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate)
+
+    def _context(self, who: str, mode: str, date: str) -> Any:
+        return self._host.context(Order(mode, date, "M", who=who).checked())
+
+
+def _keep(plan: MovePlan, path: Path) -> None:
+    text = json.dumps({"digest": plan.digest, **plan.to_dict()}, indent=1)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    except FileExistsError:
+        raise DfosError("there is a file of this name already", where=str(path), remedy="take another name") from None
+    except OSError as trouble:
+        raise DfosError(f"the plan cannot be saved: {trouble.strerror}", where=str(path)) from trouble
