@@ -34,6 +34,9 @@ COMMANDS = {
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
     "updateAB": ("update", "final names and places into the ABs of a date"),
     "ingestProducts": ("ingest", "deliver moved products to the archive"),
+    "cleanupProducts": ("cleanup", "replace archived FITS files by their headers"),
+    "export": ("export", "logs and plots to the web servers"),
+    "hostkey": ("host_key", "which web servers are trusted: list, add, remove host keys"),
 }
 
 
@@ -131,6 +134,11 @@ def rename_products() -> int:
 def ingest_products() -> int:
     """The classic command `ingestProducts`."""
     return run("ingestProducts", sys.argv[1:])
+
+
+def cleanup_products() -> int:
+    """The classic command `cleanupProducts`."""
+    return run("cleanupProducts", sys.argv[1:])
 
 
 def update_ab() -> int:

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.cli import words
+
+if TYPE_CHECKING:
+    from config.tree import DfoTree
+    from engine.release.plan import MovePlan
+    from engine.stores.orders import Order
+
+
+_TWO = ("move", "delete", "rename", "withheld")  # lines with a name and what becomes of it
 
 
 def parser() -> argparse.ArgumentParser:
@@ -12,19 +22,104 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "moveProducts",
         "Move the certified products of a MODE and DATE to their final directories, give them their final names,\n"
-        "update their ABs, move ABs, logs and graphics, and queue the ingestion.",
-        "exit codes: 0 clean, 2 usage, 3 an answer is needed (e.g. certification), 4 busy, 5 unfinished journal",
+        "update their ABs, move ABs, logs and graphics, and queue the ingestion and the export.",
+        words.facts(
+            "none",
+            "ingestProducts (queued), renameProducts, updateAB",
+            "distributed files, updated ABs; the virtual calibrations (VCAL) managed",
+            "export of logs and plots to the QC web server (queued)",
+        )
+        + "\nexit codes: 0 clean, 2 usage, 3 an answer is needed (e.g. certification), 4 busy, 5 unfinished journal",
     )
-    words.add_pool(made)
+    made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
+    made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")
+    made.add_argument("--dry-run", action="store_true", help="show the plan and change nothing (--json: as data)")
+    made.add_argument("--plan-out", metavar="FILE", help="save the plan, change nothing")
+    made.add_argument("--plan", metavar="FILE", help="carry out a saved plan; refused when the tree has changed since")
+    made.add_argument(
+        "--recreate",
+        action="store_true",
+        help="retire what stands in the final directory to the trash (otherwise it is asked, AUTO keeps it)",
+    )
     words.add_running(made)
     return made
 
 
 def main(argv: list[str]) -> int:
-    """Certify what is open, then move."""
-    given = parser().parse_args(argv)
+    """Certify what is open, then move; or show what would be done."""
+    from engine.core.dates import date_label, mode_label
+
+    made = parser()
+    given = made.parse_args(argv)
+    if given.plan and (given.dry_run or given.plan_out or given.recreate):
+        made.error("--plan carries out a plan as it was saved: no --dry-run, --plan-out or --recreate with it")
+    if not given.plan and not (given.mode and given.date):
+        made.error("the following arguments are required: -m, -d")
     tree = words.tree(given.root)
+    if given.dry_run or given.plan_out:
+        return _shown(tree, mode_label(given.mode), date_label(given.date), given)
     from console.running import carry_out
     from engine.stores.orders import Order
 
-    return carry_out(tree, [Order(given.mode, given.date, "M")], given)
+    if given.plan:
+        return carry_out(tree, [_saved(made, given)], given)
+    options = {"recreate": "yes"} if given.recreate else {}
+    return carry_out(tree, [Order(given.mode, given.date, "M", options=options)], given)
+
+
+def _saved(made: argparse.ArgumentParser, given: argparse.Namespace) -> Order:
+    from engine.release import saved_plan
+    from engine.stores.orders import Order
+
+    saved = saved_plan.read(Path(given.plan))
+    if (given.mode or saved.mode, given.date or saved.date) != (saved.mode, saved.date):
+        made.error(f"{given.plan} is a plan for {saved.mode} {saved.date}")
+    options = {"digest": saved.digest, "recreate": "yes" if saved.recreate else "no"}
+    return Order(saved.mode, saved.date, "M", only=saved.only, options=options)
+
+
+def _shown(tree: DfoTree, mode: str, date: str, given: argparse.Namespace) -> int:
+    import json
+    import sys
+
+    from console.planning import plan_of
+    from engine.release import saved_plan
+
+    plan = plan_of(tree, mode, date, recreate=given.recreate, sets=given.set)
+    if given.plan_out:
+        with Path(given.plan_out).open("x", encoding="utf-8") as file:
+            file.write(saved_plan.text_of(plan))
+        print(f"plan saved: {given.plan_out}", file=sys.stderr)
+    if given.json:
+        print(json.dumps({"digest": plan.digest, **plan.to_dict()}))
+    elif given.dry_run:
+        words.say(_table(tree, plan))
+    if plan.conflicts:
+        return 15
+    return 3 if plan.undecided else 0
+
+
+def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
+    """The plan for people: totals first, then one line per file."""
+    from engine.core.product import DELETE, MOVE, WITHHELD
+    from engine.core.sizes import size_text
+
+    moves, deletes, withheld = (plan.of(fate) for fate in (MOVE, DELETE, WITHHELD))
+    lost = size_text(sum(fate.product.size for fate in deletes))
+    head = [
+        f"Plan  {plan.mode} {plan.date}: {len(moves)} products {size_text(plan.size)} -> "
+        f"{tree.shorten(Path(plan.final_dir))}, {len(plan.conflicts)} conflicts",
+        f"      {len(deletes)} not saved ({lost}), {len(withheld)} stay,"
+        f" {len(plan.carried) + len(plan.pages)} logs and plots, {len(plan.abs)} ABs; nothing has been touched",
+        *(f"      {text}" for text in plan.notes),
+        "",
+    ]
+    lines = plan.describe()
+    width = max((len(line.split()[1]) for line in lines if line.split()[0] in _TWO), default=1)
+    return head + [_aligned(line, width) for line in lines] + [f"digest   {plan.digest[:16]}"]
+
+
+def _aligned(line: str, width: int) -> str:
+    fate, _, rest = line.partition(" ")
+    name, _, what = rest.strip().partition("  ")
+    return f"{fate:<9}{name:<{width}}  {what}".rstrip() if fate in _TWO else line

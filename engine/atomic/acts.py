@@ -66,6 +66,12 @@ def write(tree: DfoTree, data: Mapping[str, Any]) -> None:
         fs.replace(path, content, int(data.get("mode", 0o644)))
 
 
+def write_all(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Files of directory `folder` hold these `texts` (pairs of name and text), each whole; older versions go."""
+    files = ((name, text.encode("utf-8", "surrogateescape")) for name, text in data["texts"])
+    fs.replace_all(Path(data["folder"]), files)
+
+
 def remove_dir(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Remove a directory if nothing is left in it."""
     fs.remove_empty_dir(Path(data["path"]))
@@ -137,6 +143,7 @@ ACTS: dict[str, Act] = {
     "drop": drop,
     "rename": rename,
     "write": write,
+    "write_all": write_all,
     "remove_dir": remove_dir,
     "add_line": add_line,
     "add_lines": add_lines,
@@ -159,10 +166,12 @@ def checked(tree: DfoTree, act: str, data: Mapping[str, Any], known: set[str] | 
             _inside(tree, data[key], act in ("shift", "make_dir", "remove_dir", "expunge"), known)
     for folder, _ in data.get("folders", ()):
         _inside(tree, folder, True, known)
-    for pair in data.get("names", ()):
-        for name in pair[:2]:
-            if not name or "/" in name or "\0" in name or name in (".", ".."):
-                raise MoveTrouble(f"{name!r} is no name of a file", where=str(data.get("source", "")))
+    if "folder" in data:
+        _inside(tree, data["folder"], True, known)
+    names = [name for pair in data.get("names", ()) for name in pair]
+    for name in (*names, *(name for name, _ in data.get("texts", ()))):
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise MoveTrouble(f"{name!r} is no name of a file", where=str(data.get("source", "")))
 
 
 def _inside(tree: DfoTree, text: str, folder: bool, known: set[str]) -> None:
@@ -181,7 +190,7 @@ def _inside(tree: DfoTree, text: str, folder: bool, known: set[str]) -> None:
     known.add(place)
 
 
-def perform(tree: DfoTree, act: str, data: Mapping[str, Any]) -> None:
-    """Carry out one step."""
-    checked(tree, act, data)
+def perform(tree: DfoTree, act: str, data: Mapping[str, Any], known: set[str]) -> None:
+    """Carry out one step. Where it leads is looked at once more: a directory may have become a link meanwhile."""
+    checked(tree, act, data, known)
     ACTS[act](tree, data)

@@ -123,7 +123,7 @@ def hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}.dfos~")
 
 
-def _write_hidden(path: Path, data: bytes, mode: int) -> Path:
+def _write_hidden(path: Path, data: bytes, mode: int, *, sync: bool = True) -> Path:
     temporary = hidden(path)
     acting("write", temporary)
     with contextlib.suppress(FileNotFoundError):
@@ -133,8 +133,9 @@ def _write_hidden(path: Path, data: bytes, mode: int) -> Path:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            acting("fsync", temporary)
-            os.fsync(file.fileno())
+            if sync:
+                acting("fsync", temporary)
+                os.fsync(file.fileno())
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -148,6 +149,33 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
     acting("replace", path)
     temporary.replace(path)
     sync_dir(path.parent)
+
+
+def replace_all(folder: Path, files: Iterable[tuple[str, bytes]], mode: int = 0o644) -> None:
+    """Write many text files of one directory, each whole or not at all, over old ones of the name; synced together.
+
+    May be repeated: files that have this content already are left alone.
+    """
+    fresh: list[tuple[Path, Path]] = []
+    for name, data in files:
+        path = folder / name
+        if not _holds(path, data):
+            fresh.append((_write_hidden(path, data, mode, sync=False), path))
+    settle(temporary for temporary, _ in fresh)
+    for temporary, path in fresh:
+        acting("replace", path)
+        temporary.replace(path)
+    if fresh:
+        sync_dir(folder)
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    with os.fdopen(handle, "rb") as file:
+        return file.read(len(data) + 1) == data
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:

@@ -8,9 +8,11 @@ the one before it is noted as done. So a transaction that was cut anywhere is si
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +22,8 @@ from engine.atomic import acts, fs
 from engine.atomic.before import Before
 from engine.errors import DfosError, MoveTrouble, OpenJournal
 
-BATCH = 1000  # files between two commits
+MOST = 10_000  # files between two commits
+LONGEST = 1.0  # seconds between two commits, where one step is not longer
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS transactions (
         number INTEGER PRIMARY KEY, kind TEXT NOT NULL, mode TEXT NOT NULL, date TEXT NOT NULL, who TEXT NOT NULL,
@@ -47,7 +50,7 @@ class Step:
     @property
     def files(self) -> int:
         """How many files it concerns, 1 for a step that concerns none."""
-        return len(self.data.get("names", ())) or 1
+        return len(self.data.get("names", ())) or len(self.data.get("texts", ())) or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,10 @@ class Journal:
         of = sum(step.files for step in steps)
         done = of - sum(step.files for step in rest)
         for _, group in itertools.groupby(rest, key=lambda step: step.phase):
-            for batch in _batches(group):
-                batch = self._dated(transaction.number, batch, now())
-                await _in_thread(lambda batch=batch: self._perform(batch))  # type: ignore[misc]
+            phase = self._dated(transaction.number, list(group), now())
+            while phase:
+                batch = phase[: await _in_thread(functools.partial(self._perform, phase))]
+                phase = phase[len(batch) :]
                 fs.acting("commit", "done")
                 with _commit(self._db):
                     self._db.execute(
@@ -180,17 +184,23 @@ class Journal:
             )
         return [dated.get(step.n, step) for step in batch]
 
-    def _perform(self, batch: Sequence[Step]) -> None:
+    def _perform(self, steps: Sequence[Step]) -> int:
+        """Carry out steps until it is time to note it down; how many."""
+        begun, files, done, inside = time.monotonic(), 0, 0, set[str]()
         with fs.synced_together():
-            for step in batch:
+            for step in steps:
                 try:
-                    acts.perform(self._tree, step.act, step.data)
+                    acts.perform(self._tree, step.act, step.data, inside)
                 except OSError as trouble:
                     raise MoveTrouble(
                         f"{step.words}: {trouble.strerror or trouble}",
                         where=trouble.filename or "",
                         remedy="nothing is lost; put this right, then recover: the rest will be finished",
                     ) from trouble
+                files, done = files + step.files, done + 1
+                if files >= MOST or time.monotonic() - begun >= LONGEST:
+                    break
+        return done
 
     def unfinished(self, mode: str = "", date: str = "") -> list[Transaction]:
         """Transactions that were begun and not sealed, oldest first; of one MODE and DATE if given."""
@@ -255,23 +265,11 @@ class _commit:
             ) from trouble
 
 
-def _batches(steps: Iterable[Step]) -> Iterator[Sequence[Step]]:
-    batch, files = list[Step](), 0
-    for step in steps:
-        batch.append(step)
-        files += step.files
-        if files >= BATCH:
-            yield batch
-            batch, files = [], 0
-    if batch:
-        yield batch
-
-
-async def _in_thread(work: Callable[[], None]) -> None:
+async def _in_thread(work: Callable[[], int]) -> int:
     """Run `work` in a thread and see it end, even when we are cancelled meanwhile: no lock is given up over it."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise

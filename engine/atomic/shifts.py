@@ -22,7 +22,9 @@ def shifts(
     """
     folders: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for source, target in moves:
-        folders.setdefault((str(source.parent), str(target.parent)), []).append((source.name, target.name))
+        source_dir, _, old = str(source).rpartition("/")
+        target_dir, _, new = str(target).rpartition("/")
+        folders.setdefault((source_dir, target_dir), []).append((old, new))
     sizes = (event or {}).get("sizes", {})
     for (source_dir, target_dir), names in folders.items():
         pairs = iter(names)

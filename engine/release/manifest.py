@@ -20,6 +20,7 @@ from engine.atomic.journal import Step, Transaction
 UNREAD = "-"
 _NAME = re.compile(r"manifest_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})_([a-zA-Z]+-\d{6})\.txt")
 _LINE = re.compile(r"([0-9a-f]{64}|-)\t(\d+)\t([a-z]+)\t([^\t]+)\t([^\t]+)")
+_SAFE = re.compile(r"[A-Za-z0-9_./:$+~=@,-]*", re.ASCII)
 _PLAIN = "/$:.,+=@~ !&()[]{}'"
 
 
@@ -64,7 +65,21 @@ def text_of(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -
         f"# begun {transaction.begun} UT by {transaction.who}\n"
         "# sha256, bytes, what, before, after\n"
     )
-    return quote(head, safe="# \n,:.$/()[]@+-'") + "".join(_line(tree, entry) for entry in entries)
+    folders: dict[str, str] = {}
+
+    def written(path: str) -> str:
+        if not path:
+            return "-"
+        folder, _, name = path.rpartition("/")
+        if folder not in folders:
+            folders[folder] = _quoted(tree.shorten(Path(folder)))
+        return f"{folders[folder]}/{_quoted(name)}"
+
+    lines = (
+        f"{entry.sha256}\t{entry.size}\t{entry.what}\t{written(entry.before)}\t{written(entry.after)}\n"
+        for entry in entries
+    )
+    return quote(head, safe="# \n,:.$/()[]@+-'") + "".join(lines)
 
 
 def manifest_step(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -> Step:
@@ -74,13 +89,8 @@ def manifest_step(tree: DfoTree, transaction: Transaction, entries: Iterable[Ent
     return Step("write the manifest", "write", data, f"write {path.name}")
 
 
-def _line(tree: DfoTree, entry: Entry) -> str:
-    before, after = (_written(tree, path) for path in (entry.before, entry.after))
-    return f"{entry.sha256}\t{entry.size}\t{entry.what}\t{before}\t{after}\n"
-
-
-def _written(tree: DfoTree, path: str) -> str:
-    return quote(tree.shorten(Path(path)), safe=_PLAIN, errors="surrogateescape") if path else "-"
+def _quoted(text: str) -> str:
+    return text if _SAFE.fullmatch(text) else quote(text, safe=_PLAIN, errors="surrogateescape")
 
 
 def _read(tree: DfoTree, text: str) -> str:

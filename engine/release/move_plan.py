@@ -7,13 +7,16 @@ their new text, and the product tree is cleared last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from config.schema import Saved, Settings
+from config.schema import Settings
 from engine.core.ab import AB, tag_of
-from engine.core.product import DELETE, MOVE, WITHHELD, Fate
+from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Fate
 from engine.errors import BadAb
+from engine.release.fates import Fates
+from engine.release.pages import pages
 from engine.release.plan import AbUpdate, Carry, MovePlan, Retire
 from engine.release.rename_products import Named, Naming, names, plain_names
 from engine.release.standing import READY, UNDECIDED, UNFINISHED, pattern, reviewed
@@ -52,16 +55,22 @@ class _Planner:
         self.stamp = stamp
         self.recreate = recreate
         self.withheld = withheld
-        self.rows = {row.raw_type: row for row in settings.move.raw_types if row.mode == snapshot.mode}
-        self.dropped = {(row.raw_type, row.catg) for row in settings.move.delete}
+        self.fates = Fates(settings, snapshot.mode, snapshot.standings, withheld)
         self.conflicts: list[str] = []
+        self.warnings: list[str] = []
+        self.there = {Path(found.product.path).name for found in snapshot.products}
         self.final_dir = snapshot.tree.final(snapshot.mode) / snapshot.date
         self.log_dir = snapshot.tree.log / snapshot.date
         self.plot_dir = snapshot.tree.plt / snapshot.date
 
     def plan(self) -> MovePlan:
         seen = self.seen
-        choices = [self._fate(found) for found in seen.products]
+        choices = [self.fates.of(found) for found in seen.products]
+        self.conflicts += [
+            f"{found.product.path}: {found.problem}"
+            for found, (fate, _) in zip(seen.products, choices, strict=True)
+            if fate == MOVE and found.problem
+        ]
         joining = [found for found, (fate, _) in zip(seen.products, choices, strict=True) if fate == MOVE]
         replaced = {found.product.pipefile for found in joining}
         kept = [f for f in seen.pool if joining and not self.recreate and f.product.pipefile not in replaced]
@@ -78,6 +87,9 @@ class _Planner:
         abs_, logged = self._updates(moving, places)
         more_first += [self._there(Path(entry.target)) for entry in abs_ if Path(entry.target).name in seen.logs_there]
         last += self._vcal(places)
+        edited = pages(seen, carried, self._moved(fates, pool, carried, abs_))
+        self.warnings += edited.warnings
+        self._warn_of_needed()
         self._refuse_occupied(fates)
         held_back = tuple(name for name, _ in stay if self._open(name))
         empty = not (moving or joining or any(fate == DELETE for fate, _ in choices))
@@ -92,10 +104,11 @@ class _Planner:
             fates=fates,
             pool=tuple(entry for entry in pool if entry.source != entry.target),
             retired_first=(*first, *more_first),
-            carried=tuple(carried),
+            carried=tuple(entry for entry in carried if entry.source not in {page.source for page in edited.moving}),
+            pages=edited.moving,
             retired_last=tuple(last),
             abs=tuple(abs_),
-            logged=tuple(logged),
+            logged=(*logged, *edited.standing),
             stay=tuple(stay),
             folders=tuple(str(seen.tree.product / raw_type / seen.date) for raw_type in self._raw_types()),
             directories=tuple(str(path) for path in (self.final_dir, self.log_dir, self.plot_dir)),
@@ -107,7 +120,9 @@ class _Planner:
             unfinished=held_back,
             unknown=naming.unknown,
             conflicts=(*self.conflicts, *naming.conflicts),
-            call=f"ingestProducts -m {seen.mode} -d {seen.date}" if joining else "",
+            warnings=tuple(self.warnings),
+            notes=tuple(self._notes(fates)),
+            call=f"ingestProducts -m {seen.mode} -d {seen.date}" if joining and self._ingests() else "",
             statuses=self._statuses(bool(held_back), empty),
             stamps=(
                 *seen.stamps,
@@ -116,37 +131,39 @@ class _Planner:
             ),
         )
 
+    def _moved(
+        self, fates: tuple[Fate, ...], pool: tuple[Carry, ...], carried: list[Carry], abs_: list[AbUpdate]
+    ) -> dict[str, str]:
+        """Every path that changes, old to new."""
+        products = {fate.product.path: str(self.final_dir / fate.final) for fate in fates if fate.fate == MOVE}
+        others = {entry.source: entry.target for entry in (*pool, *carried) if entry.source != entry.target}
+        return products | others | {entry.source: entry.target for entry in abs_}
+
+    def _notes(self, fates: tuple[Fate, ...]) -> Iterator[str]:
+        """What each raw type of this MODE comes to, skips included (steps 1 to 2.7)."""
+        if self.settings.move.special_plugin in ("", "NONE"):
+            yield "SPECIAL_PLUGIN is NONE: step 2.7 is skipped"
+        counts = Counter((fate.product.raw_type, fate.fate) for fate in fates)
+        plots = {extra.ab for extra in self.seen.extras if extra.path.lower().endswith((".png", ".gif", ".jpg"))}
+        by_type = {ab.raw_type for ab in self.seen.abs if ab.name in plots}
+        for number, (raw_type, row) in enumerate(self.fates.rows.items(), 1):
+            mine = [f"{counts[raw_type, fate]} {fate}" for fate in FATES if counts[raw_type, fate]]
+            what = ", ".join(mine) if mine else "no products of this date, skipped"
+            what += "" if not mine or raw_type in by_type else ", no graphics"
+            yield f"{number} of {len(self.fates.rows)} {raw_type} ({row.save}): {what}"
+
+    def _warn_of_needed(self) -> None:
+        """DELETE should not name what another AB still needs."""
+        for row in self.settings.move.delete:
+            if row.raw_type in self.fates.rows and row.catg in self.seen.needed:
+                self.warnings.append(
+                    f"DELETE {row.raw_type} {row.catg}: {self.seen.needed[row.catg]} needs a file of this category"
+                )
+
+    def _ingests(self) -> bool:
+        return True
+
     # --- products ---------------------------------------------------------------------------
-
-    def _fate(self, found: Found) -> tuple[str, str]:
-        product = found.product
-        standing = self.seen.standings.get(product.ab)
-        row = self.rows.get(product.raw_type)
-        if standing is None:
-            return WITHHELD, "it belongs to no AB of this MODE and DATE"
-        if row is None:
-            return WITHHELD, self._unconfigured(product.raw_type)
-        if standing.standing != READY:
-            return WITHHELD, f"{product.ab}: {standing.why}"
-        if product.pipefile in self.withheld or Path(product.path).name in self.withheld:
-            reason = self.withheld.get(product.pipefile) or self.withheld.get(Path(product.path).name, "")
-            return WITHHELD, f"{self.settings.move.special_plugin}: {reason}"
-        why = self._not_saved(row, product.catg)
-        if why:
-            return DELETE, why
-        if found.problem:
-            self.conflicts.append(f"{product.path}: {found.problem}")
-        return MOVE, ""
-
-    def _not_saved(self, row: Saved, catg: str) -> str:
-        if row.save == "NONE":
-            return f"SAVE_MODE of {row.raw_type} is NONE"
-        if row.save == "SELECT" and {(row.raw_type, catg), (row.raw_type, "ALL")} & self.dropped:
-            return f"DELETE {row.raw_type} {catg}"
-        return ""
-
-    def _unconfigured(self, raw_type: str) -> str:
-        return f"RAW_TYPE {raw_type} of {self.seen.mode} is not in config.moveProducts"
 
     def _names(self, kept: list[Found], joining: list[Found]) -> Naming:
         for found in kept:
@@ -201,8 +218,8 @@ class _Planner:
             standing, mine = self.seen.standings[ab.name], by_ab.get(ab.name, [])
             if standing.standing != READY:
                 stay.append((ab.name, standing.why))
-            elif ab.raw_type not in self.rows:
-                stay.append((ab.name, self._unconfigured(ab.raw_type)))
+            elif ab.raw_type not in self.fates.rows:
+                stay.append((ab.name, self.fates.unconfigured(ab.raw_type)))
             elif mine and all(fate.fate == WITHHELD for fate in mine):
                 stay.append((ab.name, f"its products stay: {mine[0].why}"))
             else:
@@ -212,10 +229,12 @@ class _Planner:
 
     def _refuse_gone(self, ab: AB) -> None:
         """What its recipe made and is to be saved must be there, unless the plugin took it away."""
-        there = {Path(found.product.path).name for found in self.seen.products}
         for product in ab.products:
-            wanted = not self._not_saved(self.rows[ab.raw_type], product.catg) and product.name not in self.withheld
-            if wanted and product.name not in there:
+            wanted = (
+                not self.fates.not_saved(self.fates.rows[ab.raw_type], product.catg)
+                and product.name not in self.withheld
+            )
+            if wanted and product.name not in self.there:
                 self.conflicts.append(f"{product.name} ({product.catg}) of {ab.name} is gone")
 
     def _open(self, name: str) -> bool:
@@ -272,6 +291,9 @@ class _Planner:
             if extra.ab not in along:
                 if not extra.ab and not some_stay and not self.seen.refused:
                     last.append(Retire(extra.path, "belongs to no AB", extra.size))
+            elif kind in ("ps", "eps"):
+                last.append(Retire(extra.path, "graphics of format ps are not supported", extra.size))
+                self.warnings.append(f"{path.name} of {extra.ab}: ps is not supported, it is not kept")
             elif kind in ("gif", "png", "jpg") and kind not in wanted:
                 last.append(Retire(extra.path, f"graphics of format {kind} are not kept", extra.size))
             else:
@@ -282,7 +304,7 @@ class _Planner:
         self, extra: Extra, kind: str, carried: dict[str, Carry], first: list[Retire], last: list[Retire]
     ) -> None:
         path = Path(extra.path)
-        plot = kind in ("gif", "png", "jpg") or "cover" in path.name
+        plot = kind in ("gif", "png", "jpg") or (kind in ("html", "htm") and "cover" in path.name)
         place = self.plot_dir if plot else self.log_dir
         target = str(place / path.name)
         if target in carried:
@@ -304,7 +326,7 @@ class _Planner:
         ]
 
     def _raw_types(self) -> list[str]:
-        return list(dict.fromkeys([*self.rows, *(ab.raw_type for ab in self.seen.abs)]))
+        return list(dict.fromkeys([*self.fates.rows, *(ab.raw_type for ab in self.seen.abs)]))
 
     def _statuses(self, held_back: bool, empty: bool) -> tuple[str, ...]:
         if self.seen.date == NO_STATUS or empty:

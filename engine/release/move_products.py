@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.product import DELETE, MOVE, WITHHELD
+from engine.core.sizes import size_text
 from engine.errors import AnswerNeeded, MoveTrouble, OpenJournal, PluginTrouble
 from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
 from engine.release import manifest
@@ -31,7 +32,7 @@ from engine.release.survey import Snapshot, changed, survey
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
 
-__all__ = ["MovePlan", "Moved", "Snapshot", "execute", "move", "move_plan", "survey"]
+__all__ = ["MovePlan", "Moved", "Snapshot", "execute", "move", "move_plan", "planned", "survey"]
 
 # Is shown the plan; gives the products that stay (PIPEFILE: why). May also take files away itself.
 SpecialPlugin = Callable[[MovePlan], Awaitable[Mapping[str, str]]]
@@ -55,6 +56,13 @@ class Moved:
         return 1 if self.unfinished else 0
 
 
+async def planned(context: Context, mode: str, date: str, *, recreate: bool = False, only: str = "") -> MovePlan:
+    """The plan of a move as it would be now. Reads only, asks nobody; the SPECIAL_PLUGIN is not called."""
+    mode_label(mode), date_label(date)
+    snapshot = await survey(context, mode, date, only)
+    return move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate)
+
+
 async def move(
     context: Context,
     mode: str,
@@ -63,10 +71,14 @@ async def move(
     scores: Mapping[str, str] | None = None,
     plugin: SpecialPlugin | None = None,
     only: str = "",
+    recreate: bool | None = None,
+    digest: str = "",
 ) -> Moved:
     """Move all certified products of MODE and DATE, asking for what is not certified yet.
 
-    `scores` are score digests by AB (default: those on the board). `plugin` is the SPECIAL_PLUGIN.
+    `scores` are score digests by AB (default: those on the board). `plugin` is the SPECIAL_PLUGIN. `recreate`
+    says what becomes of a final directory that exists (None: the operator is asked); `digest` is that of a plan
+    somebody has looked at: MoveTrouble when the plan is another one now.
     AnswerNeeded when ABs stay uncertified or the operator must decide: nothing was touched then.
     Busy when another process works on this MODE and DATE, OpenJournal when a move was cut before.
     """
@@ -76,11 +88,16 @@ async def move(
         _refuse_open(context, mode, date)
         await _certified(context, mode, date, scores, only)
         snapshot = await survey(context, mode, date, only)
-        plan = move_plan(snapshot, context.settings, stamp=context.utc())
+        plan = move_plan(snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate))
+        if digest and plan.digest != digest:
+            raise MoveTrouble(
+                "the tree or the configuration has changed since the plan was made",
+                where=f"{mode} {date}",
+                remedy="nothing was moved; make the plan again and look at it",
+            )
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
-        recreate = False
-        if snapshot.final and plan.of(MOVE):
+        if recreate is None and snapshot.final and plan.of(MOVE):
             choice = await _recreate(context, snapshot, plan)
             if choice == "stop":
                 context.bus.publish(ev.Notice("info", f"moveProducts {mode} {date}: stopped, nothing was changed"))
@@ -91,7 +108,10 @@ async def move(
             withheld = await _proposed(context, plugin, plan)
             snapshot = await survey(context, mode, date, only)
             withheld = {**_taken_away(plan), **withheld}
-        plan = move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate, withheld=withheld)
+        if plugin is not None or plan.recreate != bool(recreate):
+            plan = move_plan(
+                snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate), withheld=withheld
+            )
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
         return await _execute(context, plan)
@@ -111,8 +131,12 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
     bus.publish(ev.PlanMade(plan.mode, plan.date, moves, deletes, withheld, plan.size))
+    for text in plan.notes:
+        bus.publish(ev.Notice("info", f"moveProducts: {text}"))
     for text in plan.unknown:
         bus.publish(ev.Notice("warning", f"renameProducts: {text}"))
+    for text in plan.warnings:
+        bus.publish(ev.Notice("warning", f"moveProducts: {text}"))
     for name, why in plan.stay:
         bus.publish(ev.Notice("warning" if name in plan.unfinished else "info", f"{name} stays: {why}"))
     journal = Journal(context.db, context.tree)
@@ -127,7 +151,20 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
         f" {context.tree.shorten(Path(plan.final_dir))}, retire {deletes}",
     )
     await journal.run(transaction, context.utc, telling(bus, "move"))
+    for text in _report(plan):
+        bus.publish(ev.Notice("info", text))
     return Moved(moves, deletes, withheld, plan.stay, plan.unfinished, plan.unknown)
+
+
+def _report(plan: MovePlan) -> Iterator[str]:
+    """What was done, tool by tool, in the order of the tool page."""
+    virtual = sum("/VCAL/" in entry.path for entry in plan.retired_last)
+    carried = len(plan.carried) + len(plan.pages)
+    yield f"moveProducts: {len(plan.of(MOVE))} products, {carried} logs and plots in place; {virtual} VCAL entries gone"
+    named = [fate for fate in plan.of(MOVE) if fate.final != fate.product.pipefile]
+    yield f"renameProducts: {len(named)} names given, {len(plan.pool)} earlier names changed"
+    yield f"updateAB: {len(plan.abs)} ABs updated, {len(plan.logged)} that moved earlier"
+    yield f"ingestProducts: {'queued in JOBS_INGEST' if plan.call else 'nothing queued'}"
 
 
 def _refuse(plan: MovePlan) -> None:
@@ -295,13 +332,3 @@ def _acted_on(context: Context, choice: str, *questions: Question) -> str:
     for question in questions:
         Answers(context.db).close(question.id)
     return choice
-
-
-def size_text(size: int) -> str:
-    """Bytes as people say them, e.g. `41.2 GB`."""
-    number, unit = float(size), "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if number < 1000 or unit == "TB":
-            break
-        number /= 1000
-    return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"

@@ -22,6 +22,7 @@ from engine.release.plan import MovePlan
 
 STATUS_KEPT = 5000  # entries of DFO_STATUS (finishNight)
 SCRIPT = "rn_files"
+TOGETHER = 500  # ABs written with one sync
 _HIDDEN = ".pool~"
 
 
@@ -113,9 +114,15 @@ def _update(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator
         place = trash.place_of(tree, transaction.begun, transaction.label, Path(entry.target))
         data = {"source": entry.target, "target": str(place)}
         yield Step("keep the ABs as they were", "place", data, f"keep {entry.name}")
+    folders: dict[str, list[tuple[str, str]]] = {}
     for entry in (*plan.abs, *plan.logged):
-        data = {"path": entry.target, "text": entry.text}
-        yield Step("update ABs", "write", data, f"update {entry.name}")
+        folder, _, name = entry.target.rpartition("/")
+        folders.setdefault(folder, []).append((name, entry.text))
+    for folder, texts in folders.items():
+        for first in range(0, len(texts), TOGETHER):
+            some = texts[first : first + TOGETHER]
+            words = f"update {some[0][0]}" if len(some) == 1 else f"update {len(some)} ABs"
+            yield Step("update ABs", "write_all", {"folder": folder, "texts": some}, words)
     if plan.script:
         script: dict[str, object] = {"path": f"{plan.final_dir}/{SCRIPT}", "text": plan.script, "mode": 0o755}
         yield Step("update ABs", "write", script, f"write {SCRIPT}")
@@ -146,10 +153,10 @@ def _clear(
     yield from trash.away(tree, transaction, leftovers, phase)
     saved = {fate.product.ab for fate in plan.of(MOVE)}
     place = tree.shorten(Path(plan.final_dir))
-    for ab in plan.abs:
-        reason = f"to {place}" if ab.name in saved else "its products are not saved"
-        event = {"event": "AbChanged", "ab": ab.name, "state": "MOVED", "reason": reason}
-        yield from trash.away(tree, transaction, [Path(ab.source)], phase, event)
+    for kept, reason in ((True, f"to {place}"), (False, "its products are not saved")):
+        sources = [Path(ab.source) for ab in plan.abs if (ab.name in saved) is kept]
+        event = {"event": "AbChanged", "ab": "{old}", "state": "MOVED", "reason": reason}
+        yield from trash.away(tree, transaction, sources, phase, event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from config.tree import DfoTree
-from engine.atomic import fs
 from engine.core.ab import AB
 from engine.headers.verify import verify
 
@@ -31,8 +30,8 @@ def proven(paths: Iterable[Path]) -> tuple[dict[str, str], list[str]]:
     sums: dict[str, str] = {}
     troubles = []
     for path in paths:
-        found = verify(path)
-        sums[str(path)] = fs.sha256(path)
+        found = verify(path, digest=True)
+        sums[str(path)] = found.sha256
         if found.problems:
             troubles.append(f"{path.name} is damaged: {found.problems[0]}")
     return sums, troubles

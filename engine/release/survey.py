@@ -6,10 +6,11 @@ Reads only. The snapshot is frozen; the plan is made from nothing else.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from posixpath import basename
 
@@ -19,12 +20,14 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import Product
 from engine.errors import BadAb, BadFits, MoveTrouble
+from engine.release.links import relinked
 from engine.release.rename_products import Value, keywords_needed
 from engine.release.standing import READY, Standing, reviewed, scope_of, standings
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
 
 _PIPEFILE = re.compile(r"(?P<root>r\..+)_\d{4}\.fits")
+_LARGEST_PAGE = 10_000_000  # bytes; no scoring log comes near
 _CERTIFIED = re.compile(r"(\S+) by (.*?) at (\S+)(?: with \S+)?")
 
 
@@ -55,7 +58,8 @@ class Snapshot:
     `only`: it was restricted to this AB and what it was made from ('': the whole pool); `others` counts
     the ABs of the pool outside. `final`: names in the final directory with their sizes in bytes, -1 for a
     directory. `stamps`: path, size and time of every AB file. `far`: directories with products on another
-    filesystem than the final directory.
+    filesystem than the final directory. `pages`: HTML of ABs by path, `links`: what they link to that is there.
+    `needed`: by PRO.CATG an AB that still needs a file of it.
     """
 
     tree: DfoTree
@@ -75,6 +79,9 @@ class Snapshot:
     vcal: tuple[str, ...]
     stamps: tuple[tuple[str, int, int], ...] = ()
     far: tuple[str, ...] = ()
+    pages: Mapping[str, bytes] = field(default_factory=dict)
+    links: frozenset[str] = frozenset()
+    needed: Mapping[str, str] = field(default_factory=dict)
     others: int = 0
     refused: tuple[str, ...] = ()
 
@@ -82,17 +89,20 @@ class Snapshot:
 async def survey(context: Context, mode: str, date: str, only: str = "") -> Snapshot:
     """Look at everything a move of MODE and DATE concerns; `only` restricts it to one AB and what it was made from."""
     store = AbStore(context.tree)
-    pool = await asyncio.to_thread(store.load, mode, date)
+    known_abs = await asyncio.to_thread(store.load)
+    pool = [ab for ab in known_abs if (ab.mode, ab.date) == (mode, date)]
     verdicts = Verdicts(context.db)
     known = {ab.name: verdict for ab in reviewed(pool, context.settings) if (verdict := verdicts.of(ab))}
     where = standings(pool, context.settings, known)
     refused = tuple(f"{bad.where}: {bad.why}" for bad in store.refused)
     try:
-        return await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
+        seen = await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
     except OSError as trouble:
         raise MoveTrouble(
             f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
         ) from trouble
+    needed = {calib.catg: ab.name for ab in known_abs if ab.status == "CREATED" for calib in ab.calibs}
+    return replace(seen, needed=needed)
 
 
 def _look(
@@ -121,6 +131,8 @@ def _look(
             far.append(str(place))
     earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
     scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
+    extras = [extra for extra in extras if extra.ab in scope]
+    pages, links = _pages([*(extra.path for extra in extras), *_there(tree, date)])
     return Snapshot(
         tree=tree,
         mode=mode,
@@ -132,13 +144,15 @@ def _look(
         products=tuple(item for item in products if item.product.ab in scope),
         pool=tuple(_found(path, wanted, "", owners) for path in _files(final) if _is_fits(path)),
         final=_sizes(final),
-        extras=tuple(extra for extra in extras if extra.ab in scope),
+        extras=tuple(extras),
         logs_there=_names(tree.log / date),
         plots_there=_names(tree.plt / date),
         parents=_parents(tree, [*pool, *logged]),
         vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
         stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
         far=tuple(far),
+        pages=pages,
+        links=links,
         others=sum(ab.name not in scope for ab in pool),
         refused=refused,
     )
@@ -205,6 +219,32 @@ def _sizes(place: Path) -> dict[str, int]:
     if not place.is_dir():
         return {}
     return {path.name: -1 if path.is_dir() else path.lstat().st_size for path in sorted(place.iterdir())}
+
+
+def _there(tree: DfoTree, date: str) -> list[str]:
+    """The pages that moved earlier: they may show products that get another name now."""
+    return [str(path) for folder in (tree.log / date, tree.plt / date) for path in _files(folder)]
+
+
+def _pages(paths: Iterable[str]) -> tuple[dict[str, bytes], frozenset[str]]:
+    """The HTML pages among `paths`, and the files they link to that are there."""
+    pages: dict[str, bytes] = {}
+    links: set[str] = set()
+
+    def there(path: str) -> bool:
+        if os.path.lexists(path):
+            links.add(path)
+            return True
+        return False
+
+    for text in paths:
+        path = Path(text)
+        if path.suffix.lower() in (".html", ".htm") and path.is_file() and not path.is_symlink():
+            if path.stat().st_size > _LARGEST_PAGE:
+                continue
+            pages[text] = path.read_bytes()
+            relinked(pages[text], old=path, new=path, moved={}, exists=there)
+    return pages, frozenset(links)
 
 
 def _is_fits(path: Path) -> bool:

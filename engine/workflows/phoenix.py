@@ -214,7 +214,18 @@ class _Run:
             return certified.parked
         self._phase("move", f"{order.pool}")
         plugin = self._withheld if self.plugins.special else None
-        moved = await move(self.context, order.mode, order.date, scores=scores, plugin=plugin, only=order.only)
+        recreate = {"yes": True, "no": False}.get(order.options.get("recreate", ""))
+        digest = order.options.get("digest", "")
+        moved = await move(
+            self.context,
+            order.mode,
+            order.date,
+            scores=scores,
+            plugin=plugin,
+            only=order.only,
+            recreate=recreate,
+            digest=digest,
+        )
         self.failed += len(set(moved.unfinished) - self.bad)
         self.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")
         return ()

@@ -20,6 +20,7 @@ TOOLS: dict[str, str] = {
     "updateAB": "engine.release.update_order",
     "renameProducts": "engine.release.rename_order",
     "exportProducts": "engine.transfer.export",
+    "cleanupProducts": "engine.transfer.cleanup_products",
     "recover": "engine.workflows.finish",
 }
 
