@@ -26,6 +26,7 @@ class Before:
 
         - `write`: None when nothing stands there or an earlier step keeps it, else its text and mode; only its size
           when it is no small text
+        - `write_all`: the same by name, of those that stand there
         - `place`: whether the name is taken (by the same content, else it fails) · `make_dir`: the directories that
           are missing, the topmost last · `remove_dir`: whether it is there
         - `add_line`, `drop_line`: whether the file and the line are there
@@ -37,17 +38,29 @@ class Before:
             self._kept.add(data["source"])
         if act == "write" and data["path"] in self._kept:
             return {**data, BEFORE: None}
+        if act == "write_all":
+            return {**data, BEFORE: self._of_texts(data)}
         note = _NOTES.get(act)
         return {**data, BEFORE: note(data)} if note else data
 
 
+    def _of_texts(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+        paths = ((name, f"{data['folder']}/{name}") for name, _ in data["texts"])
+        notes = ((name, None if path in self._kept else _of_file(path)) for name, path in paths)
+        return {name: note for name, note in notes if note is not None}
+
+
 def _of_write(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return _of_file(data["path"])
+
+
+def _of_file(path: str) -> Mapping[str, Any] | None:
     try:
-        status = os.lstat(data["path"])
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
     if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:
-        text = Path(data["path"]).read_bytes().decode("utf-8", "surrogateescape")
+        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
         return {"text": text, "mode": stat.S_IMODE(status.st_mode)}
     return {"size": status.st_size}
 

@@ -68,13 +68,13 @@ def ledger_of(steps: Iterable[Step], leave: frozenset[str] = frozenset()) -> Led
 
 
 class _Followed:
-    """Names and what they hold, step by step: `("was", path)` what stood there before, `("new", n)` step n's text."""
+    """Names and what they hold, step by step: `("was", path)` what stood there before, `("new", n)` the nth text."""
 
     def __init__(self) -> None:
         self.ledger = Ledger()
         self._holds: dict[str, tuple[str, str | int] | None] = {}
         self._before: dict[str, bool] = {}
-        self._texts: dict[int, Text] = {}
+        self._texts: list[str] = []
         self._notes: dict[str, Any] = {}
 
     def take(self, step: Step) -> None:
@@ -93,7 +93,11 @@ class _Followed:
                 self._out_of(data["source"])
                 self._holds[data["source"]] = None
             case "write":
-                self._writes(step)
+                self._writes(step.data["path"], step.data["text"], step.data.get(BEFORE, {}))
+            case "write_all":
+                notes = step.data.get(BEFORE)
+                for name, text in step.data["texts"]:
+                    self._writes(f"{step.data['folder']}/{name}", text, {} if notes is None else notes.get(name))
             case "make_dir":
                 self.ledger.made += data.get(BEFORE, ())
             case "remove_dir":
@@ -124,16 +128,13 @@ class _Followed:
         self._before.setdefault(path, False)
         self._holds[path] = held
 
-    def _writes(self, step: Step) -> None:
-        path = step.data["path"]
+    def _writes(self, path: str, text: str, note: Mapping[str, Any] | None) -> None:
+        """`note` is what stood there: None for nothing, empty where nobody knows."""
         if path not in self._before:
-            if BEFORE not in step.data:
-                self._notes[path] = {}
-            else:
-                self._notes[path] = step.data[BEFORE]
-            self._before[path] = self._notes[path] is not None
-        self._texts[step.n] = Text(path, step.data["text"])
-        self._holds[path] = ("new", step.n)
+            self._notes[path] = note
+            self._before[path] = note is not None
+        self._texts.append(text)
+        self._holds[path] = ("new", len(self._texts) - 1)
 
     def _lines(self, step: Step) -> None:
         note: Mapping[str, bool] = step.data.get(BEFORE, {"file": True, "line": step.act == "drop_line"})
@@ -168,5 +169,5 @@ class _Followed:
                     continue
                 found.fresh.append(path)
                 if held[0] == "new":
-                    found.texts[path] = self._texts[int(held[1])].text
+                    found.texts[path] = self._texts[int(held[1])]
         return found

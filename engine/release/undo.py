@@ -21,12 +21,12 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.core.sizes import size_text
 from engine.errors import MoveTrouble, OpenJournal
 from engine.questions import Choice, Question
 from engine.release import manifest
 from engine.release.ledger import Ledger, Line, ledger_of
 from engine.release.manifest import UNREAD, Entry
-from engine.release.move_products import size_text
 from engine.release.undo_plan import UNDOES, Now, UndoPlan, names_of, undo_plan, undo_steps
 from engine.stores.answers import Answers
 from engine.stores.orders import Order

@@ -295,11 +295,10 @@ def _back(plan: UndoPlan, tree: DfoTree) -> Iterator[Step]:
     pairs = ((hidden.get(item.source, Path(item.source)), Path(item.target)) for item in others)
     yield from shifts("put files back", pairs, "put back")
     states = set(plan.abs)
-    for item in abs_:
-        name = Path(item.target).name
-        reason = f"{plan.transaction} was undone"
-        event = {"event": "AbChanged", "ab": name, "state": "ACCEPTED", "reason": reason} if name in states else None
-        yield from shifts("put ABs back", [(Path(item.source), Path(item.target))], "put back", event)
+    event = {"event": "AbChanged", "ab": "{new}", "state": "ACCEPTED", "reason": f"{plan.transaction} was undone"}
+    for told, fields in ((True, event), (False, None)):
+        mine = (item for item in abs_ if (Path(item.target).name in states) is told)
+        yield from shifts("put ABs back", ((Path(item.source), Path(item.target)) for item in mine), "put back", fields)
 
 
 def _entries(plan: UndoPlan, tree: DfoTree, transaction: Transaction) -> Iterator[Entry]:
