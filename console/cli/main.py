@@ -25,6 +25,7 @@ COMMANDS = {
     "journal": ("journal", "what was moved, renamed, undone; finish what was cut"),
     "vcal": ("vcal", "the virtual calibrations: AB, age, and what became of each"),
     "undo": ("undo", "take the last move, rename or update of a MODE and DATE back"),
+    "trash": ("trash", "what is in the trash; bring it back, delete what has expired"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),

@@ -456,6 +456,8 @@ def remove_empty_dir(path: Path) -> bool:
 
 def remove_tree(path: Path) -> None:
     """Delete a directory with all in it; symbolic links go, what they lead to stays. May be repeated."""
+    if not os.path.lexists(path):
+        return
     for folder, folders, files, handle in os.fwalk(path, topdown=False, follow_symlinks=False):
         for name in (*files, *folders):
             acting("delete", f"{folder}/{name}")

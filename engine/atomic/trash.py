@@ -116,7 +116,7 @@ def listing(tree: DfoTree) -> list[Retired]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
         for place, origin, why in entries:
-            if ".." in place.parts:
+            if ".." in place.parts or not place.is_relative_to(path.parent):
                 continue
             try:
                 size = place.lstat().st_size

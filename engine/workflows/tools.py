@@ -17,6 +17,8 @@ from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
     "undo": "engine.release.undo",
+    "emptyTrash": "engine.release.empty_trash",
+    "restore": "engine.release.restore",
     "updateAB": "engine.release.update_order",
     "renameProducts": "engine.release.rename_order",
     "exportProducts": "engine.transfer.export",
