@@ -74,7 +74,7 @@ ROWS = {
     432: "monitor, certification and questions are screens with pilot tests",
     433: "headless: no terminal, empty environment, fixed exit codes, machine-readable",
     434: "keyboard only, 80x24, without colour",
-    435: "yaml.safe_load, argument lists, no shell strings anywhere; remote copies over asyncssh with verified host keys",
+    435: "yaml.safe_load, argument lists, no shell strings anywhere; asyncssh with verified host keys",
     436: "classic config files become YAML and back",
     437: "dfos demo builds a whole account and runs it in under a minute",
 }
