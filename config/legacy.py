@@ -1,4 +1,4 @@
-"""The classic `config.moveProducts`, read as it is, and turned into YAML. Standard library only to read.
+"""The classic `config.moveProducts`, and NOCHECK of `config.createAB`, read as they are. Standard library only to read.
 
 Lines are `KEY value | value | value`; `|`, tabs and blanks all separate, `#` starts a comment
 (AB_structure). Keys and sections as on the moveProducts page.
@@ -23,7 +23,7 @@ _SEPARATORS = re.compile(r"[\s|]+")
 
 @dataclass(frozen=True, slots=True)
 class Classic:
-    """The `move` section as plain data, the line of every key, and what was left out."""
+    """A section (`move`, of config.createAB `update`) as plain data, the line of every key, what was left out."""
 
     move: dict[str, Any]
     lines: Mapping[str, int]  # dotted key below `move`, e.g. 'rename.CALIB' -> line
@@ -64,6 +64,26 @@ def read_move_products(data: bytes, name: str) -> Classic:
         if words:
             _line(words, number, reading)
     _consistent(reading)
+    if reading.problems:
+        raise ConfigTrouble(*reading.problems)
+    return Classic(reading.move, reading.lines, tuple(reading.notices))
+
+
+def read_create_ab(data: bytes, name: str) -> Classic:
+    """NOCHECK of a config.createAB as `nocheck` (its other keys are not read here); ConfigTrouble with `name:line`.
+
+    The key is hidden and its values are lost: alone, or YES and NO, are inferred.
+    """
+    reading = _Reading(name)
+    for number, line in enumerate(_text(data, name).splitlines(), 1):
+        words = [word for word in _SEPARATORS.split(line.partition("#")[0]) if word]
+        key = words[0].upper() if words else ""
+        if key == "VCAL_REMOVE":
+            _vcal_remove(words[1:], number, reading)
+        elif key == "NOCHECK":
+            flag = reading.choose(number, "NOCHECK", words[1].upper() if len(words) > 1 else "YES", ("YES", "NO"))
+            if flag and _once("nocheck", number, reading):
+                reading.move["nocheck"] = flag == "YES"
     if reading.problems:
         raise ConfigTrouble(*reading.problems)
     return Classic(reading.move, reading.lines, tuple(reading.notices))

@@ -1,7 +1,7 @@
 """Layered YAML to one frozen `Settings`, with the origin of every value.
 
 Order, later wins key by key: shipped templates -> naming table (`rename.table` names it) ->
-instrument profile (the account names it with `profile:`) -> classic `config.moveProducts` -> the
+instrument profile (the account names it with `profile:`) -> classic `config.moveProducts` and `config.createAB` -> the
 account's `dfos.yaml` -> environment `DFOS_<SECTION>__<KEY>` -> command line `--set section.key=value`.
 So an account overrides the profile and the naming table it chose, and an operator overrides the
 account for one call.
@@ -10,7 +10,7 @@ account for one call.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path as FilePath
@@ -33,7 +33,7 @@ from config.layers import (
     Origin,
     leaves,
 )
-from config.legacy import nearest, read_move_products
+from config.legacy import Classic, nearest, read_create_ab, read_move_products
 from config.rules import contradictions
 from config.schema import Settings
 from config.yaml_file import Path, YamlFile, read_value, read_yaml
@@ -66,7 +66,8 @@ def load(config_dir: FilePath | None, environ: Mapping[str, str] | None = None, 
     if profile:
         _profile(layers, config_dir, profile, problems)
     if config_dir is not None:
-        _classic(layers, config_dir / "config.moveProducts", problems, notices)
+        _classic(layers, "move", read_move_products, config_dir / "config.moveProducts", problems, notices)
+        _classic(layers, "update", read_create_ab, config_dir / "config.createAB", problems, notices)
     if account is not None and config_dir is not None:
         layers.add(ACCOUNT, str(config_dir / "dfos.yaml"), account.data, account.lines)
     _environment(layers, environ or {}, problems)
@@ -198,19 +199,26 @@ def _naming(layers: Layers, config_dir: FilePath | None, problems: list[str]) ->
     return layers.under(NAMING, known[name], found.data, found.lines)
 
 
-def _classic(layers: Layers, path: FilePath, problems: list[str], notices: list[str]) -> None:
+def _classic(
+    layers: Layers,
+    section: str,
+    read: Callable[[bytes, str], Classic],
+    path: FilePath,
+    problems: list[str],
+    notices: list[str],
+) -> None:
     data = _bytes(path, problems)
     if data is None:
         return
     try:
-        found = read_move_products(data, str(path))
+        found = read(data, str(path))
     except ConfigTrouble as trouble:
         problems += trouble.problems
         return
     notices += found.notices
-    lines: dict[Path, int] = {("move", *key.split(".")): line for key, line in found.lines.items()}
+    lines: dict[Path, int] = {(section, *key.split(".")): line for key, line in found.lines.items()}
     frozen = {key: tuple(value) if isinstance(value, list) else value for key, value in found.move.items()}
-    layers.add(CLASSIC, str(path), {"move": frozen}, lines)
+    layers.add(CLASSIC, str(path), {section: frozen}, lines)
 
 
 def _environment(layers: Layers, environ: Mapping[str, str], problems: list[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.archive import Archive
+from config.cleanup import Cleanup
 from config.codes import Rename
 from config.export import Export
 from config.section import Section
@@ -158,5 +159,6 @@ class Settings(Section):
     update: Update = Update()
     archive: Archive = Archive()
     export: Export = Export()
+    cleanup: Cleanup = Cleanup()
     plugins: Plugins = Plugins()
     scoring: Scoring = Scoring()

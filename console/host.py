@@ -43,7 +43,7 @@ from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
 UNCALLED = frozenset(
-    {"HDR_PGI", "POST_PLUGIN", "PGI_COVER", "CLEANUP_PLUGIN", "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN"}
+    {"HDR_PGI", "POST_PLUGIN", "PGI_COVER", "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN"}
 )
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one

@@ -8,9 +8,7 @@ both documented names of a plugin are the same one (decision 25).
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from config.schema import Settings
 from config.tree import DfoTree
 from console.shell_pgi import ShellPgi
 from engine.errors import PluginTrouble
+from engine.executables import check_safe
 from engine.pgi import PROTOCOLS
 
 SHIPPED = "engine.pgis"
@@ -137,23 +136,8 @@ def _executable(name: str, folded: str, folder: Path) -> Path:
         raise PluginTrouble("neither shipped nor in $DFO_BIN_DIR")
     if len(exact) > 1:
         raise PluginTrouble(f"ambiguous in $DFO_BIN_DIR: {', '.join(entry.name for entry in exact)}")
-    _check_safe(exact[0])
+    check_safe(exact[0])
     return exact[0]
-
-
-def _check_safe(path: Path) -> None:
-    """Only what this account (or root) owns and nobody else may write is run."""
-    for place in (path, path.resolve().parent, path.parent):
-        try:
-            state = place.stat()
-        except OSError as trouble:
-            raise PluginTrouble(f"{place}: {trouble.strerror}") from trouble
-        if state.st_uid not in (os.getuid(), 0):
-            raise PluginTrouble(f"{place} belongs to another user; it is not run")
-        if state.st_mode & stat.S_IWOTH:
-            raise PluginTrouble(f"{place} may be written by everybody; run: chmod o-w {place}")
-    if not stat.S_ISREG(path.stat().st_mode) or not os.access(path, os.X_OK):
-        raise PluginTrouble(f"{path} is not executable; run: chmod u+x {path}")
 
 
 def options(settings: Settings, name: str) -> Mapping[str, str]:

@@ -75,9 +75,9 @@ class ShellPgi:
             self._run(scratch, (), None, {"MODE": mode, "DATE": date}, tuple(str(link) for link in links.values()))
             return tuple(file for file, link in links.items() if not link.is_symlink())
 
-    def spare(self, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    def spare(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
         """CLEANUP_PLUGIN: the same, for files that stay FITS."""
-        return self.keep("SCIENCE", date, files)
+        return self.keep(mode, date, files)
 
     def after(self, ab: AB, products: Products) -> Aftermath:
         """POST_PLUGIN: lines `retire <product>`; every other line is a note."""

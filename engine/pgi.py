@@ -134,7 +134,7 @@ class CoverPgi(Protocol):
 class CleanupPlugin(Protocol):
     """CLEANUP_PLUGIN: files that must stay FITS when a date is slimmed down to headers."""
 
-    def spare(self, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    def spare(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `files` that stay."""
         ...
 

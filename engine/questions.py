@@ -17,6 +17,7 @@ RECREATE = "move.recreate"
 RECREATE_SURE = "move.recreate.sure"
 REVIEW_SCOPE = "phoenix.review_scope"
 PSEUDO_DATE = "phoenix.pseudo_date"
+INGEST_DUPLICATE = "ingest.duplicate"
 
 LATER = "later"  # decides nothing: the question stays open, an earlier answer is withdrawn; legal where it is safe
 

@@ -32,13 +32,25 @@ def base(nodeid: str) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LAST in item.nodeid)
-    real_missing = shutil.which("esorex") is None or not plugin_dir("MUSE")
+    missing = _missing()
     for item in items:
         for mark in item.iter_markers("row"):
             for number in mark.args:
                 ROW_TESTS[number].add(base(item.nodeid))
-        if item.get_closest_marker("real") and real_missing and not os.environ.get("DFOS_REAL_REQUIRED"):
-            item.add_marker(pytest.mark.skip(reason="esorex with the MUSE recipes is not installed on this machine"))
+        real = item.get_closest_marker("real")
+        needed = real.args[0] if real and real.args else "esorex"
+        if real and needed in missing and not os.environ.get("DFOS_REAL_REQUIRED"):
+            item.add_marker(pytest.mark.skip(reason=f"{missing[needed]} is not installed on this machine"))
+
+
+def _missing() -> dict[str, str]:
+    """What real tests may need and this machine has not: as a marker names it, and in words."""
+    found = {}
+    if shutil.which("esorex") is None or not plugin_dir("MUSE"):
+        found["esorex"] = "esorex with the MUSE recipes"
+    if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:
+        found["sshd"] = "OpenSSH's server"
+    return found
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

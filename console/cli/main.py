@@ -24,6 +24,7 @@ COMMANDS = {
     "jobs": ("jobs", "what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out"),
     "journal": ("journal", "what was moved, renamed, undone; finish what was cut"),
     "vcal": ("vcal", "the virtual calibrations: AB, age, and what became of each"),
+    "undo": ("undo", "take the last move, rename or update of a MODE and DATE back"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
@@ -33,6 +34,9 @@ COMMANDS = {
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
     "updateAB": ("update", "final names and places into the ABs of a date"),
     "ingestProducts": ("ingest", "deliver moved products to the archive"),
+    "cleanupProducts": ("cleanup", "replace archived FITS files by their headers"),
+    "export": ("export", "logs and plots to the web servers"),
+    "hostkey": ("host_key", "which web servers are trusted: list, add, remove host keys"),
 }
 
 
@@ -130,6 +134,11 @@ def rename_products() -> int:
 def ingest_products() -> int:
     """The classic command `ingestProducts`."""
     return run("ingestProducts", sys.argv[1:])
+
+
+def cleanup_products() -> int:
+    """The classic command `cleanupProducts`."""
+    return run("cleanupProducts", sys.argv[1:])
 
 
 def update_ab() -> int:

@@ -87,14 +87,36 @@ def add_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
             fs.replace(path, b"\n".join(lines[-keep:] if keep else lines) + b"\n")
 
 
+def add_lines(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Each of `lines` stands in the file once."""
+    path = Path(data["path"])
+    with lock.shared_file(tree, path):
+        lines = path.read_bytes().splitlines() if path.is_file() else []
+        known = set(lines)
+        fresh = [line for line in (text.encode() for text in data["lines"]) if line not in known]
+        if fresh:
+            fs.replace(path, b"\n".join([*lines, *fresh]) + b"\n")
+
+
 def drop_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
-    """`line` no longer stands in the file; every other line stays as it is."""
+    """`line` no longer stands in the file; every other line stays as it is. `remove`: an empty file goes."""
     path, line = Path(data["path"]), data["line"].encode()
     with lock.shared_file(tree, path):
         lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         rest = [kept for kept in lines if kept.rstrip(b"\r\n") != line]
         if len(rest) != len(lines):
             fs.replace(path, b"".join(rest))
+        if data.get("remove") and path.is_file() and not path.stat().st_size:
+            fs.remove(path)
+            fs.sync_dir(path.parent)
+
+
+def expunge(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Delete what one transaction retired: a directory `TRASH/<day>/<transaction>` with all in it, and no other."""
+    path = Path(data["path"])
+    if path.parent.parent != tree.trash or ".." in path.parts or path.is_symlink() or path.parent.is_symlink():
+        raise MoveTrouble("this is no directory of the trash; nothing is deleted elsewhere", where=str(path))
+    fs.remove_tree(path)
 
 
 def header(tree: DfoTree, data: Mapping[str, Any]) -> None:
@@ -124,7 +146,9 @@ ACTS: dict[str, Act] = {
     "write_all": write_all,
     "remove_dir": remove_dir,
     "add_line": add_line,
+    "add_lines": add_lines,
     "drop_line": drop_line,
+    "expunge": expunge,
     "header": header,
     "slim": slim_down,
     "link_graphic": link_graphic,
@@ -139,7 +163,7 @@ def checked(tree: DfoTree, act: str, data: Mapping[str, Any], known: set[str] | 
     known = set() if known is None else known
     for key in _PATHS:
         if key in data:
-            _inside(tree, data[key], act in ("shift", "make_dir", "remove_dir"), known)
+            _inside(tree, data[key], act in ("shift", "make_dir", "remove_dir", "expunge"), known)
     for folder, _ in data.get("folders", ()):
         _inside(tree, folder, True, known)
     if "folder" in data:

@@ -14,6 +14,7 @@ import errno
 import hashlib
 import os
 import queue
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -451,6 +452,19 @@ def remove_empty_dir(path: Path) -> bool:
         raise
     sync_dir(path.parent)
     return True
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a directory with all in it; symbolic links go, what they lead to stays. May be repeated."""
+    for folder, folders, files, handle in os.fwalk(path, topdown=False, follow_symlinks=False):
+        for name in (*files, *folders):
+            acting("delete", f"{folder}/{name}")
+            if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+                os.rmdir(name, dir_fd=handle)
+            else:
+                os.unlink(name, dir_fd=handle)
+    if not remove_empty_dir(path):
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
 
 
 def sha256(path: Path, *, from_disk: bool = False) -> str:

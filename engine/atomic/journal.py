@@ -19,6 +19,7 @@ from typing import Any
 
 from config.tree import DfoTree
 from engine.atomic import acts, fs
+from engine.atomic.before import Before
 from engine.errors import DfosError, MoveTrouble, OpenJournal
 
 MOST = 10_000  # files between two commits
@@ -78,9 +79,11 @@ class Transaction:
 class Journal:
     """The transactions of an account."""
 
-    def __init__(self, connection: sqlite3.Connection, tree: DfoTree) -> None:
+    def __init__(self, connection: sqlite3.Connection, tree: DfoTree, *, readonly: bool = False) -> None:
         self._db = connection
         self._tree = tree
+        if readonly:
+            return
         for statement in _TABLES:
             connection.execute(statement)
         if "done" not in {row["name"] for row in connection.execute("PRAGMA table_info(transactions)")}:
@@ -124,11 +127,13 @@ class Journal:
 
     def _rows(self, number: int, steps: Iterable[Step]) -> Iterator[tuple[object, ...]]:
         inside: set[str] = set()
+        before = Before()
         for n, step in enumerate(steps, 1):
             acts.checked(self._tree, step.act, step.data, inside)
             event = json.dumps(step.event) if step.event else ""
             words = step.words.encode("utf-8", "replace").decode()
-            yield number, n, step.phase, step.act, json.dumps(step.data), words, event
+            data = before.noted(step.act, step.data)
+            yield number, n, step.phase, step.act, json.dumps(data), words, event
 
     async def run(
         self,
@@ -167,17 +172,11 @@ class Journal:
         if not fresh:
             return batch
         fs.acting("commit", "time")
-        dated = {
-            step.n: Step(
-                step.phase,
-                step.act,
-                {**step.data, "line": step.data["line"].replace("{utc}", utc)},
-                step.words,
-                step.event,
-                step.n,
-            )
-            for step in fresh
-        }
+        before = Before()
+        dated = {}
+        for step in fresh:
+            data = before.noted(step.act, {**step.data, "line": step.data["line"].replace("{utc}", utc)})
+            dated[step.n] = Step(step.phase, step.act, data, step.words, step.event, step.n)
         with _commit(self._db):
             self._db.executemany(
                 "UPDATE steps SET data = ? WHERE tx = ? AND n = ?",

@@ -64,7 +64,7 @@ LEGAL: dict[str, set[str]] = {
     "REVIEW": _WAITING | {"ACCEPTED", "REJECTED", "STALE"},
     "REJECTED": _WAITING | {"REVIEW", "ACCEPTED", "STALE"},
     "ACCEPTED": _WAITING | {"REVIEW", "REJECTED", "MOVED", "STALE"},
-    "MOVED": {"INGESTED", "MOVED"},
+    "MOVED": {"INGESTED", "MOVED", "ACCEPTED"},  # undone
     "INGESTED": {"INGESTED"},
 }
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from config.tree import DfoTree
-from engine.atomic.journal import Transaction
+from engine.atomic.journal import Step, Transaction
 
 UNREAD = "-"
 _NAME = re.compile(r"manifest_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})_([a-zA-Z]+-\d{6})\.txt")
@@ -82,6 +82,13 @@ def text_of(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -
     return quote(head, safe="# \n,:.$/()[]@+-'") + "".join(lines)
 
 
+def manifest_step(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -> Step:
+    """The journal step that writes the manifest of a transaction: after all its files stand, before its flags."""
+    path = file_of(tree, transaction)
+    data = {"path": str(path), "text": text_of(tree, transaction, entries)}
+    return Step("write the manifest", "write", data, f"write {path.name}")
+
+
 def _quoted(text: str) -> str:
     return text if _SAFE.fullmatch(text) else quote(text, safe=_PLAIN, errors="surrogateescape")
 
@@ -95,8 +102,14 @@ def read(tree: DfoTree, path: Path) -> Manifest | None:
     match = _NAME.fullmatch(path.name)
     if match is None:
         return None
+    entries, damaged = entries_of(tree, path.read_text("utf-8", "surrogateescape"))
+    return Manifest(path, match[1], match[2], match[3], entries, damaged)
+
+
+def entries_of(tree: DfoTree, text: str) -> tuple[tuple[Entry, ...], int]:
+    """The entries of a manifest's text, and how many of its lines are damaged."""
     entries, damaged = [], 0
-    for line in path.read_text("utf-8", "surrogateescape").splitlines():
+    for line in text.splitlines():
         if line.startswith("#") or not line:
             continue
         found = _LINE.fullmatch(line)
@@ -105,7 +118,7 @@ def read(tree: DfoTree, path: Path) -> Manifest | None:
             continue
         sha, size, what, before, after = found.groups()
         entries.append(Entry(sha, int(size), what, _read(tree, before), _read(tree, after)))
-    return Manifest(path, match[1], match[2], match[3], tuple(entries), damaged)
+    return tuple(entries), damaged
 
 
 def of_date(tree: DfoTree, date: str, mode: str = "") -> Iterator[Manifest]:

@@ -162,9 +162,7 @@ def _clear(
 
 
 def _manifest(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Step:
-    path = manifest.file_of(tree, transaction)
-    text = manifest.text_of(tree, transaction, _entries(plan, tree, transaction, sums))
-    return Step("write the manifest", "write", {"path": str(path), "text": text}, f"write {path.name}")
+    return manifest.manifest_step(tree, transaction, _entries(plan, tree, transaction, sums))
 
 
 def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Iterator[Entry]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.tree import DfoTree
 from engine.atomic import acts, fs, lock
 
-_CALL = re.compile(r"ingestProducts\s+-m\s+(CALIB|SCIENCE)\s+-d\s+(\d{4}-\d{2}-\d{2})")
+_CALL = re.compile(r"ingestProducts\s+(?:-m\s+(CALIB|SCIENCE)\s+)?-d\s+(\d{4}-\d{2}-\d{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,46 @@ def file_of(tree: DfoTree) -> Path:
     return tree.job / "JOBS_INGEST"
 
 
-def queued(tree: DfoTree) -> list[Call]:
-    """The calls that wait, oldest first; lines that are no such call are left out."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the file: its text, the call it is (None: a line of somebody else), how often it stands there."""
+
+    text: str
+    call: Call | None
+    times: int = 1
+
+
+def entries(tree: DfoTree) -> list[Entry]:
+    """Every line that is not empty, oldest first; identical calls are one entry."""
     path = file_of(tree)
     lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
-    return [Call(*match.groups()) for line in lines if (match := _CALL.fullmatch(line.strip()))]
+    found: dict[Call | str, Entry] = {}
+    for line in filter(None, (line.strip() for line in lines)):
+        call = _call(line)
+        known = found.get(call or line)
+        found[call or line] = replace(known, times=known.times + 1) if known else Entry(line, call)
+    return list(found.values())
+
+
+def queued(tree: DfoTree) -> list[Call]:
+    """The calls that wait, oldest first, each once; lines that are no such call are left out."""
+    return [entry.call for entry in entries(tree) if entry.call]
+
+
+def collapse(tree: DfoTree) -> int:
+    """Take calls out that stand there more than once (older tools pile them up); how many lines went."""
+    path, seen, rest = file_of(tree), set[Call](), list[bytes]()
+    with lock.shared_file(tree, path):
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        for line in lines:
+            call = _call(line.decode("utf-8", "replace").strip())
+            if call is None or call not in seen:
+                rest.append(line)
+            if call:
+                seen.add(call)
+        if len(rest) != len(lines):
+            fs.replace(path, b"".join(rest))
+    return len(lines) - len(rest)
 
 
 def append(tree: DfoTree, call: Call) -> None:
@@ -56,5 +91,10 @@ def remove(tree: DfoTree, call: Call) -> bool:
 
 
 def _is(line: bytes, call: Call) -> bool:
-    match = _CALL.fullmatch(line.decode("utf-8", "replace").strip())
-    return match is not None and Call(*match.groups()) == call
+    return _call(line.decode("utf-8", "replace").strip()) == call
+
+
+def _call(line: str) -> Call | None:
+    """The call a line is; without a MODE it is SCIENCE (phoenix)."""
+    match = _CALL.fullmatch(line)
+    return Call(match[1] or "SCIENCE", match[2]) if match else None

@@ -30,7 +30,7 @@ from engine.release.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 from engine.stores.refused import RefusedAbs
-from engine.transfer.ingest_products import ingest
+from engine.transfer.ingest_products import ingest, verify_only
 from engine.transfer.jobs_ingest import Call, queued
 from engine.workflows import tools
 
@@ -139,7 +139,9 @@ class _Run:
                 text = f"{order.pool}: waits for verdicts (C in the console, or dfos questions); nothing has moved"
                 return Ended(3, text, tuple(question.id for question in parked))
         if "I" in order.parts:
-            await self._ingested()
+            ended = await self._ingested()
+            if ended:
+                return ended
         text = f"{order.pool}: {'; '.join(self.notes) or 'nothing to do'}"
         return Ended(1 if self.failed else 0, text)
 
@@ -245,15 +247,29 @@ class _Run:
 
     # --- I --------------------------------------------------------------------------------
 
-    async def _ingested(self) -> None:
-        call = Call(self.order.mode, self.order.date)
-        if self.order.parts != "I" and call not in queued(self.context.tree):
-            return
-        self._phase("ingest", f"{self.order.mode} {self.order.date}")
-        done = await ingest(self.context, self.order.mode, self.order.date)
-        self.failed += len(done.failed)
-        refused = f", {len(done.failed)} refused" if done.failed else ""
-        self.notes.append(f"{len(done.confirmed)} products in the archive{refused}")
+    async def _ingested(self) -> Ended | None:
+        """The ingestion of the date; how the order ends when the archive has not confirmed everything."""
+        order, options = self.order, self.order.options
+        call = Call(order.mode, order.date)
+        if order.parts != "I" and call not in queued(self.context.tree):
+            return None
+        if options.get("verify") == "yes":
+            seen = await verify_only(self.context, order.mode, order.date)
+            return Ended(seen.exit_code, f"{order.pool}: {seen.text}")
+        self._phase("ingest", f"{order.mode} {order.date}")
+        done = await ingest(
+            self.context,
+            order.mode,
+            order.date,
+            convert=options.get("convert") != "no",
+            skip_bad=options.get("skip_bad") == "yes",
+        )
+        self.notes.append(done.text)
+        if not done.exit_code:
+            return None
+        return Ended(
+            done.exit_code, f"{order.pool}: {'; '.join(self.notes)}", tuple(question.id for question in done.questions)
+        )
 
     def _phase(self, name: str, text: str) -> None:
         self.context.bus.publish(ev.PhaseStarted(name, text))

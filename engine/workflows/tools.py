@@ -16,9 +16,11 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
+    "undo": "engine.release.undo",
     "updateAB": "engine.release.update_order",
     "renameProducts": "engine.release.rename_order",
     "exportProducts": "engine.transfer.export",
+    "cleanupProducts": "engine.transfer.cleanup_products",
     "recover": "engine.workflows.finish",
 }
 

@@ -32,7 +32,7 @@ GUIDE, CONFIGURATION, PLUGINS = "docs/user-guide.md", "docs/configuration.md", "
 PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(str(p.relative_to(HOME)) for p in HOME.glob("docs/**/*.md"))]
 COMMON = {"-h", "--help", "-v", "--version", "--root"}
 RUNNING = {"--auto", "--json", "--recover", "--answers", "--set"}
-CLASSIC = ("phoenix", "phoenixCertify_MUSE", "moveProducts", "renameProducts", "ingestProducts")
+CLASSIC = ("phoenix", "phoenixCertify_MUSE", "moveProducts", "renameProducts", "ingestProducts", "cleanupProducts")
 
 
 @cache

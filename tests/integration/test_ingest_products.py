@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 
+from config.schema import Archive
 from engine import events as ev
 from engine.atomic.fs import sha256
 from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import DfosError
+from engine.errors import DfosError, UsageTrouble
 from engine.release.move_products import move
-from engine.transfer.archives import archive_of
-from engine.transfer.ingest_products import ingest, log_file
-from engine.transfer.ingest_states import IngestStates
+from engine.transfer.archives import Receipt, archive_of
+from engine.transfer.ingest_products import ingest, log_file, verify_only
+from engine.transfer.ingest_states import IngestStates, Item
 from engine.transfer.local_archive import LocalArchive
 from tests.builders import PSEUDO, record
-from tests.released import NIGHT, biases, dpc_of, picture, release_context, target
+from tests.released import NIGHT, biases, dpc_of, keen, picture, release_context, target
 
 
 async def _moved(root: Path) -> tuple[Context, list[AB]]:
@@ -27,6 +30,7 @@ async def _moved(root: Path) -> tuple[Context, list[AB]]:
     return context, abs_
 
 
+@pytest.mark.row(105)
 async def test_every_product_is_confirmed_and_the_call_leaves_the_queue(tmp_path: Path) -> None:
     context, abs_ = await _moved(tmp_path)
     events = record(context)
@@ -57,6 +61,7 @@ async def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:
     assert not [event for event in events if isinstance(event, ev.ProductIngested)]
 
 
+@pytest.mark.row(106)
 @pytest.mark.parametrize(("damage", "words"), [("flip", "DATASUM"), ("cut", "truncated"), ("strip", "no CHECKSUM")])
 async def test_a_product_that_does_not_verify_is_not_archived(damage: str, words: str, tmp_path: Path) -> None:
     context, _ = await _moved(tmp_path)
@@ -69,25 +74,104 @@ async def test_a_product_that_does_not_verify_is_not_archived(damage: str, words
     }
     path.write_bytes(changed[damage])
     result = await ingest(context, "SCIENCE", PSEUDO)
-    assert [name for name, _ in result.failed] == [path.name] and words in result.failed[0][1]
-    assert len(result.confirmed) == 1
+    assert [name for name, _ in result.bad] == [path.name] and words in result.bad[0][1]
+    assert result.exit_code == 13 and path.name in result.text
+    assert not result.confirmed and len(result.waiting) == 1, "one bad file stops the set"
+    items = IngestStates(context.db, "SCIENCE", PSEUDO).items()
+    assert sorted(item.state for item in items.values()) == ["FAILED", "VERIFIED"]
     assert await archive_of(context).find(path, "0") is None
     assert "ingestProducts" in (context.tree.job / "JOBS_INGEST").read_text()
+    assert len((await ingest(context, "SCIENCE", PSEUDO, skip_bad=True)).confirmed) == 1
     path.write_bytes(data)
-    assert not (await ingest(context, "SCIENCE", PSEUDO)).failed, "put right, it goes"
+    assert not (await ingest(context, "SCIENCE", PSEUDO)).exit_code, "put right, it goes"
 
 
-async def test_a_name_the_archive_holds_with_other_content_is_refused_at_once(tmp_path: Path) -> None:
+@pytest.mark.row(106)
+async def test_verify_only_reports_and_touches_nothing(tmp_path: Path) -> None:
     context, _ = await _moved(tmp_path)
+    assert (await verify_only(context, "SCIENCE", PSEUDO)).exit_code == 0
     path = sorted((context.tree.sci / PSEUDO).iterdir())[0]
-    other = tmp_path / path.name
-    other.write_bytes(b"another one")
+    path.write_bytes(path.read_bytes()[:-2880])
+    before = picture(context.tree.root)
+    result = await verify_only(context, "SCIENCE", PSEUDO)
+    assert result.exit_code == 13 and path.name in result.text
+    assert picture(context.tree.root) == before and not context.tree.archive.exists()
+
+
+async def _taken(context: Context, path: Path, content: bytes = b"another one") -> LocalArchive:
+    """The archive, in which somebody's file has the name of `path`."""
+    other = context.tree.tmp / path.name
+    other.write_bytes(content)
     archive = LocalArchive(context.tree.root / "archive", context.utc)
     await archive.store(other, sha256(other))
+    return archive
+
+
+@pytest.mark.row(109)
+async def test_a_taken_name_is_asked_once_and_waits(tmp_path: Path) -> None:
+    context, _ = await _moved(tmp_path)
+    path = sorted((context.tree.sci / PSEUDO).iterdir())[0]
+    archive = await _taken(context, path)
     result = await ingest(context, "SCIENCE", PSEUDO, archive)
-    assert result.failed == ((path.name, "the archive holds this name with other content"),)
+    assert [question.subject for question in result.questions] == [path.name]
+    question = result.questions[0]
+    assert question.kind == "ingest.duplicate" and question.auto is None and question.safe == "later"
+    assert [choice.key for choice in question.choices] == ["refuse"], "the name of a FITS product never changes"
+    assert "by whom is not known" in question.text
+    assert result.exit_code == 3 and len(result.confirmed) == 1
     lines = log_file(context, "SCIENCE", PSEUDO).read_text().splitlines()
     assert len([line for line in lines if line.startswith(path.name)]) == 1, "never tried again"
+    assert "ingestProducts" in (context.tree.job / "JOBS_INGEST").read_text()
+
+
+@pytest.mark.row(109)
+async def test_a_refused_name_fails_and_says_whose_it_is(tmp_path: Path) -> None:
+    context, _ = await _moved(tmp_path)
+    path = sorted((context.tree.sci / PSEUDO).iterdir())[0]
+    archive = await _taken(context, path)
+    receipt = Receipt(path.name, 11, "0" * 64, file_id=path.name, version=1)
+    earlier = Item(path.name, 11, 0, "INGESTED", receipt=receipt)
+    IngestStates(context.db, "SCIENCE", "2094-01-15").save([earlier], now="2023-11-01T00:00:00")
+    operator = keen(ingest__duplicate="refuse")
+    result = await ingest(replace(context, operator=operator), "SCIENCE", PSEUDO, archive)
+    assert "SCIENCE 2094-01-15 at 2023-11-01T00:00:00" in operator.asked[-1].text
+    assert result.exit_code == 16
+    assert [name for name, _ in result.failed] == [path.name] and "SCIENCE 2094-01-15" in result.failed[0][1]
+
+
+@pytest.mark.row(108)
+@pytest.mark.parametrize("updates", [False, True])
+async def test_a_changed_product_is_refused_unless_updates_are_enabled(updates: bool, tmp_path: Path) -> None:
+    context = release_context(tmp_path, archive=Archive(enable_updates=updates))
+    target(context)
+    await move(context, "SCIENCE", PSEUDO)
+    await ingest(context, "SCIENCE", PSEUDO)
+    path = sorted((context.tree.sci / PSEUDO).iterdir())[0]
+    with fits.open(path, mode="update", checksum=True) as file:
+        file[0].header["OBJECT"] = "changed"
+    result = await ingest(context, "SCIENCE", PSEUDO)
+    receipt = IngestStates(context.db, "SCIENCE", PSEUDO).items()[path.name].receipt
+    if updates:
+        assert result.exit_code == 0 and receipt is not None and receipt.version == 2
+    else:
+        assert result.exit_code == 16 and "enable_updates" in result.failed[0][1] and receipt is None
+
+
+@pytest.mark.row(114)
+async def test_a_mode_that_is_not_delivered_is_refused(tmp_path: Path) -> None:
+    context = release_context(tmp_path, archive=Archive(ingest={"SCIENCE": False}))
+    assert context.settings.archive.delivers("CALIB")
+    with pytest.raises(UsageTrouble, match="not delivered"):
+        await ingest(context, "SCIENCE", PSEUDO)
+
+
+async def test_a_product_that_became_a_header_stays_ingested(tmp_path: Path) -> None:
+    context, _ = await _moved(tmp_path)
+    await ingest(context, "SCIENCE", PSEUDO)
+    for path in list((context.tree.sci / PSEUDO).iterdir()):
+        path.rename(path.with_suffix(".hdr"))
+    result = await ingest(context, "SCIENCE", PSEUDO)
+    assert len(result.confirmed) == 2 and result.exit_code == 0
 
 
 async def test_no_products_is_an_error_and_the_call_stays(tmp_path: Path) -> None:
@@ -100,8 +184,6 @@ async def test_no_products_is_an_error_and_the_call_stays(tmp_path: Path) -> Non
 
 
 async def test_an_archive_outside_the_account_is_refused(tmp_path: Path) -> None:
-    from config.schema import Archive
-
     context = release_context(tmp_path, archive=Archive(directory="../elsewhere"))
     biases(context)
     await move(context, "CALIB", NIGHT)

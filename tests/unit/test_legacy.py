@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.errors import ConfigTrouble
-from config.legacy import read_move_products, to_yaml
+from config.legacy import read_create_ab, read_move_products, to_yaml
 from config.load import load
 
 CLASSIC = b"""\
@@ -143,3 +143,32 @@ def test_a_file_without_delete_lines_drops_nothing() -> None:
 def test_what_is_no_text_is_refused(data: bytes) -> None:
     with pytest.raises(ConfigTrouble, match=r"f:\d+: "):
         read_move_products(data, "f")
+
+
+@pytest.mark.row(98)
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("CONF_VERSION 1.4\nNOCHECK YES # hidden\n", True),
+        ("nocheck", True),
+        ("NOCHECK | NO |", False),
+        ("DRS_TYPE CPL\n# NOCHECK YES\nPROD_STEP2 A\nPROD_STEP2 B\n", None),
+        ("", None),
+    ],
+)
+def test_nocheck_is_read_from_config_create_ab(text: str, wanted: bool | None, tmp_path: Path) -> None:
+    (tmp_path / "dfos.yaml").write_text("profile: MUSE_DEEP\n")
+    (tmp_path / "config.createAB").write_text(text)
+    assert read_create_ab(text.encode(), "x").move.get("nocheck") is wanted
+    loaded = load(tmp_path)
+    assert loaded.settings.update.nocheck is bool(wanted)
+    if wanted is not None:
+        assert "config.createAB:" in loaded.origins["update.nocheck"].where
+
+
+def test_a_bad_nocheck_is_located() -> None:
+    for text, said in (("\nNOCHECK maybe", "x:2: NOCHECK 'MAYBE'"), ("NOCHECK\nNOCHECK", "x:2: 'nocheck' stands")):
+        with pytest.raises(ConfigTrouble) as caught:
+            read_create_ab(text.encode(), "x")
+        assert caught.value.problems[0].startswith(said)
+    assert "VCAL_REMOVE YES is deprecated" in read_create_ab(b"VCAL_REMOVE YES", "x").notices[0]

@@ -53,7 +53,10 @@ def row(text: str, scheme: str = "calib", more: str = "") -> str:
         ("  fields: {W: {source: x}}\n", "fields.W: give keys, or by and keys_by"),
         ("  fields: {W: {keys: [a b]}}\n", "'a b' is no header keyword"),
         ('  fields: {W: {keys: [A.B], format: "{:.0f}x{:.0f}"}}\n', "does not fit 1 values"),
-        ('  fields: {W: {keys: [A.B], format: "{0.__class__}"}}\n', "OWN.yaml:3: rename.fields.W: format '{0.__class__}' is not"),
+        (
+            '  fields: {W: {keys: [A.B], format: "{0.__class__}"}}\n',
+            "OWN.yaml:3: rename.fields.W: format '{0.__class__}' is not",
+        ),
         ('  fields: {W: {keys: [A.B], format: "{:.0f}", map: {x: y}}}\n', "map and format"),
         ('  characters: {ab: "-"}\n', "expected one character"),
         ('  characters: {"+": "/"}\n', "what a name may hold"),

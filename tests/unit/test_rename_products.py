@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from config.codes import Code, Rename
+from config.codes import Code, NameField, Rename
 from engine.core.product import Product
-from engine.release.rename_products import Named, keywords_needed, names, version_letter
+from engine.release.rename_products import Named, keywords_needed, names, plain_names, version_letter
 from tests.released import RENAME
 
 
@@ -136,3 +137,71 @@ def test_version_letters() -> None:
         "ZZ",
         "AAA",
     ]
+
+
+@pytest.mark.row(93)
+def test_versions_off_makes_a_second_product_of_the_name_a_conflict_that_names_the_pair() -> None:
+    off = RENAME.model_copy(update={"calib": (RENAME.calib[0].model_copy(update={"versions": False}),)})
+    made = names(BIASES[:2], off, "CALIB", "2014-07-12")
+    assert all(item.product.pipefile in made.conflicts[0] for item in BIASES[:2])
+    assert names(BIASES[:1], off, "CALIB", "2014-07-12").conflicts == ()
+
+
+def test_letters_cannot_be_given_without_mjd_obs() -> None:
+    lost = [_named(f"MUSE.2014-07-12T22:{n}0:00.000_tpl", "MASTER_BIAS", mjd) for n, mjd in enumerate((0.0, 5.0))]
+    assert "keyword MJD-OBS is missing" in names(lost, RENAME, "CALIB", "2014-07-12").conflicts[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "final", "plain"),
+    [
+        ("/p/x.fits", "MU_MBIA_140712A_SCI1.0.fits", "r.MUSE.2014-07-12T22:00:00.000_tpl_0000.fits"),
+        ("/p/x.hdr", "MU_MBIA_140712A_SCI1.0.hdr", "r.MUSE.2014-07-12T22:00:00.000_tpl_0000.hdr"),
+        ("/p/x.fits.fz", "MU_MBIA_140712A_SCI1.0.fits.fz", "r.MUSE.2014-07-12T22:00:00.000_tpl_0000.fits.fz"),
+        ("/p/x.tfits", "MU_MBIA_140712A_SCI1.0.fits", "r.MUSE.2014-07-12T22:00:00.000_tpl_0000.fits"),
+    ],
+)
+def test_the_extension_is_that_of_the_file_on_disk(path: str, final: str, plain: str) -> None:
+    product = replace(BIASES[0].product, path=path)
+    made = names([Named(product, "tpl", BIASES[0].keys)], RENAME, "CALIB", "2014-07-12")
+    assert list(made.final.values()) == [final]
+    assert list(plain_names([product]).final.values()) == [plain]
+
+
+@pytest.mark.parametrize("pipefile", ["../../x.fits", "/etc/x.fits", "a b.fits", ".hidden.fits", "x\n.fits", "-r.fits"])
+def test_a_pipefile_that_would_leave_the_directory_stops_also_the_way_back(pipefile: str) -> None:
+    product = replace(BIASES[0].product, pipefile=pipefile)
+    assert "not safe as a file name" in plain_names([product]).conflicts[0]
+
+
+def test_conditions_first_match_wins_and_wants_are_told() -> None:
+    table = Rename(
+        instrument_code="MU",
+        fields={
+            "LAMP": NameField(keys=("INS.LAMP1.NAME", "INS.LAMP2.NAME"), rule="the first there is"),
+            "EXTRA": NameField(keys=("INS.EXTRA",), skip_if_empty=True),
+            "GAIN": NameField(keys=("DET.GAIN",), scale=10, format="{:03.0f}"),
+        },
+        calib=(
+            Code(code="MFLA", pro_catg="FLAT_{CCD}", when={"CCD": "RED*", "DPR.TYPE": "LAMP*|SKY"}, params=("{LAMP}",)),
+            Code(
+                code="MFLB", pro_catg="FLAT_{CCD}", when={"ab_type": ""}, params=("{CCD}{EXTRA}", "{EXTRA}", "{GAIN}")
+            ),
+        ),
+    )
+    assert set(keywords_needed(table, "CALIB")) == {
+        "DPR.TYPE",
+        "INS.LAMP1.NAME",
+        "INS.LAMP2.NAME",
+        "INS.EXTRA",
+        "DET.GAIN",
+    }
+    red = _named("MUSE.2014-07-12T22:00:00.000", "FLAT_REDL", DPR__TYPE="LAMP,FLAT", INS__LAMP2__NAME="Ne")
+    blue = _named("MUSE.2014-07-12T22:10:00.000", "FLAT_BLUE", DPR__TYPE="LAMP,FLAT", DET__GAIN=1.5)
+    tagged = _named("MUSE.2014-07-12T22:20:00.000_tpl", "FLAT_BLUE", tag="tpl")
+    made = names([red, blue, tagged], table, "CALIB", "2014-07-12")
+    assert sorted(made.final.values())[:2] == ["MU_MFLA_140712A_Ne.fits", "MU_MFLB_140712A_BLUE_015.fits"]
+    assert made.kept == (tagged.product.pipefile,)
+    assert "(AB type tpl)" in made.unknown[0]
+    text = _named("MUSE.2014-07-12T22:30:00.000", "FLAT_BLUE", DET__GAIN="high")
+    assert "DET.GAIN = 'high' is no number" in names([text], table, "CALIB", "2014-07-12").conflicts[0]
