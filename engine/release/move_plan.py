@@ -301,6 +301,7 @@ class _Planner:
             path,
             {**self.seen.parents, **here},
             checked=self.settings.update.checks(self.seen.mode),
+            complete=True,
             there=frozenset(Path(extra.path).name for extra in self.seen.extras)
             | self.seen.logs_there
             | self.seen.plots_there,

@@ -15,7 +15,6 @@ from pathlib import Path
 from posixpath import basename
 
 from config.tree import DfoTree
-from engine.atomic.acts import inside
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import Product, is_product, stem_of
@@ -24,6 +23,7 @@ from engine.release.links import relinked
 from engine.release.rename_products import Named, Value, keywords_needed
 from engine.release.rn_files import NAME
 from engine.release.standing import READY, Standing, reviewed, scope_of, standings
+from engine.release.update_survey import calibrations_of
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
 from engine.transfer.ingest_states import INGESTED, IngestStates
@@ -159,7 +159,7 @@ def _look(
         extras=tuple(extras),
         logs_there=_names(tree.log / date),
         plots_there=_names(tree.plt / date),
-        parents=_parents(tree, [*pool, *logged]),
+        parents=calibrations_of(tree, [*pool, *logged]) if settings.update.checks(mode) else {},
         vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
         stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
         far=tuple(far),
@@ -332,27 +332,3 @@ def _signed(ab: AB) -> Verdict:
     match = _CERTIFIED.fullmatch(ab.get("CERTIFIED"))
     words = match.groups() if match else (ACCEPTED, "", "")
     return Verdict(words[0], " ".join(ab.values("COMMENT")), words[1], words[2])
-
-
-def _parents(tree: DfoTree, abs_: Iterable[AB]) -> dict[str, str]:
-    """Where the master calibrations that ABs name stand in $DFO_CAL_DIR, by PIPEFILE and by final name."""
-    from engine.headers.cards import keywords
-
-    wanted = [tree.expand(calib.path) for ab in abs_ for calib in ab.calibs]
-    names = {path.name for path in wanted}
-    found: dict[str, str] = {}
-    for folder in dict.fromkeys(tree.cal / path.parent.name for path in wanted):
-        try:
-            inside(tree, str(folder))
-        except MoveTrouble:
-            continue
-        for path in _files(folder):
-            if not _is_fits(path):
-                continue
-            try:
-                pipefile = str(keywords(path, ["PIPEFILE"])["PIPEFILE"] or "")
-            except (BadFits, OSError):
-                continue
-            for name in {path.name, pipefile} & names:
-                found[name] = tree.shorten(path)
-    return found
