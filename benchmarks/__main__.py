@@ -17,6 +17,7 @@ PARTS = {
         "engine cpu per no-op AB: own process group, log file, journal with synchronous=FULL",
     ),
     "The board": ("tui_board", "in a real pty of 120 x 40, bytes counted at its master side"),
+    "Headers": ("headers", "wall time, medians; files in memory, so that the disk does not count"),
     "Commands": ("commands", "processor time of the whole process, medians"),
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

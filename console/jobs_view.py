@@ -15,7 +15,7 @@ from config.tree import DfoTree
 from engine.core.dates import date_label, mode_label
 from engine.errors import UsageTrouble
 from engine.stores.database import connect
-from engine.transfer import jobs_ingest
+from engine.transfer import export_queue, jobs_ingest
 from engine.transfer.ingest_states import FAILED, INGESTED, QUEUED, results, stages
 from screens.links import Job, JobFile
 
@@ -55,8 +55,6 @@ def unqueue(tree: DfoTree, queue: str, mode: str, date: str) -> str:
     """Take a job out of its file, durably; the line that was taken. UsageTrouble when it is not there (any more)."""
     mode_label(mode), date_label(date)
     if queue == "JOBS_EXPORT":
-        from engine.transfer import export_queue
-
         export = export_queue.Call(mode, date)
         taken, line = export_queue.remove(tree, export), export.line
     else:
@@ -73,8 +71,6 @@ def _job(tree: DfoTree, db: sqlite3.Connection | None, number: int, queue: str, 
         return Job(number, queue, line)
     mode, date = match[2], match[3]
     if queue != "JOBS_INGEST":
-        from engine.transfer import export_queue
-
         waits = export_queue.Waiting(db, readonly=True).of(export_queue.Call(mode, date)) if db is not None else None
         why = f"{waits.why}, {waits.tries} tries in vain" if waits is not None and waits.tries else ""
         return Job(number, queue, line, mode, date, (("FAILED", 1),) if why else (), 0, why)

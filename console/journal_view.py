@@ -10,9 +10,9 @@ from pathlib import Path
 from config.tree import DfoTree
 from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import unfinished
+from engine.core.sizes import size_text
 from engine.errors import DfosError, UsageTrouble
 from engine.stores.database import connect
-from screens.glyphs import size_text
 from screens.links import Run
 
 

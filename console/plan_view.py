@@ -18,6 +18,7 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
     lines += [PlanLine("verdict?", name, "(C certifies it)") for name in plan.undecided]
     lines += [_trouble("unknown", text) for text in plan.unknown]
     lines += [_trouble("warning", text) for text in plan.warnings]
+    lines += [PlanLine("note", text) for text in plan.notes]
     for fate in sorted(plan.fates, key=lambda fate: FATES.index(fate.fate)):  # stable: what moves first
         product = fate.product
         to = fate.final or f"({fate.why.removeprefix(f'{product.ab}: ')})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ from console.jobs_view import unqueue
 from console.plan_view import data_of
 from engine import events as ev
 from engine.errors import DfosError
-from engine.release.move_products import MovePlan, move_plan, survey
+from engine.release import saved_plan
+from engine.release.move_products import MovePlan, planned
 from engine.stores.orders import Order
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class ReleaseVerbs:
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
-        options = {"digest": digest, **({"recreate": "yes"} if recreate else {})}
+        options = {"digest": digest, "recreate": "yes" if recreate else "no"}
         run_id = self._host.orders.run_of(mode, date)
         self._host.give(Order(mode, date, "M", run_id=run_id, who=who, options=options))
         return f"the move of {mode} {date} is ordered"
@@ -62,19 +62,16 @@ class ReleaseVerbs:
         return text
 
     async def _planned(self, who: str, mode: str, date: str, recreate: bool) -> MovePlan:
-        context = self._context(who, mode, date)
-        snapshot = await survey(context, mode, date)
-        return move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate)
+        return await planned(self._context(who, mode, date), mode, date, recreate=recreate)
 
     def _context(self, who: str, mode: str, date: str) -> Any:
         return self._host.context(Order(mode, date, "M", who=who).checked())
 
 
 def _keep(plan: MovePlan, path: Path) -> None:
-    text = json.dumps({"digest": plan.digest, **plan.to_dict()}, indent=1)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+            file.write(saved_plan.text_of(plan))
     except FileExistsError:
         raise DfosError("there is a file of this name already", where=str(path), remedy="take another name") from None
     except OSError as trouble:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from config.tree import DfoTree
 from engine.atomic.trash import Retired, listing
-from screens.glyphs import size_text
+from engine.core.sizes import size_text
 from screens.links import Thrown
 
 

@@ -169,13 +169,3 @@ def wrapped(text: str, width: int) -> list[str]:
             word = word[len(head) :]
         line = f"{line} {word}" if line else word
     return [*lines, line]
-
-
-def size_text(size: float) -> str:
-    """Bytes as people say them, e.g. `41.2 GB`."""
-    unit = "B"
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

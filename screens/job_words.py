@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screens.glyphs import size_text
+from engine.core.sizes import size_text
 from screens.links import Job, JobFile
 from screens.widgets.orders import Order, Sure, counted
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import size_text
 from screens import theme
-from screens.glyphs import size_text
 from screens.job_words import file_line, remove_sure, run_sure
 from screens.links import Job
 from screens.messages import BoardChanged

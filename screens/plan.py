@@ -9,11 +9,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import size_text
 from engine.errors import DfosError
 from engine.events import RunEnded
 from screens import theme
 from screens.ask_line import AskLine
-from screens.glyphs import Glyphs, size_text
+from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library, Plan, PlanLine
 from screens.messages import BoardChanged, OpenCertify
 from screens.page import Page

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import size_text
 from screens import theme
-from screens.glyphs import size_text
 from screens.links import Thrown
 from screens.page import Page
 from screens.widgets.lines import Span, Spans

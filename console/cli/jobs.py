@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
 
 
 def _line(job: Job) -> str:
-    from screens.glyphs import size_text
+    from engine.core.sizes import size_text
 
     if not job.mode:
         return f"{job.number:>3}  {job.queue}: not understood: {job.line}"

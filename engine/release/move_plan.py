@@ -8,20 +8,23 @@ their new text, and the product tree is cleared last.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Settings
 from engine.core.ab import AB, tag_of
-from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Fate
+from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
 from engine.release.fates import Fates
 from engine.release.pages import pages
 from engine.release.plan import AbUpdate, Carry, MovePlan, Retire
-from engine.release.rename_products import Named, Naming, names, plain_names
+from engine.release.rename_products import Named, Naming, names, plain_name, plain_names
+from engine.release.rn_files import NAME, rn_files_text
 from engine.release.standing import READY, UNDECIDED, UNFINISHED, pattern, reviewed
 from engine.release.survey import Extra, Found, Snapshot
-from engine.release.update_ab import Certificate, Places, updated
+from engine.release.update_ab import Certificate, Places, missing, updated
+from engine.stores.vcal import superseded
 
 __all__ = ["MovePlan", "move_plan"]
 
@@ -35,26 +38,35 @@ def move_plan(
     stamp: str = "",
     recreate: bool = False,
     withheld: Mapping[str, str] | None = None,
+    unnamed: Collection[str] = (),
 ) -> MovePlan:
     """The plan for what `snapshot` saw.
 
     `stamp` is the UPDATED time of ABs (UTC, ISO); `recreate` retires what stands in the final
-    directory; `withheld` products (PIPEFILE: why) stay, as the SPECIAL_PLUGIN proposed.
+    directory; `withheld` products (PIPEFILE: why) stay, as the SPECIAL_PLUGIN proposed;
+    `unnamed` ones (PIPEFILE) keep that name, as the SPECIAL_PLUGIN of renameProducts proposed.
     """
-    return _Planner(snapshot, settings, stamp, recreate, withheld or {}).plan()
+    return _Planner(snapshot, settings, stamp, recreate, withheld or {}, unnamed).plan()
 
 
 class _Planner:
     """One plan being made."""
 
     def __init__(
-        self, snapshot: Snapshot, settings: Settings, stamp: str, recreate: bool, withheld: Mapping[str, str]
+        self,
+        snapshot: Snapshot,
+        settings: Settings,
+        stamp: str,
+        recreate: bool,
+        withheld: Mapping[str, str],
+        unnamed: Collection[str],
     ) -> None:
         self.seen = snapshot
         self.settings = settings
         self.stamp = stamp
         self.recreate = recreate
         self.withheld = withheld
+        self.unnamed = unnamed
         self.fates = Fates(settings, snapshot.mode, snapshot.standings, withheld)
         self.conflicts: list[str] = []
         self.warnings: list[str] = []
@@ -90,7 +102,9 @@ class _Planner:
         edited = pages(seen, carried, self._moved(fates, pool, carried, abs_))
         self.warnings += edited.warnings
         self._warn_of_needed()
-        self._refuse_occupied(fates)
+        self._refuse_occupied(fates, pool)
+        self._refuse_archived(pool)
+        call, export = self._calls(bool(joining), bool(moving))
         held_back = tuple(name for name, _ in stay if self._open(name))
         empty = not (moving or joining or any(fate == DELETE for fate, _ in choices))
         return MovePlan(
@@ -122,7 +136,9 @@ class _Planner:
             conflicts=(*self.conflicts, *naming.conflicts),
             warnings=tuple(self.warnings),
             notes=tuple(self._notes(fates)),
-            call=f"ingestProducts -m {seen.mode} -d {seen.date}" if joining and self._ingests() else "",
+            script=self._script(kept, fates, naming),
+            call=call,
+            export=export,
             statuses=self._statuses(bool(held_back), empty),
             stamps=(
                 *seen.stamps,
@@ -160,8 +176,30 @@ class _Planner:
                     f"DELETE {row.raw_type} {row.catg}: {self.seen.needed[row.catg]} needs a file of this category"
                 )
 
-    def _ingests(self) -> bool:
-        return True
+    def _script(self, kept: list[Found], fates: tuple[Fate, ...], naming: Naming) -> str:
+        """rn_files for what stands in the final directory after the move."""
+        if not any(fate.final for fate in fates) or not self.settings.move.rename.get(self.seen.mode, False):  # type: ignore[call-overload]
+            return ""
+        products = [*(found.product for found in kept), *(fate.product for fate in fates if fate.final)]
+        pairs = sorted((plain_name(product), naming.final.get(product.pipefile, "")) for product in products)
+        return rn_files_text(((old, new) for old, new in pairs if new), self.seen.mode, self.seen.date, self.stamp)
+
+    def _refuse_archived(self, pool: tuple[Carry, ...]) -> None:
+        """A name the archive knows may not change here alone."""
+        for change in pool:
+            old, new = Path(change.source).name, Path(change.target).name
+            if old != new and old in self.seen.archived and not self.settings.archive.enable_updates:
+                self.conflicts.append(
+                    f"{old} is in the archive under this name and would be called {new}, by what joins it"
+                    " (archive.enable_updates lets it be delivered again)"
+                )
+
+    def _calls(self, joining: bool, moving: bool) -> tuple[str, str]:
+        """The lines for JOBS_INGEST and JOBS_EXPORT."""
+        pool = f"-m {self.seen.mode} -d {self.seen.date}"
+        ingest = joining and self.settings.archive.ingest.get(self.seen.mode, True)  # type: ignore[call-overload]
+        export = moving and self.settings.export.active
+        return f"ingestProducts {pool}" if ingest else "", f"exportProducts {pool}" if export else ""
 
     # --- products ---------------------------------------------------------------------------
 
@@ -172,19 +210,23 @@ class _Planner:
         sound = [found for found in (*kept, *joining) if not found.problem]
         if not self.settings.move.rename.get(self.seen.mode, False):  # type: ignore[call-overload]
             return plain_names(found.product for found in sound)
-        pool = [Named(found.product, _tag(found.product.pipefile), found.keys) for found in sound]
-        return names(pool, self.settings.rename, self.seen.mode, self.seen.date)
+        pool = [found.named or named_of(found) for found in sound]
+        naming = names(pool, self.settings.rename, self.seen.mode, self.seen.date)
+        plain = {found.product.pipefile: plain_name(found.product) for found in sound}
+        final = {name: plain[name] if name in self.unnamed else new for name, new in naming.final.items()}
+        return replace(naming, final=final)
 
     def _renamed(self, found: Found, naming: Naming) -> Carry:
         name = naming.final.get(found.product.pipefile, Path(found.product.path).name)
         return Carry(found.product.path, str(self.final_dir / name), "pool", found.product.size)
 
-    def _refuse_occupied(self, fates: tuple[Fate, ...]) -> None:
+    def _refuse_occupied(self, fates: tuple[Fate, ...], pool: tuple[Carry, ...]) -> None:
         """Names that are taken by something that does not make way."""
         leaving = {Path(found.product.path).name for found in self.seen.pool}
+        renamed = {Path(change.source).name for change in pool if change.source != change.target}
         for fate in fates:
-            header = fate.final.removesuffix(".fits") + ".hdr"
-            if fate.final and header in self.seen.final and not self.recreate:
+            header = f"{stem_of(fate.final)}.hdr"
+            if fate.final and header in self.seen.final and header not in renamed and not self.recreate:
                 self.conflicts.append(f"{fate.product.pipefile}: {header} stands in {self.final_dir}, archived already")
             size = self.seen.final.get(fate.final, 0) if fate.final else 0
             if size < 0 or (fate.final in self.seen.final and fate.final not in leaving and not self.recreate):
@@ -193,17 +235,19 @@ class _Planner:
     def _retired_pool(self, replaced: set[str], moving: bool) -> list[Retire]:
         if not moving:
             return []
+        script = [Retire(str(self.final_dir / NAME), "an older version", self.seen.script)]
+        script = script if self.seen.script >= 0 else []
         if self.recreate:
-            return [
-                Retire(str(self.final_dir / name), "recreate", size)
-                for name, size in self.seen.final.items()
-                if size >= 0
-            ]
-        return [
-            Retire(found.product.path, "an older solution of the same PIPEFILE", found.product.size)
-            for found in self.seen.pool
-            if found.product.pipefile in replaced
+            files = [(str(self.final_dir / name), size) for name, size in self.seen.final.items() if size >= 0]
+            return [Retire(path, "recreate", size) for path, size in files] + script
+        older = [found for found in self.seen.pool if found.product.pipefile in replaced]
+        self.conflicts += [
+            f"{found.product.pipefile}: {Path(found.product.path).name} stands for it, archived and slimmed already"
+            for found in older
+            if found.product.path.endswith(".hdr")
         ]
+        why = "an older solution of the same PIPEFILE"
+        return [Retire(found.product.path, why, found.product.size) for found in older] + script
 
     # --- ABs --------------------------------------------------------------------------------
 
@@ -251,7 +295,18 @@ class _Planner:
             final[current] = final[found.product.pipefile] = naming.final.get(found.product.pipefile, current)
         final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
         path = self.seen.tree.shorten(self.final_dir)
-        return Places(final, path, {**self.seen.parents, **{old: f"{path}/{new}" for old, new in final.items()}})
+        here = {old: f"{path}/{new}" for old, new in final.items()}
+        return Places(
+            final,
+            path,
+            {**self.seen.parents, **here},
+            checked=self.settings.update.checks(self.seen.mode),
+            complete=True,
+            there=frozenset(Path(extra.path).name for extra in self.seen.extras)
+            | self.seen.logs_there
+            | self.seen.plots_there,
+            unkept=frozenset(row.format for row in self.settings.move.graphics if not row.save) | {"ps"},
+        )
 
     def _updates(self, moving: list[AB], places: Places) -> tuple[list[AbUpdate], list[AbUpdate]]:
         heads = {ab.name for ab in reviewed(self.seen.abs, self.settings)}
@@ -265,6 +320,7 @@ class _Planner:
                 if verdict
                 else None
             )
+            self.warnings += [f"{ab.name}: {what}" for what in missing(ab, places)]
             text = updated(ab, places, self.stamp, signed).render().decode("utf-8", "surrogateescape")
             fresh.append(AbUpdate(ab.name, str(self.seen.tree.ab / ab.name), str(self.log_dir / ab.name), text))
         names_ = {ab.name for ab in moving}
@@ -319,11 +375,8 @@ class _Planner:
 
     def _vcal(self, places: Places) -> list[Retire]:
         """Virtual calibrations that became real; one without a real counterpart stays (step 2.11)."""
-        return [
-            Retire(path, "this virtual calibration is real now", 0)
-            for path in self.seen.vcal
-            if Path(path).name.removesuffix(".hdr").removesuffix(".fits") + ".fits" in places.names
-        ]
+        gone = superseded(self.seen.vcal, places.names.keys())
+        return [Retire(path, "this virtual calibration is real now", 0) for path in gone]
 
     def _raw_types(self) -> list[str]:
         return list(dict.fromkeys([*self.fates.rows, *(ab.raw_type for ab in self.seen.abs)]))
@@ -333,6 +386,11 @@ class _Planner:
             return ()
         stem = "cal" if self.seen.mode == "CALIB" else "sci"
         return (f"{stem}_Updated",) if held_back or self.seen.others else (f"{stem}_Updated", f"{stem}_Finished")
+
+
+def named_of(found: Found) -> Named:
+    """What the name of a product is made of."""
+    return Named(found.product, _tag(found.product.pipefile), found.keys)
 
 
 def _tag(pipefile: str) -> str:

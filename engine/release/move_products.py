@@ -25,6 +25,7 @@ from engine.errors import AnswerNeeded, MoveTrouble, OpenJournal, PluginTrouble
 from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
 from engine.release import manifest
 from engine.release.certify import certify
+from engine.release.move_naming import NO_HOOKS, Naming
 from engine.release.move_plan import MovePlan, move_plan
 from engine.release.move_steps import steps
 from engine.release.proof import proven
@@ -73,12 +74,13 @@ async def move(
     only: str = "",
     recreate: bool | None = None,
     digest: str = "",
+    naming: Naming = NO_HOOKS,
 ) -> Moved:
     """Move all certified products of MODE and DATE, asking for what is not certified yet.
 
     `scores` are score digests by AB (default: those on the board). `plugin` is the SPECIAL_PLUGIN. `recreate`
     says what becomes of a final directory that exists (None: the operator is asked); `digest` is that of a plan
-    somebody has looked at: MoveTrouble when the plan is another one now.
+    somebody has looked at: MoveTrouble when the plan is another one now. `naming` are the hooks of renameProducts.
     AnswerNeeded when ABs stay uncertified or the operator must decide: nothing was touched then.
     Busy when another process works on this MODE and DATE, OpenJournal when a move was cut before.
     """
@@ -87,7 +89,7 @@ async def move(
     with lock.pool(context.tree, mode, date, "moveProducts", context.who):
         _refuse_open(context, mode, date)
         await _certified(context, mode, date, scores, only)
-        snapshot = await survey(context, mode, date, only)
+        snapshot = await naming.amended(context, await survey(context, mode, date, only))
         plan = move_plan(snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate))
         if digest and plan.digest != digest:
             raise MoveTrouble(
@@ -106,11 +108,21 @@ async def move(
         withheld: Mapping[str, str] = {}
         if plugin is not None and not plan.conflicts:
             withheld = await _proposed(context, plugin, plan)
-            snapshot = await survey(context, mode, date, only)
+            snapshot = await naming.amended(context, await survey(context, mode, date, only))
             withheld = {**_taken_away(plan), **withheld}
         if plugin is not None or plan.recreate != bool(recreate):
             plan = move_plan(
                 snapshot, context.settings, stamp=context.utc(), recreate=bool(recreate), withheld=withheld
+            )
+        unnamed = await naming.withheld(context, plan)
+        if unnamed:
+            plan = move_plan(
+                snapshot,
+                context.settings,
+                stamp=context.utc(),
+                recreate=bool(recreate),
+                withheld=withheld,
+                unnamed=unnamed,
             )
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)

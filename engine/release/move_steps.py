@@ -19,9 +19,9 @@ from engine.core.product import DELETE, MOVE, Fate
 from engine.release import manifest
 from engine.release.manifest import UNREAD, Entry
 from engine.release.plan import MovePlan
+from engine.release.rn_files import MODE_BITS, NAME
 
 STATUS_KEPT = 5000  # entries of DFO_STATUS (finishNight)
-SCRIPT = "rn_files"
 TOGETHER = 500  # ABs written with one sync
 _HIDDEN = ".pool~"
 
@@ -124,8 +124,8 @@ def _update(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator
             words = f"update {some[0][0]}" if len(some) == 1 else f"update {len(some)} ABs"
             yield Step("update ABs", "write_all", {"folder": folder, "texts": some}, words)
     if plan.script:
-        script: dict[str, object] = {"path": f"{plan.final_dir}/{SCRIPT}", "text": plan.script, "mode": 0o755}
-        yield Step("update ABs", "write", script, f"write {SCRIPT}")
+        script: dict[str, object] = {"path": f"{plan.final_dir}/{NAME}", "text": plan.script, "mode": MODE_BITS}
+        yield Step("update ABs", "write", script, f"write {NAME}")
 
 
 def _clear(
@@ -180,7 +180,7 @@ def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapp
     for page in plan.pages:
         yield manifest.of_text(page.text, "log", page.target)
     if plan.script:
-        yield manifest.of_text(plan.script, "script", f"{plan.final_dir}/{SCRIPT}")
+        yield manifest.of_text(plan.script, "script", f"{plan.final_dir}/{NAME}")
     for path, _, size in _retired(plan):
         place = trash.place_of(tree, transaction.begun, transaction.label, path)
         yield Entry(UNREAD, size, "retired", str(path), str(place))

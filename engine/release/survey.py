@@ -15,16 +15,18 @@ from pathlib import Path
 from posixpath import basename
 
 from config.tree import DfoTree
-from engine.atomic.acts import inside
 from engine.context import Context
 from engine.core.ab import AB
-from engine.core.product import Product
+from engine.core.product import Product, is_product, stem_of
 from engine.errors import BadAb, BadFits, MoveTrouble
 from engine.release.links import relinked
-from engine.release.rename_products import Value, keywords_needed
+from engine.release.rename_products import Named, Value, keywords_needed
+from engine.release.rn_files import NAME
 from engine.release.standing import READY, Standing, reviewed, scope_of, standings
+from engine.release.update_survey import calibrations_of
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
+from engine.transfer.ingest_states import INGESTED, IngestStates
 
 _PIPEFILE = re.compile(r"(?P<root>r\..+)_\d{4}\.fits")
 _LARGEST_PAGE = 10_000_000  # bytes; no scoring log comes near
@@ -33,12 +35,16 @@ _CERTIFIED = re.compile(r"(\S+) by (.*?) at (\S+)(?: with \S+)?")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A FITS file: the product, the keywords its name needs, its place in time, what is wrong with it."""
+    """A FITS file: the product, the keywords its name needs, its place in time, what is wrong with it.
+
+    `named` is what its name is made of where the PRE_PLUGIN of renameProducts has amended that.
+    """
 
     product: Product
     keys: Mapping[str, Value]
     mtime_ns: int
     problem: str = ""
+    named: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ class Snapshot:
     the ABs of the pool outside. `final`: names in the final directory with their sizes in bytes, -1 for a
     directory. `stamps`: path, size and time of every AB file. `far`: directories with products on another
     filesystem than the final directory. `pages`: HTML of ABs by path, `links`: what they link to that is there.
-    `needed`: by PRO.CATG an AB that still needs a file of it.
+    `needed`: by PRO.CATG an AB that still needs a file of it. `archived`: names in the final directory that the
+    archive has confirmed. `script`: bytes of rn_files, which is none of `final`; -1 where there is none.
     """
 
     tree: DfoTree
@@ -82,6 +89,8 @@ class Snapshot:
     pages: Mapping[str, bytes] = field(default_factory=dict)
     links: frozenset[str] = frozenset()
     needed: Mapping[str, str] = field(default_factory=dict)
+    archived: frozenset[str] = frozenset()
+    script: int = -1
     others: int = 0
     refused: tuple[str, ...] = ()
 
@@ -102,7 +111,10 @@ async def survey(context: Context, mode: str, date: str, only: str = "") -> Snap
             f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
         ) from trouble
     needed = {calib.catg: ab.name for ab in known_abs if ab.status == "CREATED" for calib in ab.calibs}
-    return replace(seen, needed=needed)
+    states = IngestStates(context.db, mode, date).items()
+    confirmed = {name for name, item in states.items() if item.state == INGESTED}
+    slimmed = {name for name in seen.final if name.endswith(".hdr")}
+    return replace(seen, needed=needed, archived=frozenset(confirmed | slimmed))
 
 
 def _look(
@@ -142,17 +154,18 @@ def _look(
         logged=logged,
         standings={**earlier, **where},
         products=tuple(item for item in products if item.product.ab in scope),
-        pool=tuple(_found(path, wanted, "", owners) for path in _files(final) if _is_fits(path)),
+        pool=tuple(_found(path, wanted, "", owners) for path in _pool(final)),
         final=_sizes(final),
         extras=tuple(extras),
         logs_there=_names(tree.log / date),
         plots_there=_names(tree.plt / date),
-        parents=_parents(tree, [*pool, *logged]),
+        parents=calibrations_of(tree, [*pool, *logged]) if settings.update.checks(mode) else {},
         vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
         stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
         far=tuple(far),
         pages=pages,
         links=links,
+        script=(final / NAME).lstat().st_size if os.path.lexists(final / NAME) else -1,
         others=sum(ab.name not in scope for ab in pool),
         refused=refused,
     )
@@ -184,7 +197,11 @@ class _Owners:
     def __init__(self, abs_: Sequence[AB], tags: Iterable[str]) -> None:
         self._further = {basename(name): ab.name for ab in abs_ for name in ab.further}
         self._stems = {stem: ab.name for ab in abs_ for stem in (ab.root, ab.name.removesuffix(".ab"))}
+        self._raw_types = {ab.name: ab.raw_type for ab in abs_}
         self._tags = {tag for tag in tags if tag}
+
+    def raw_type_of(self, ab: str) -> str:
+        return self._raw_types.get(ab, "")
 
     def of_root(self, root: str) -> str:
         return self._stems.get(root, "")
@@ -211,6 +228,13 @@ def _files(place: Path) -> list[Path]:
     return sorted(path for path in place.iterdir() if not path.name.startswith(".") and not path.is_dir())
 
 
+def _pool(final: Path) -> list[Path]:
+    """The products in the final directory; one that was slimmed stands as its header."""
+    files = [path for path in _files(final) if is_product(path.name)]
+    whole = {stem_of(path.name) for path in files if not path.name.endswith(".hdr")}
+    return [path for path in files if not path.name.endswith(".hdr") or stem_of(path.name) not in whole]
+
+
 def _names(place: Path) -> frozenset[str]:
     return frozenset(path.name for path in place.iterdir()) if place.is_dir() else frozenset()
 
@@ -218,7 +242,8 @@ def _names(place: Path) -> frozenset[str]:
 def _sizes(place: Path) -> dict[str, int]:
     if not place.is_dir():
         return {}
-    return {path.name: -1 if path.is_dir() else path.lstat().st_size for path in sorted(place.iterdir())}
+    found = (path for path in sorted(place.iterdir()) if path.name != NAME)
+    return {path.name: -1 if path.is_dir() else path.lstat().st_size for path in found}
 
 
 def _there(tree: DfoTree, date: str) -> list[str]:
@@ -252,7 +277,7 @@ def _is_fits(path: Path) -> bool:
 
 
 def _found(path: Path, wanted: Sequence[str], raw_type: str, owners: _Owners) -> Found:
-    from engine.headers.cards import keywords
+    from engine.release.rename_look import header_keywords
 
     status = path.lstat()
     problem, keys = "", dict[str, Value]()
@@ -260,7 +285,7 @@ def _found(path: Path, wanted: Sequence[str], raw_type: str, owners: _Owners) ->
         problem = "not a regular file"
     else:
         try:
-            keys = keywords(path, wanted)
+            keys = header_keywords(path, wanted)
         except (BadFits, OSError) as trouble:
             problem = trouble.what if isinstance(trouble, BadFits) else f"cannot be read: {trouble.strerror}"
     pipefile, mjd = str(keys.get("PIPEFILE") or ""), keys.get("MJD-OBS")
@@ -269,12 +294,13 @@ def _found(path: Path, wanted: Sequence[str], raw_type: str, owners: _Owners) ->
     elif not problem and raw_type and pipefile != path.name:
         problem = f"its header says PIPEFILE {pipefile}"
     match = _PIPEFILE.fullmatch(path.name if raw_type else pipefile)
+    owner = owners.of_root(match["root"]) if match else ""
     product = Product(
         path=str(path),
         pipefile=pipefile,
         catg=str(keys.get("PRO.CATG") or ""),
-        ab=owners.of_root(match["root"]) if match else "",
-        raw_type=raw_type,
+        ab=owner,
+        raw_type=raw_type or owners.raw_type_of(owner),
         size=status.st_size,
         mjd_obs=float(mjd) if isinstance(mjd, (int, float)) else 0.0,
     )
@@ -306,27 +332,3 @@ def _signed(ab: AB) -> Verdict:
     match = _CERTIFIED.fullmatch(ab.get("CERTIFIED"))
     words = match.groups() if match else (ACCEPTED, "", "")
     return Verdict(words[0], " ".join(ab.values("COMMENT")), words[1], words[2])
-
-
-def _parents(tree: DfoTree, abs_: Iterable[AB]) -> dict[str, str]:
-    """Where the master calibrations that ABs name stand in $DFO_CAL_DIR, by PIPEFILE and by final name."""
-    from engine.headers.cards import keywords
-
-    wanted = [tree.expand(calib.path) for ab in abs_ for calib in ab.calibs]
-    names = {path.name for path in wanted}
-    found: dict[str, str] = {}
-    for folder in dict.fromkeys(tree.cal / path.parent.name for path in wanted):
-        try:
-            inside(tree, str(folder))
-        except MoveTrouble:
-            continue
-        for path in _files(folder):
-            if not _is_fits(path):
-                continue
-            try:
-                pipefile = str(keywords(path, ["PIPEFILE"])["PIPEFILE"] or "")
-            except (BadFits, OSError):
-                continue
-            for name in {path.name, pipefile} & names:
-                found[name] = tree.shorten(path)
-    return found

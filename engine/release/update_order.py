@@ -76,7 +76,9 @@ class UpdatePlan:
             words = f"nothing to update, {_abs(len(self.same))} as they should be"
         else:
             words = f"{_abs(len(self.changes))} updated, {len(self.same)} unchanged"
-        parts = [words, *self.findings]
+        parts = [words]
+        if self.findings:
+            parts.append(f"{len(self.findings)} findings, first: {self.findings[0]}")
         if self.warnings:
             parts.append(f"{len(self.warnings)} warnings, first {self.warnings[0][0]}: {self.warnings[0][1]}")
         return "; ".join(parts)

@@ -132,7 +132,7 @@ def _places(
     places = Places(
         names,
         tree.shorten(final),
-        _parents(tree, abs_) if checked else {},
+        calibrations_of(tree, abs_) if checked else {},
         checked,
         True,
         frozenset(path.name for folder in folders for path in _files(folder)),
@@ -152,7 +152,7 @@ def _archived(db: sqlite3.Connection | None, mode: str, date: str) -> Iterable[s
     return [name for name, item in items.items() if item.state == INGESTED]
 
 
-def _parents(tree: DfoTree, abs_: Iterable[AB]) -> Mapping[str, str]:
+def calibrations_of(tree: DfoTree, abs_: Iterable[AB]) -> Mapping[str, str]:
     """Where the calibrations that ABs name stand, by `<directory>/<name as written>`."""
     wanted: dict[str, dict[str, Path]] = {}
     for ab in abs_:

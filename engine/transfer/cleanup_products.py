@@ -209,7 +209,14 @@ async def _execute(context: Context, plan: CleanupPlan) -> None:
         begun=utc,
         summary=f"replace {len(plan.going)} FITS of {plan.mode} {plan.date} by their headers",
     )
-    await journal.run(transaction, context.utc, telling(context.bus, "clean up"))
+    try:
+        await journal.run(transaction, context.utc, telling(context.bus, "clean up"))
+    except OSError as trouble:
+        raise MoveTrouble(
+            f"the disk says: {trouble.strerror}",
+            where=str(trouble.filename or ""),
+            remedy="nothing is lost; put this right, then call again with --recover",
+        ) from trouble
 
 
 def _words(plans: list[CleanupPlan], verb: str) -> str:

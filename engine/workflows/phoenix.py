@@ -25,6 +25,7 @@ from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
+from engine.release.move_naming import Naming
 from engine.release.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
@@ -227,6 +228,9 @@ class _Run:
             only=order.only,
             recreate=recreate,
             digest=digest,
+            naming=Naming(
+                self.plugins.by_slot.get("RENAME_PRE_PLUGIN"), self.plugins.by_slot.get("RENAME_SPECIAL_PLUGIN")
+            ),
         )
         self.failed += len(set(moved.unfinished) - self.bad)
         self.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")

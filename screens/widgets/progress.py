@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from engine.board import Board
-from screens.glyphs import Glyphs, duration, size_text, width_of
+from engine.core.sizes import size_text
+from screens.glyphs import Glyphs, duration, width_of
 from screens.widgets.lines import Spans, spread
 
 BAR = 16
@@ -18,7 +19,7 @@ def progress_words(board: Board) -> str:
     if pace.rate > 0:
         words.append(f"{pace.rate:,.0f}/s" if pace.rate >= 10 else f"{pace.rate:.2g}/s")
         if pace.bytes_rate > 0:
-            words.append(f"{size_text(pace.bytes_rate)}/s")
+            words.append(f"{size_text(int(pace.bytes_rate))}/s")
         if progress.done < progress.of and pace.left_s is not None:
             words.append(f"{duration(max(pace.left_s, 0.1))} left")
     return "  ".join(words)

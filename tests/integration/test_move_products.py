@@ -45,7 +45,8 @@ A, B, C = (f"MU_MBIA_141022{letter}_SCI1.0.fits" for letter in "ABC")
 
 
 def _names(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+    """Everything in a directory but the script that says its names."""
+    return sorted(entry.name for entry in path.iterdir() if entry.name != "rn_files") if path.is_dir() else []
 
 
 @pytest.mark.row(37, 68, 74, 76, 82)
@@ -123,7 +124,7 @@ async def test_science_only_the_combination_is_kept(tmp_path: Path) -> None:
         f"MU_SCBD_200177_{stamp}_WFM-NOAO-N_OBJ.fits",
         f"MU_SIMD_200177_{stamp}_WFM-NOAO-N_OBJ.fits",
     ]
-    assert all(not verify(path).problems for path in (context.tree.sci / PSEUDO).iterdir())
+    assert all(not verify(path).problems for path in (context.tree.sci / PSEUDO).glob("*.fits"))
     assert places(picture(context.tree.product), ".") == []
     assert not list(context.tree.product.rglob("*.fits"))
     ab = read(context.tree.log / PSEUDO / dpc_of(abs_).name)

@@ -108,7 +108,7 @@ async def test_cancelled_in_the_middle_no_step_runs_on_without_its_lock(tmp_path
     with lock.pool(context.tree, "CALIB", NIGHT, "test", "me"):
         assert len(unfinished(context.db, context.tree)) == 1
     await recover(context)
-    assert len(list((context.tree.cal / NIGHT).iterdir())) == 3
+    assert len(list((context.tree.cal / NIGHT).glob("*.fits"))) == 3
 
 
 async def test_a_move_at_work_is_not_recovered_by_another_process(tmp_path: Path) -> None:

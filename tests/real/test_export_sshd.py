@@ -202,6 +202,27 @@ async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site) -> N
     assert site.names("logs") == {*GOES["logs"], "a-big.log"}
 
 
+async def test_a_server_that_falls_silent_is_given_up_and_gone_on_with(site: Site) -> None:
+    context = site.account(parallel=1, timeout_s=1.0)
+    (context.tree.log / DATE / "a-big.log").write_bytes(BIG)
+    stopped: list[psutil.Process] = []
+
+    def silence(stamped: ev.Stamped) -> None:
+        event = stamped.event
+        if isinstance(event, ev.Progressed) and not stopped and float(event.text.split()[1]) > 12:
+            stopped.extend(site.server.sessions())
+            for child in stopped:
+                child.suspend()
+
+    context.bus.subscribe(silence)
+    done = await export(context, "SCIENCE", DATE)
+    assert stopped and done.exit_code == 16 and done.queued, done.text
+    for child in stopped:
+        child.kill()
+    assert (await export(context, "SCIENCE", DATE)).exit_code == 0
+    assert (site.release / "logs" / DATE / "a-big.log").read_bytes() == BIG
+
+
 async def test_a_server_that_is_down_and_comes_back(site: Site) -> None:
     site.server.stop()
     context = site.account()
