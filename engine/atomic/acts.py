@@ -114,8 +114,10 @@ def drop_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
 def expunge(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Delete what one transaction retired: a directory `TRASH/<day>/<transaction>` with all in it, and no other."""
     path = Path(data["path"])
-    if path.parent.parent != tree.trash or ".." in path.parts or any(
-        folder.is_symlink() for folder in (path, path.parent, tree.trash)
+    if (
+        path.parent.parent != tree.trash
+        or ".." in path.parts
+        or any(folder.is_symlink() for folder in (path, path.parent, tree.trash))
     ):
         raise MoveTrouble("this is no directory of the trash; nothing is deleted elsewhere", where=str(path))
     fs.remove_tree(path)
