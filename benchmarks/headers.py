@@ -53,6 +53,8 @@ def cube(path: Path) -> Path:
     pixels = numpy.random.default_rng(1).random((SIZE // 8 // 1_000_000, 1000, 1000), "f4")
     parts = [fits.ImageHDU(pixels, name=name) for name in ("DATA", "STAT")]
     fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(path, checksum=True)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())  # nobody writes it back while others read
     return path
 
 

@@ -12,8 +12,9 @@ from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import unfinished
 from engine.core.sizes import size_text
 from engine.errors import DfosError, UsageTrouble
+from engine.release.undo import looked, recorded
 from engine.stores.database import connect
-from screens.links import Run
+from screens.links import Run, Undo
 
 
 def runs(tree: DfoTree) -> list[Run]:
@@ -48,15 +49,43 @@ def step_lines(tree: DfoTree, number: int) -> list[str]:
         if of != phase:
             phase = of
             lines.append(of)
-        lines.append(f"  {'      ' if done else 'TO DO '}{words}")
+        lines.append(f"  {'      ' if done else 'TO DO '}{_inside(tree, words)}")
     return lines
+
+
+def _inside(tree: DfoTree, text: str) -> str:
+    """Places of the account without the part that all have."""
+    return text.replace(f"{tree.root}/", "")
+
+
+def undo(tree: DfoTree, mode: str, date: str) -> Undo:
+    """What undoing the last run of MODE and DATE would do; sizes are compared, contents when it is done."""
+    with _opened(tree) as journal:
+        if journal is None:
+            return Undo(mode, date)
+        known = recorded(journal.db, journal, mode, date)
+    plan = looked(tree, known, read=False)
+    products = len(plan.products)
+    return Undo(
+        mode,
+        date,
+        plan.transaction,
+        plan.summary,
+        products,
+        len(plan.back) - products,
+        plan.size,
+        len(plan.away),
+        plan.refusals,
+        tuple(_inside(tree, line) for line in plan.describe()),
+        plan.digest,
+    )
 
 
 class _Readable(Journal):
     """The journal as it stands, for reading."""
 
     def __init__(self, connection: sqlite3.Connection, tree: DfoTree) -> None:
-        super().__init__(connection, tree)
+        super().__init__(connection, tree, readonly=True)
         self.db = connection
 
 

@@ -16,7 +16,7 @@ from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -98,6 +98,10 @@ class AccountLibrary:
     async def run_steps(self, number: int) -> list[str]:
         """The steps of a run."""
         return await asyncio.to_thread(journal_view.step_lines, self._tree, number)
+
+    async def undo(self, mode: str, date: str) -> Undo:
+        """What undoing the last run of a MODE and DATE would do."""
+        return await asyncio.to_thread(journal_view.undo, self._tree, mode, date)
 
     async def trash(self) -> list[Thrown]:
         """What is in the trash."""

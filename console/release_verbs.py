@@ -48,6 +48,10 @@ class ReleaseVerbs:
         self._host.give(Order(mode, date, tool="recover", recover=True, who=who))
         return f"what was cut of {mode} {date} is being finished"
 
+    async def _do_undo(self, who: str, mode: str, date: str, digest: str) -> str:
+        self._host.give(Order(mode, date, tool="undo", who=who, options={"yes": "yes", "digest": digest}))
+        return f"the last run of {mode} {date} is being undone"
+
     async def _do_job(self, who: str, queue: str, mode: str, date: str) -> str:
         if queue == "JOBS_INGEST":
             self._host.give(Order(mode, date, "I", recover=True, who=who))

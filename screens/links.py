@@ -177,10 +177,33 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Undo:
+    """What undoing the last run of a MODE and DATE would do; `label` is that run, '' when there is none.
+
+    `products` and `others` are files that go back, `size` their bytes, `away` files it wrote, which go to the trash.
+    With `refusals` it may not be done. `digest` names this very plan.
+    """
+
+    mode: str
+    date: str
+    label: str = ""
+    summary: str = ""
+    products: int = 0
+    others: int = 0
+    size: int = 0
+    away: int = 0
+    refusals: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Thrown:
     """What one transaction put into the trash: files and bytes, why, kept until which UTC day (ISO)."""
 
     label: str
+    mode: str
+    date: str
     day: str
     who: str
     why: str
@@ -204,7 +227,7 @@ class EngineLink(Protocol):
         """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
         retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again),
         move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date),
-        unqueue (the same: take the job out of its file), recover (mode, date)."""
+        unqueue (the same: take the job out of its file), recover (mode, date), undo (mode, date, digest)."""
         ...
 
     async def answer(self, number: int, choice: str, comment: str = "") -> str:
@@ -273,6 +296,10 @@ class Library(Protocol):
 
     async def run_steps(self, number: int) -> list[str]:
         """The steps of a run in words, what is done marked."""
+        ...
+
+    async def undo(self, mode: str, date: str) -> Undo:
+        """What undoing the last run of a MODE and DATE would do. Sizes are compared, contents not yet."""
         ...
 
     async def trash(self) -> list[Thrown]:

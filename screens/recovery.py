@@ -11,6 +11,7 @@ from screens import theme
 from screens.links import Run
 from screens.messages import BoardChanged
 from screens.page import Page
+from screens.undo import UndoScreen
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import Sure, counted
@@ -23,6 +24,9 @@ class RecoveryScreen(ListScreen[Run]):
     EMPTY = "nothing was moved yet"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "recover", "recover", tooltip="finish the selected run that was cut (asks)"),
+        Binding(
+            "u", "undo", "undo", tooltip="what undoing the last run of this MODE and DATE would do; x in it does it"
+        ),
         Binding("R", "again", "look again", tooltip="read the journal again"),
     ]
 
@@ -75,6 +79,8 @@ class RecoveryScreen(ListScreen[Run]):
         keys = [("enter", "steps")] if run is not None else []
         if run is not None and not run.sealed and not run.busy:
             keys.append(("r", "recover"))
+        elif run is not None and run.sealed:
+            keys.append(("u", "undo"))
         return [*keys, ("R", "look again")]
 
     def opened(self, row: Run) -> None:
@@ -98,6 +104,16 @@ class RecoveryScreen(ListScreen[Run]):
     def action_again(self) -> None:
         """Read again."""
         self.again()
+
+    def action_undo(self) -> None:
+        """Look at what undoing would do."""
+        run = self.current
+        if run is None:
+            self.say("nothing was moved yet")
+        elif not run.sealed:
+            self.say("it is open: what was cut is finished first (r), then it can be undone")
+        else:
+            self.app.push_screen(UndoScreen(run.mode, run.date, self.link, self.library, self.glyphs, self.clock))
 
     def action_recover(self) -> None:
         """Finish what was cut."""

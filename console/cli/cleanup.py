@@ -18,8 +18,8 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser(
         "cleanupProducts",
-        "Replace the FITS files of a DATE by their headers, once the date is finished and the archive confirms each"
-        " file, now. Nothing is touched while there is one reason against it.",
+        "Replace the FITS files of a DATE by their headers, once the date is finished and the archive confirms each\n"
+        "file, now. Nothing is touched while there is one reason against it.",
         _FACTS,
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE; default: both, or none of them")

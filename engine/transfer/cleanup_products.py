@@ -8,14 +8,15 @@ nothing happens (ab-lifecycle section 13). Then one transaction: headers, the li
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from engine import events as ev
-from engine.atomic import lock
-from engine.atomic.journal import Journal
+from engine.atomic import acts, lock
+from engine.atomic.journal import Journal, Step
 from engine.atomic.recover import recover, telling
 from engine.context import Context
 from engine.core.dates import MODES, date_label, mode_label
@@ -93,9 +94,10 @@ async def _all(context: Context, wish: Wish, plugin: CleanupPlugin | None, archi
             for line in plan.describe():
                 context.bus.publish(ev.Notice("info", f"{plan.mode} {plan.date}: {line}"))
         return Done(0, f"nothing was touched; {_words(plans, 'would be')}")
-    for plan in plans:
-        if not plan.empty:
-            await _execute(context, plan)
+    utc, busy = context.utc(), [plan for plan in plans if not plan.empty]
+    prepared = [_prepared(context, plan, utc) for plan in busy]
+    for plan, made in zip(busy, prepared, strict=True):
+        await _execute(context, plan, made, utc)
     for plan in plans:
         for name, why in plan.stays:
             context.bus.publish(ev.Notice("warning", f"{name} stays FITS: {why}"))
@@ -192,20 +194,26 @@ def _refuse_open(context: Context, date: str) -> None:
             )
 
 
-async def _execute(context: Context, plan: CleanupPlan) -> None:
-    path, utc = list_file(context, plan.mode, plan.date), context.utc()
-    try:
-        earlier = path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        earlier = ""
-    text = record(plan, earlier, utc)
+def _prepared(context: Context, plan: CleanupPlan, utc: str) -> list[Step]:
+    """The steps of a plan, each of them allowed; MoveTrouble otherwise."""
+    path = list_file(context, plan.mode, plan.date)
+    if os.path.lexists(path) and not path.is_file():
+        raise MoveTrouble("no file stands where the list goes", where=str(path), remedy="nothing was touched")
+    earlier = path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else ""
+    made, known = list(steps(plan, path, record(plan, earlier, utc))), set[str]()
+    for step in made:
+        acts.checked(context.tree, step.act, step.data, known)
+    return made
+
+
+async def _execute(context: Context, plan: CleanupPlan, made: list[Step], utc: str) -> None:
     journal = Journal(context.db, context.tree)
     transaction = journal.begin(
         "cleanup",
         plan.mode,
         plan.date,
         context.who,
-        lambda _: steps(plan, path, text),
+        lambda _: made,
         begun=utc,
         summary=f"replace {len(plan.going)} FITS of {plan.mode} {plan.date} by their headers",
     )

@@ -176,7 +176,7 @@ def _graphics(place: Path, plots: Path) -> Iterator[Graphic]:
         if plot.is_file() and not plot.is_symlink():
             there.setdefault(plot.stat().st_size, []).append(plot)
     for path in _entries(place):
-        if path.suffix.lower() in GRAPHICS and not path.name.startswith(".") and not path.is_symlink():
+        if path.suffix.lower() in GRAPHICS and path.is_file() and not (path.is_symlink() or path.name.startswith(".")):
             found = path.stat()
             same = sorted(there.get(found.st_size, []), key=lambda plot, name=path.name: plot.name != name)  # type: ignore[misc]
             target = next((plot for plot in same if fs.sha256(plot) == fs.sha256(path)), None)

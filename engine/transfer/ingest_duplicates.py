@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from engine.context import Context
@@ -42,8 +42,11 @@ def own_change(db: sqlite3.Connection, mode: str, date: str, item: Item) -> str:
     return known[0].when if mine else ""
 
 
-async def free_name(archive: Archive, path: Path, item: Item) -> str:
-    """The next name with a number that the archive does not hold with other content; '' for FITS or when all are."""
+async def free_name(archive: Archive, path: Path, item: Item, taken: Collection[str]) -> str:
+    """The next name with a number that the archive does not hold with other content; '' for FITS or when all are.
+
+    `taken` are names that others of the same set have, or were just proposed.
+    """
     if is_fits(item.name):
         return ""
     stem, dot, suffix = item.name.rpartition(".")
@@ -52,6 +55,8 @@ async def free_name(archive: Archive, path: Path, item: Item) -> str:
     base = match[1] if match else stem
     for number in range(first, first + _MOST):
         name = f"{base}{number}{dot}{suffix}"
+        if name in taken:
+            continue
         try:
             await archive.find(path, item.sha256, name=name)
         except Duplicate:

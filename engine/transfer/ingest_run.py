@@ -258,16 +258,19 @@ class IngestRun:
             taken, self._taken = self._taken, []
             if not taken or self._stopped:
                 return
-            named = [(item, await self._free_name(item)) for item in taken]
+            names = {item.stored_as or item.name for item in self.items.values()}
+            named = [(item, await self._free_name(item, names)) for item in taken]
             groups = [[one] for one in named] if len(named) <= duplicates.MANY else [named]
             asked = await asyncio.gather(*(self._answer(group) for group in groups))
             await self._delivered([item for items in asked for item in items])
 
-    async def _free_name(self, item: Item) -> str:
+    async def _free_name(self, item: Item, names: set[str]) -> str:
         try:
-            return await duplicates.free_name(self.archive, self.paths[item.name], item)
+            name = await duplicates.free_name(self.archive, self.paths[item.name], item, names)
         except ArchiveTrouble:
             return ""
+        names.add(name)
+        return name
 
     async def _answer(self, group: list[tuple[Item, str]]) -> list[Item]:
         """The items that go on after an answer; an open question is remembered."""

@@ -77,7 +77,8 @@ class LocalArchive:
 
     def _stored(self, wishes: list[_Wish]) -> list[Any]:
         with self._open() as db:
-            results = [_tried(wish.name, self._prepared, db, wish) for wish in wishes]
+            names: set[str] = set()
+            results = [_tried(wish.name, self._prepared, db, wish, names) for wish in wishes]
             fresh = [one for one in results if isinstance(one, Receipt) and not one.when]
             self._publish(fresh)
             now = self._now()
@@ -124,8 +125,14 @@ class LocalArchive:
         folder = self._directory / "files" if version == 1 else self._directory / "versions" / str(version)
         return folder / name
 
-    def _prepared(self, db: sqlite3.Connection, wish: _Wish) -> Receipt:
-        """The file under its hidden name; `when` is empty where it still has to be published and catalogued."""
+    def _prepared(self, db: sqlite3.Connection, wish: _Wish, names: set[str]) -> Receipt:
+        """The file under its hidden name; `when` is empty where it still has to be published and catalogued.
+
+        `names` are those that were prepared already: one name is taken in once at a time.
+        """
+        if wish.name in names:
+            raise ArchiveTrouble("another file is just being taken in under this name", where=wish.name)
+        names.add(wish.name)
         rows = self._rows(db, wish.name)
         for row in rows:
             if row.sha256 == wish.sha256:

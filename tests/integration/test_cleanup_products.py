@@ -380,3 +380,28 @@ async def test_receipts_are_those_of_the_archive(tmp_path: Path) -> None:
     context = await dfos_night(tmp_path)
     item = IngestStates(context.db, MODE, NIGHT).items()["MU_SCBD_1.fits"]
     assert item.receipt is not None and await archive_of(context).confirms(item.receipt, deep=True)
+
+
+async def test_nothing_outside_the_account_is_touched(tmp_path: Path) -> None:
+    context = await phoenix_night(tmp_path)
+    place = context.tree.sci / NIGHT
+    outside = (place / "conv").rename(tmp_path / "outside")
+    (place / "conv").symlink_to(outside)
+    before = picture(tmp_path)
+    with pytest.raises(MoveTrouble, match="leads out of the account"):
+        await clean_up(context, SCIENCE)
+    assert picture(tmp_path) == before
+
+
+async def test_odd_things_that_stand_about(tmp_path: Path) -> None:
+    context = await phoenix_night(tmp_path)
+    conv = context.tree.sci / NIGHT / "conv"
+    os.mkfifo(conv / "pipe.png")
+    (conv / "dir.png").mkdir()
+    (conv / "dangling.png").symlink_to("nowhere")
+    os.mkfifo(context.tree.plt / NIGHT / "pipe.png")
+    list_file(context, MODE, NIGHT).mkdir()
+    with pytest.raises(MoveTrouble, match="where the list goes"):
+        await clean_up(context, SCIENCE)
+    list_file(context, MODE, NIGHT).rmdir()
+    assert "4 FITS were replaced" in (await clean_up(context, SCIENCE)).text

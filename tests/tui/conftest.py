@@ -12,7 +12,7 @@ from textual.screen import Screen
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.theme import DFOS
 
@@ -163,6 +163,7 @@ class FakeLibrary:
     files: dict[str, list[JobFile]] = field(default_factory=dict)
     journal: list[Run] = field(default_factory=list)
     steps: dict[int, list[str]] = field(default_factory=dict)
+    undos: dict[tuple[str, str], Undo] = field(default_factory=dict)
     thrown: list[Thrown] = field(default_factory=list)
     thrown_names: dict[str, list[str]] = field(default_factory=dict)
     trouble: Exception | None = None
@@ -233,6 +234,10 @@ class FakeLibrary:
     async def run_steps(self, number: int) -> list[str]:
         self._asked("run_steps", str(number))
         return self.steps.get(number, [])
+
+    async def undo(self, mode: str, date: str) -> Undo:
+        self._asked("undo", f"{mode} {date}")
+        return self.undos.get((mode, date), Undo(mode, date))
 
     async def trash(self) -> list[Thrown]:
         self._asked("trash", "")

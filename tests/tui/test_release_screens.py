@@ -15,10 +15,11 @@ from screens.ab_monitor import AbMonitor
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.jobs import JobsScreen
 from screens.keys import keys_of
-from screens.links import Job, JobFile, Run, Thrown
+from screens.links import Job, JobFile, Run, Thrown, Undo
 from screens.page import Page
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
+from screens.undo import UndoScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, run_started, screen_text
 
@@ -48,8 +49,12 @@ DONE = Run(
 )
 BUSY = Run(13, "move", "CALIB", "2014-10-23", "mk", "2026-11-20T05:00:00", "", 1, 9, "move 3 biases", ("x", "y"), True)
 THROWN = [
-    Thrown("move-000011", "2026-10-01", "mk", "(DELETE BIAS)", "2026-10-31", 46, 5_000_000, True),
-    Thrown("move-000012", "2026-11-20", "mk", "recreate", "2026-12-20", 14, 41_200_000_000, False),
+    Thrown(
+        "move-000011", "CALIB", "2014-10-22", "2026-10-01", "mk", "(DELETE BIAS)", "2026-10-31", 46, 5_000_000, True
+    ),
+    Thrown(
+        "move-000012", "SCIENCE", "2094-01-16", "2026-11-20", "mk", "recreate", "2026-12-20", 14, 41_200_000_000, False
+    ),
 ]
 
 
@@ -190,6 +195,49 @@ async def test_what_was_cut_stands_first_and_finishing_it_is_said_in_words(
         app.play(ev.RunEnded(0, "finished"))
         await settled(app, pilot)
         assert "Nothing was cut" in screen_text(app)[1]
+
+
+async def test_undo_shows_what_goes_back_and_asks(link: FakeLink, library: FakeLibrary) -> None:
+    library.journal = [CUT, DONE]
+    plan = Undo(
+        "CALIB", "2014-10-22", "move-000011", "move 11 biases", 11, 4, 5_000, 2, (), ("back  a (from b)",), "d9"
+    )
+    library.undos["CALIB", "2014-10-22"] = plan
+    async with shown(RecoveryScreen, link, library) as (app, _, pilot):
+        await pilot.press("u")
+        await pilot.pause()
+        assert "what was cut is finished first" in text(app)
+        await pilot.press("down", "u")
+        await settled(app, pilot)
+        assert isinstance(app.screen, UndoScreen)
+        assert "Undo move-000011 of CALIB 2014-10-22: 11 products and 4 other files, 5.0 kB" in screen_text(app)[1]
+        assert "back  a (from b)" in text(app)
+        await pilot.press("x")
+        assert "2 files it wrote go to the trash." in text(app)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert link.commands == [] and "nothing changed" in text(app)
+        await pilot.press("x", "down", "enter")
+        await settled(app, pilot)
+        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9"})]
+        library.undos.clear()
+        app.play(ev.RunEnded(0, "move-000011 undone: 11 products"))
+        await settled(app, pilot)
+        assert "nothing to undo" in screen_text(app)[1] and "move-000011 undone: 11 products" in text(app)
+
+
+async def test_what_cannot_be_undone_says_why(link: FakeLink, library: FakeLibrary) -> None:
+    library.journal = [DONE]
+    library.undos["CALIB", "2014-10-22"] = Undo(
+        "CALIB", "2014-10-22", "move-000011", "x", refusals=("3 products are in the archive",)
+    )
+    async with shown(RecoveryScreen, link, library) as (app, _, pilot):
+        await pilot.press("u")
+        await settled(app, pilot)
+        assert "cannot be undone: 3 products are in the archive" in screen_text(app)[1]
+        await pilot.press("x")
+        await settled(app, pilot)
+        assert isinstance(app.screen, UndoScreen) and link.commands == []
 
 
 async def test_the_trash_by_transaction_with_its_sum_and_what_has_expired(link: FakeLink, library: FakeLibrary) -> None:

@@ -97,3 +97,10 @@ async def test_a_catalogue_of_the_first_generation_is_read(tmp_path: Path) -> No
     path = _file(tmp_path / "a", b"one")
     receipt = await LocalArchive(folder, lambda: "now").find(path, fs.sha256(path))
     assert receipt is not None and receipt.when == "then"
+
+
+async def test_one_name_is_taken_in_once_at_a_time(tmp_path: Path, archive: LocalArchive) -> None:
+    one, two = _file(tmp_path / "a", b"one"), _file(tmp_path / "b", b"two")
+    results = await asyncio.gather(_stored(archive, one), _stored(archive, two), return_exceptions=True)
+    assert isinstance(results[0], Receipt) and isinstance(results[1], ArchiveTrouble)
+    assert await archive.confirms(results[0], deep=True)
