@@ -49,8 +49,13 @@ def step_lines(tree: DfoTree, number: int) -> list[str]:
         if of != phase:
             phase = of
             lines.append(of)
-        lines.append(f"  {'      ' if done else 'TO DO '}{words}")
+        lines.append(f"  {'      ' if done else 'TO DO '}{_inside(tree, words)}")
     return lines
+
+
+def _inside(tree: DfoTree, text: str) -> str:
+    """Places of the account without the part that all have."""
+    return text.replace(f"{tree.root}/", "")
 
 
 def undo(tree: DfoTree, mode: str, date: str) -> Undo:
@@ -71,7 +76,7 @@ def undo(tree: DfoTree, mode: str, date: str) -> Undo:
         plan.size,
         len(plan.away),
         plan.refusals,
-        tuple(plan.describe()),
+        tuple(_inside(tree, line) for line in plan.describe()),
         plan.digest,
     )
 

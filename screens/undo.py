@@ -14,6 +14,7 @@ from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library, Undo
+from screens.messages import BoardChanged
 from screens.start import start
 from screens.widgets.confirm import Confirm
 from screens.widgets.lines import Spans
@@ -30,7 +31,7 @@ def undo_style(line: str) -> Style | None:
 class UndoScreen(TextScreen):
     """The preview of an undo."""
 
-    FOOTER = "x undo  / search  n N next, previous  g G begin, end  esc nothing happens  ? keys"
+    FOOTER = "x undo  / search  n N next, previous  esc nothing happens  ? keys"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "execute", "execute", tooltip="undo exactly this (asks); every file is compared first"),
     ]
@@ -49,6 +50,8 @@ class UndoScreen(TextScreen):
         self.date = date
         self.library = library
         self.undo: Undo | None = None
+        self._ordered = False
+        self._ended = link.board.ended
 
     def styler(self) -> Styler:
         """What is in the way."""
@@ -79,6 +82,15 @@ class UndoScreen(TextScreen):
         self.view.show(head + [f" {line}" for line in self.undo.lines])
         self.frame()
 
+    def on_board_changed(self, event: BoardChanged) -> None:
+        """Its end is told, and what could be undone next is planned."""
+        ended = self.link.board.ended
+        if self._ordered and ended is not None and ended is not self._ended:
+            self._ordered = False
+            start(self, self._read, exclusive=True)
+            self.hint(ended.text)
+        super().on_board_changed(event)
+
     def action_execute(self) -> None:
         """Undo, after asking."""
         undo = self.undo
@@ -99,6 +111,7 @@ class UndoScreen(TextScreen):
             self.hint("nothing changed")
 
     async def _order(self, undo: Undo) -> None:
+        self._ordered, self._ended = True, self.link.board.ended
         try:
             self.hint(await self.link.command("undo", mode=undo.mode, date=undo.date, digest=undo.digest))
         except (DfosError, OSError, TimeoutError) as trouble:

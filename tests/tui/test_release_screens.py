@@ -220,6 +220,10 @@ async def test_undo_shows_what_goes_back_and_asks(link: FakeLink, library: FakeL
         await pilot.press("x", "down", "enter")
         await settled(app, pilot)
         assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9"})]
+        library.undos.clear()
+        app.play(ev.RunEnded(0, "move-000011 undone: 11 products"))
+        await settled(app, pilot)
+        assert "nothing to undo" in screen_text(app)[1] and "move-000011 undone: 11 products" in text(app)
 
 
 async def test_what_cannot_be_undone_says_why(link: FakeLink, library: FakeLibrary) -> None:
