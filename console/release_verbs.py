@@ -11,6 +11,7 @@ from console.plan_view import data_of
 from engine import events as ev
 from engine.errors import DfosError
 from engine.release import saved_plan
+from engine.release.move_naming import naming_of
 from engine.release.move_products import MovePlan, planned
 from engine.stores.orders import Order
 
@@ -35,7 +36,7 @@ class ReleaseVerbs:
         plan = await self._planned(who, mode, date, bool(recreate))
         if plan.digest != digest:
             raise DfosError(_CHANGED, remedy="plan again, then save")
-        await asyncio.to_thread(_keep, plan, Path(path))
+        await asyncio.to_thread(saved_plan.write, plan, Path(path))
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
@@ -66,17 +67,8 @@ class ReleaseVerbs:
         return text
 
     async def _planned(self, who: str, mode: str, date: str, recreate: bool) -> MovePlan:
-        return await planned(self._context(who, mode, date), mode, date, recreate=recreate)
+        naming = naming_of(self._host.plugins.by_slot)
+        return await planned(self._context(who, mode, date), mode, date, recreate=recreate, naming=naming)
 
     def _context(self, who: str, mode: str, date: str) -> Any:
         return self._host.context(Order(mode, date, "M", who=who).checked())
-
-
-def _keep(plan: MovePlan, path: Path) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(saved_plan.text_of(plan))
-    except FileExistsError:
-        raise DfosError("there is a file of this name already", where=str(path), remedy="take another name") from None
-    except OSError as trouble:
-        raise DfosError(f"the plan cannot be saved: {trouble.strerror}", where=str(path)) from trouble
