@@ -21,7 +21,7 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import MoveTrouble, OpenJournal
 from engine.questions import Choice, Question
 from engine.release import manifest
@@ -193,7 +193,7 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
             context.who,
             lambda begun: undo_steps(plan, context.tree, begun, context.settings.move.trash_days),
             begun=context.utc(),
-            summary=f"undo {plan.transaction}: {len(plan.back)} files back to where they were",
+            summary=f"undo {plan.transaction}: {counted(len(plan.back), 'file')} back to where they were",
         )
         await journal.run(transaction, context.utc, telling(context.bus, "undo"))
         context.bus.publish(ev.Notice("info", f"{plan.transaction} is undone: {_counted(plan)}"))
@@ -210,9 +210,10 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
     if order.options.get("yes") != "yes":
         answer = await context.operator.ask(question)
         question.checked(answer.choice, answer.comment)
-        Answers(context.db).close(question.id)
         if answer.choice != "yes":
+            Answers(context.db).close(question.id)
             return Done(0, f"{plan.transaction} stays as it is, nothing was changed")
+    Answers(context.db).close(question.id)  # for this time only
     await execute(context, plan)
     notes = "".join(f"; {note}" for note in plan.notes)
     return Done(0, f"{plan.transaction} undone: {_counted(plan)}{notes}")
@@ -229,7 +230,7 @@ def _refuse(plan: UndoPlan) -> None:
 
 def _question(context: Context, plan: UndoPlan) -> Question:
     days = context.settings.move.trash_days
-    trash = f", {len(plan.away)} files it wrote go to the trash for {days} days" if plan.away else ""
+    trash = f", {counted(len(plan.away), 'file')} it wrote to the trash for {days} days" if plan.away else ""
     return Question(
         id=f"{SURE}:{plan.transaction}:{plan.digest[:12]}",
         kind=SURE,
@@ -249,4 +250,5 @@ def _question(context: Context, plan: UndoPlan) -> Question:
 
 def _counted(plan: UndoPlan) -> str:
     products = len(plan.products)
-    return f"{products} products and {len(plan.back) - products} other files ({size_text(plan.size)})"
+    others = counted(len(plan.back) - products, "other file")
+    return f"{counted(products, 'product')} and {others} ({size_text(plan.size)})"
