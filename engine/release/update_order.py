@@ -21,6 +21,7 @@ from engine.core.ab import AB
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
 from engine.errors import MoveTrouble
+from engine.release import manifest
 from engine.release.survey import changed
 from engine.release.update_ab import missing, updated
 from engine.release.update_survey import Listed, listed
@@ -210,6 +211,9 @@ def steps(plan: UpdatePlan, tree: DfoTree, transaction: Transaction, trash_days:
         mode = Path(change.path).stat().st_mode & 0o777
         text: dict[str, object] = {"path": change.path, "text": change.after, "mode": mode}
         yield Step("update ABs", "write", text, f"update {change.name}")
+    if plan.changes:
+        entries = (manifest.of_text(change.after, "ab", change.path) for change in plan.changes)
+        yield manifest.manifest_step(tree, transaction, entries)
     if plan.status:
         yield from dfos_status.steps(tree, plan.mode, plan.date, [TOOL], transaction.who)
 
