@@ -52,6 +52,14 @@ class ReleaseVerbs:
         self._host.give(Order(mode, date, tool="undo", who=who, options={"yes": "yes", "digest": digest}))
         return f"the last run of {mode} {date} is being undone"
 
+    async def _do_restore(self, who: str, mode: str, date: str, label: str) -> str:
+        self._host.give(Order(mode, date, tool="restore", who=who, options={"what": label}))
+        return f"{label} is being brought back from the trash"
+
+    async def _do_expunge(self, who: str, mode: str, date: str, label: str) -> str:
+        self._host.give(Order(mode, date, tool="emptyTrash", who=who, options={"transactions": label, "yes": "yes"}))
+        return f"{label} is being deleted from the trash"
+
     async def _do_job(self, who: str, queue: str, mode: str, date: str) -> str:
         if queue == "JOBS_INGEST":
             self._host.give(Order(mode, date, "I", recover=True, who=who))

@@ -10,8 +10,6 @@ from typing import Any
 from config.tree import DfoTree
 from engine.atomic.journal import Step, Transaction
 from engine.atomic.shifts import shifts
-from engine.release import manifest
-from engine.release.manifest import Entry
 from engine.release.naming import Naming, plain_name
 from engine.release.rename_look import GEN, Directory, status_of
 from engine.release.rn_files import MODE_BITS, NAME, rn_files_text, same_script
@@ -142,7 +140,6 @@ def steps(plan: RenamePlan, tree: DfoTree, transaction: Transaction) -> Iterator
     moves = [(place / change.old, place / change.new) for change in straight]
     moves += [(place / hidden(change.new), place / change.new) for change in aside]
     yield from shifts("give names", moves, "rename to")
-    yield manifest.manifest_step(tree, transaction, _entries(plan))
     status_file = str(tree.mon / "DFO_STATUS")
     for line in plan.status_gone:
         yield Step("write the status", "drop_line", {"path": status_file, "line": line}, f"take back: {line}")
@@ -151,16 +148,6 @@ def steps(plan: RenamePlan, tree: DfoTree, transaction: Transaction) -> Iterator
         event = {"event": "StatusWritten", "status": plan.status, "date": plan.date}
         data = {"path": status_file, "line": line, "keep": STATUS_KEPT}
         yield Step("write the status", "add_line", data, f"status {plan.status}", event)
-
-
-def _entries(plan: RenamePlan) -> Iterator[Entry]:
-    """What was renamed, not read; and the script."""
-    sizes = {path: size for path, size, _ in plan.stamps}
-    for change in plan.changes:
-        old, new = (f"{plan.place}/{name}" for name in (change.old, change.new))
-        yield Entry(manifest.UNREAD, sizes.get(old, 0), "product", old, new)
-    if plan.script:
-        yield manifest.of_text(plan.script, "script", f"{plan.place}/{NAME}")
 
 
 def hidden(name: str) -> str:
