@@ -37,7 +37,7 @@ def steps(
     yield from _place(plan, sums)
     yield from _update(plan, tree, transaction)
     yield from _clear(plan, tree, transaction, last_day, sums)
-    yield _manifest(plan, tree, transaction, sums)
+    yield manifest.manifest_step(tree, transaction, _entries(plan, tree, transaction, sums))
     yield from _flags(plan, tree, transaction)
 
 
@@ -159,10 +159,6 @@ def _clear(
         yield from trash.away(tree, transaction, sources, phase, event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")
-
-
-def _manifest(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Step:
-    return manifest.manifest_step(tree, transaction, _entries(plan, tree, transaction, sums))
 
 
 def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Iterator[Entry]:
