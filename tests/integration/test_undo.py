@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from console.board_of import known
 from console.cli import undo as command
 from console.cli import words
 from console.operators import Auto
@@ -22,6 +23,7 @@ from engine.release.undo import execute, last, ordered, planned
 from engine.release.verify_date import verify_date
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
+from engine.stores.attempts import Attempts
 from engine.stores.orders import Order
 from engine.transfer.ingest_products import ingest
 from engine.transfer.ingest_states import INGESTING, IngestStates, Item
@@ -444,3 +446,14 @@ async def test_the_command_shows_the_plan_and_every_reason_against_it(
     assert "other size" in plan["refusals"][0] and plan["transaction"] == "move-000001" and len(plan["digest"]) == 64
     (context.tree.cal / NIGHT / "MU_MBIA_141022A_SCI1.0.fits").write_bytes(b"x")
     assert set(picture(context.tree.root)) == set(stands)
+
+
+async def test_an_engine_that_was_killed_right_after_it_finds_the_abs_accepted(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    ab = processed(context, bias(0))
+    attempts = Attempts(context.db)
+    attempts.follow(context.bus, context.board)
+    context.bus.publish(ev.AbSeen(ab.name, "CALIB", NIGHT, "bias", "muse_bias", "BIAS", "", 1, (), 60.0, "MOVED"))
+    attempts.flush()
+    (seen,) = known(context.tree, attempts)
+    assert (seen.state, seen.reason) == ("ACCEPTED", "found undone")
