@@ -27,9 +27,10 @@ class ReleaseVerbs:
         self._host = host
 
     async def _do_plan(self, who: str, mode: str, date: str, recreate: int = 0) -> dict[str, Any]:
+        begun = self._context(who, mode, date).clock()
         plan = await self._planned(who, mode, date, bool(recreate))
         saved = {row.raw_type: row.save for row in self._host.settings.move.raw_types if row.mode == mode}
-        return await asyncio.to_thread(data_of, plan, saved, self._context(who, mode, date).clock())
+        return await asyncio.to_thread(data_of, plan, saved, begun)
 
     async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
         plan = await self._planned(who, mode, date, bool(recreate))

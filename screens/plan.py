@@ -174,7 +174,8 @@ class PlanScreen(ListScreen[PlanLine]):
         """A plan of a tree that has changed since says so."""
         touched = event.change.rows
         rows = self.link.board.rows
-        if any((rows[ab].mode, rows[ab].date) == (self.mode, self.date) for ab in touched if ab in rows):
+        since = self.plan is not None and self.link.board.seen_at > self.plan.made  # both by the engine's clock
+        if since and any((rows[ab].mode, rows[ab].date) == (self.mode, self.date) for ab in touched if ab in rows):
             self.old = True
         super().on_board_changed(event)
 
