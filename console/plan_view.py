@@ -39,7 +39,7 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
 
 
 def data_of(plan: MovePlan, saved: Mapping[str, str], now: float) -> dict[str, Any]:
-    """The plan as plain data; `saved` gives the SAVE_MODE of raw types, `now` is when it was begun, UTC in seconds since 1970."""
+    """The plan as plain data; `saved` gives the SAVE_MODE of raw types, `now` when it was begun (s since 1970)."""
     held, held_size = _held(Path(plan.final_dir))
     raw_types = dict.fromkeys(Path(folder).parent.name for folder in plan.folders)
     return {

@@ -110,7 +110,7 @@ class Plan:
     """What a move of one MODE and DATE will do. `digest` names it: only this very plan is carried out.
 
     `held` files of `held_size` bytes stand at `place` already; `recreate` says that they go to the trash.
-    `made` is when the engine began it, UTC in seconds since 1970. `raw_types` are those of the configuration, with their SAVE_MODE.
+    `made` is when the engine began it (s since 1970). `raw_types` are those of the configuration, with their SAVE_MODE.
     """
 
     mode: str
