@@ -42,11 +42,12 @@ def steps(
 
 
 def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
+    sizes = {path: size for path, size, _ in plan.stamps}
     return [
         *((Path(fate.product.path), fate.why, fate.product.size) for fate in plan.of(DELETE)),
         *((Path(entry.path), entry.why, entry.size) for entry in (*plan.retired_first, *plan.retired_last)),
         *((Path(page.source), "the page before its links were edited", page.size) for page in plan.pages),
-        *((Path(entry.source), "the AB before the move", 0) for entry in plan.abs),
+        *((Path(entry.source), "the AB before the move", sizes.get(entry.source, 0)) for entry in plan.abs),
         *((Path(entry.target), "the AB before its products changed", 0) for entry in plan.logged),
     ]
 

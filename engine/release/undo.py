@@ -30,7 +30,7 @@ from engine.release.manifest import UNREAD, Entry
 from engine.release.undo_plan import UNDOES, Now, UndoPlan, names_of, undo_plan, undo_steps
 from engine.stores.answers import Answers
 from engine.stores.orders import Order
-from engine.transfer.ingest_states import INGESTED, INGESTING, results
+from engine.transfer.ingest_states import INGESTED, INGESTING, Item, owners, results
 
 __all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned", "recorded"]
 
@@ -74,10 +74,16 @@ def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str) -> 
         )
     transaction = last(journal, mode, date)
     steps = journal.steps(transaction) if transaction else ()
-    archived = {
-        item.name: item.state for item in results(db, mode, date) if item.state in (INGESTED, INGESTING) or item.receipt
-    }
+    archived = {item.name: item.state for item in results(db, mode, date) if _held(db, item, mode, date)}
     return Recorded(mode, date, transaction, tuple(steps), archived)
+
+
+def _held(db: sqlite3.Connection, item: Item, mode: str, date: str) -> bool:
+    """The archive has this product, may have it, or has an earlier version of it."""
+    mine = (mode, date, item.name)
+    return item.state in (INGESTED, INGESTING) or any(
+        (owner.mode, owner.date, owner.name) == mine for owner in owners(db, item.name)
+    )
 
 
 def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
