@@ -17,8 +17,6 @@ from engine.stores.orders import Order
 if TYPE_CHECKING:
     from console.host import Host
 
-_CHANGED = "the tree has changed since you looked"
-
 
 class ReleaseVerbs:
     """The part of the verbs that is about releasing products."""
@@ -34,9 +32,7 @@ class ReleaseVerbs:
 
     async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
         plan = await self._planned(who, mode, date, bool(recreate))
-        if plan.digest != digest:
-            raise DfosError(_CHANGED, remedy="plan again, then save")
-        await asyncio.to_thread(_keep, plan, Path(path))
+        await asyncio.to_thread(_keep, plan, digest, Path(path))
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
@@ -81,7 +77,9 @@ class ReleaseVerbs:
         return self._host.context(Order(mode, date, "M", who=who).checked())
 
 
-def _keep(plan: MovePlan, path: Path) -> None:
+def _keep(plan: MovePlan, digest: str, path: Path) -> None:
+    if plan.digest != digest:
+        raise DfosError("the tree has changed since you looked", remedy="plan again, then save")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(saved_plan.text_of(plan))

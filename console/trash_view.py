@@ -44,4 +44,5 @@ def _why(item: Retirement) -> str:
     whys = Counter(file.why for file in item.files).most_common()
     if not whys:
         return ""
-    return whys[0][0] + (f", and {len(whys) - 1} other reasons" if len(whys) > 1 else "")
+    more = len(whys) - 1
+    return whys[0][0] + (f", and {more} other reason{'s' if more > 1 else ''}" if more else "")
