@@ -63,6 +63,7 @@ def write(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """`path` holds `text`, whole; an older version is replaced. `mode` is an octal number, default 0o644."""
     path, content = Path(data["path"]), data["text"].encode("utf-8", "surrogateescape")
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+        fs.make_dir(path.parent)
         fs.replace(path, content, int(data.get("mode", 0o644)))
 
 

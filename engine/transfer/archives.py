@@ -6,15 +6,16 @@ same checksum (decision 18). `local_archive` is a directory with a catalogue, `n
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine import events as ev
-from engine.context import Context
 from engine.errors import ArchiveTrouble, UsageTrouble
+
+if TYPE_CHECKING:
+    from engine.context import Context
 
 
 class Duplicate(ArchiveTrouble):
@@ -78,7 +79,7 @@ class Archive(Protocol):
 Sleep = Callable[[float], Awaitable[None]]
 
 
-def archive_of(context: Context, sleep: Sleep = asyncio.sleep) -> Archive:
+def archive_of(context: Context, sleep: Sleep | None = None) -> Archive:
     """The archive of the account's settings. UsageTrouble when it cannot be used as it is configured.
 
     `sleep` is how it waits for a crowded server.
@@ -93,7 +94,9 @@ def archive_of(context: Context, sleep: Sleep = asyncio.sleep) -> Archive:
     return LocalArchive(inside(context.tree, str(context.tree.root / wanted.directory)), context.utc)
 
 
-def _ngas(context: Context, sleep: Sleep) -> Archive:
+def _ngas(context: Context, sleep: Sleep | None) -> Archive:
+    import asyncio
+
     from config.archive import wrong
     from engine.transfer.ngas_archive import NgasArchive
     from engine.transfer.ngas_client import NgasClient
@@ -114,5 +117,5 @@ def _ngas(context: Context, sleep: Sleep) -> Archive:
         uploads=wanted.uploads,
         retrieve_check=wanted.retrieve_check,
         warn=warn,
-        sleep=sleep,
+        sleep=sleep or asyncio.sleep,
     )

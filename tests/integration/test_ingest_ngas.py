@@ -170,3 +170,11 @@ async def test_cut_before_any_call_nothing_is_pushed_twice(tmp_path: Path) -> No
             if whole:
                 assert at > 8
                 return
+
+
+@pytest.mark.row(103)
+async def test_a_move_never_contacts_the_archive(tmp_path: Path) -> None:
+    async with FakeNgas().running() as server:
+        context = await _context(tmp_path, server)
+        assert not server.seen
+        assert (context.tree.job / "JOBS_INGEST").read_text() == f"ingestProducts -m CALIB -d {NIGHT}\n"

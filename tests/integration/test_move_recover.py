@@ -81,7 +81,7 @@ async def test_a_full_disk_during_ingestion(tmp_path: Path) -> None:
     context = release_context(tmp_path)
     biases(context)
     await move(context, "CALIB", NIGHT)
-    with fs.probed(Full("append", 1)), pytest.raises(DfosError, match="No space left"):
+    with fs.probed(Full("append", 0)), pytest.raises(DfosError, match="No space left"):
         await ingest(context, "CALIB", NIGHT)
     assert len((await ingest(context, "CALIB", NIGHT)).confirmed) == 3
     assert len(log_file(context, "CALIB", NIGHT).read_text().splitlines()) == 3

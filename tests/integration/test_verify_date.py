@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from engine.atomic.journal import Journal, Step
 from engine.context import Context
 from engine.release import empty_trash, manifest, restore
@@ -33,6 +35,7 @@ def found(context: Context, today: str = "2023-11-20") -> list[tuple[str, str, s
     return [(one.kind, Path(one.path).name, one.detail) for one in report.findings]
 
 
+@pytest.mark.row(68)
 async def test_all_is_as_it_was_and_nothing_is_touched(tmp_path: Path) -> None:
     context = await moved(tmp_path)
     before = picture(context.tree.root)
