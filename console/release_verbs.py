@@ -33,13 +33,7 @@ class ReleaseVerbs:
 
     async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
         plan = await self._planned(who, mode, date, bool(recreate))
-<<<<<<< HEAD
-        if plan.digest != digest:
-            raise DfosError(_CHANGED, remedy="plan again, then save")
-        await asyncio.to_thread(saved_plan.write, plan, Path(path))
-=======
         await asyncio.to_thread(_keep, plan, digest, Path(path))
->>>>>>> main
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
@@ -83,18 +77,9 @@ class ReleaseVerbs:
 
     def _context(self, who: str, mode: str, date: str) -> Any:
         return self._host.context(Order(mode, date, "M", who=who).checked())
-<<<<<<< HEAD
-=======
 
 
 def _keep(plan: MovePlan, digest: str, path: Path) -> None:
     if plan.digest != digest:
         raise DfosError("the tree has changed since you looked", remedy="plan again, then save")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(saved_plan.text_of(plan))
-    except FileExistsError:
-        raise DfosError("there is a file of this name already", where=str(path), remedy="take another name") from None
-    except OSError as trouble:
-        raise DfosError(f"the plan cannot be saved: {trouble.strerror}", where=str(path)) from trouble
->>>>>>> main
+    saved_plan.write(plan, path)

@@ -48,13 +48,8 @@ def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
         *((Path(fate.product.path), fate.why, fate.product.size) for fate in plan.of(DELETE)),
         *((Path(entry.path), entry.why, entry.size) for entry in (*plan.retired_first, *plan.retired_last)),
         *((Path(page.source), "the page before its links were edited", page.size) for page in plan.pages),
-<<<<<<< HEAD
-        *((Path(entry.source), "the AB before the move", 0) for entry in plan.abs),
-        *((Path(entry.target), _BEFORE[entry.target.endswith(".ab")], 0) for entry in plan.logged),
-=======
         *((Path(entry.source), "the AB before the move", sizes.get(entry.source, 0)) for entry in plan.abs),
-        *((Path(entry.target), "the AB before its products changed", 0) for entry in plan.logged),
->>>>>>> main
+        *((Path(ab.target), _BEFORE[ab.target.endswith(".ab")], sizes.get(ab.target, 0)) for ab in plan.logged),
     ]
 
 
