@@ -58,10 +58,29 @@ def _copy(tree: DfoTree) -> sqlite3.Connection:
     """What the engine knows, in memory: nothing that is done here reaches the account."""
     copy = sqlite3.connect(":memory:", isolation_level=None)
     copy.row_factory = sqlite3.Row
-    if tree.journal.is_file():
-        source = connect(tree.journal, readonly=True)
-        try:
-            source.backup(copy)
-        finally:
-            source.close()
+    if not tree.journal.is_file():
+        return copy
+    before = _at_rest(tree)
+    try:
+        if before:
+            _backed_up(sqlite3.connect(f"file:{tree.journal}?immutable=1", uri=True, isolation_level=None), copy)
+    except sqlite3.Error:
+        before = ()  # read again as usual, which says what is wrong with it
+    if not before or _at_rest(tree) != before:
+        _backed_up(connect(tree.journal, readonly=True), copy)
     return copy
+
+
+def _at_rest(tree: DfoTree) -> tuple[int, ...]:
+    """Size and time of the journal while no engine has it open; () otherwise. To read it then leaves no trace."""
+    if tree.journal.with_name(f"{tree.journal.name}-wal").exists():
+        return ()
+    status = tree.journal.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _backed_up(source: sqlite3.Connection, copy: sqlite3.Connection) -> None:
+    try:
+        source.backup(copy)
+    finally:
+        source.close()

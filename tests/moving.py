@@ -50,7 +50,7 @@ def account(root: Path, *, mode: str = "auto_all", classic: str = "", **changes:
         **changes,
     }
     bare = make_settings().model_dump(mode="json", include={"instance", "instrument", "streams", "kinds"})
-    text = yaml.safe_dump({**bare, **{name: value for name, value in sections.items() if value}})
+    text = yaml.safe_dump({**bare, "instance": "MUSE", **{name: value for name, value in sections.items() if value}})
     (tree.config / "dfos.yaml").write_text(text)
     if classic:
         (tree.config / "config.moveProducts").write_text(classic)
@@ -58,8 +58,11 @@ def account(root: Path, *, mode: str = "auto_all", classic: str = "", **changes:
 
 
 def called(context: Context, *options: str) -> int:
-    """`moveProducts` with these options on this account."""
-    return run("moveProducts", ["--root", str(context.tree.root), *options])
+    """`moveProducts` with these options on this account: its exit code."""
+    try:
+        return run("moveProducts", ["--root", str(context.tree.root), *options])
+    except SystemExit as ended:  # a call that argparse refuses
+        return int(ended.code or 0)
 
 
 def asked(events: str, kind: str) -> list[dict[str, Any]]:
