@@ -364,9 +364,7 @@ def test_a_saved_plan_says_itself_whether_it_recreates(tmp_path: Path) -> None:
 def test_tool_mode_auto_asks_nothing_even_on_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    context = account(
-        tmp_path, mode="interactive", move={**MOVE_SETTINGS.model_dump(mode="json"), "tool_mode": "AUTO"}
-    )
+    context = account(tmp_path, mode="interactive", move={**MOVE_SETTINGS.model_dump(mode="json"), "tool_mode": "AUTO"})
     biases(context)
     monkeypatch.setattr("console.cli.words.on_terminal", lambda *_: True)
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asked"))
@@ -380,7 +378,12 @@ def test_tool_mode_auto_asks_nothing_even_on_a_terminal(
 def _terminal(context: Context, lines: list[str]) -> PlainTerminal:
     spoken = iter(lines)
     return PlainTerminal(
-        Answers(context.db), context.bus, "rh", read=lambda: next(spoken) + "\n", say=lambda *_: None, clock=context.clock
+        Answers(context.db),
+        context.bus,
+        "rh",
+        read=lambda: next(spoken) + "\n",
+        say=lambda *_: None,
+        clock=context.clock,
     )
 
 
