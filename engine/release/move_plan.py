@@ -14,7 +14,7 @@ from pathlib import Path
 
 from config.schema import Settings
 from engine.core.ab import AB, tag_of
-from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Fate, stem_of
+from engine.core.product import DELETE, FATES, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
 from engine.release.fates import Fates
 from engine.release.pages import pages
@@ -311,12 +311,12 @@ class _Planner:
 
     def _places(self, pool: list[Found], fates: tuple[Fate, ...], naming: Naming) -> Places:
         final: dict[str, str] = {}
-        for name in self.seen.final if not self.recreate else ():
-            if name.endswith(".hdr"):
-                final[name.removesuffix(".hdr") + ".fits"] = name.removesuffix(".hdr") + ".fits"
         for found in () if self.recreate else pool:
             current = Path(found.product.path).name
-            final[current] = final[found.product.pipefile] = naming.final.get(found.product.pipefile, current)
+            name = naming.final.get(found.product.pipefile, current)
+            called = f"{stem_of(name)}.fits" if name.endswith(".hdr") else name  # ABs go on naming the product itself
+            final |= {f"{stem_of(current)}{suffix}": called for suffix in SUFFIXES}
+            final[current] = final[found.product.pipefile] = called
         final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
         path = self.seen.tree.shorten(self.final_dir)
         here = {old: f"{path}/{new}" for old, new in final.items()}
