@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
+from config import archive
 from config.export import wrong
 from config.legacy import nearest
 from config.naming_rules import naming_troubles
@@ -26,6 +27,7 @@ def contradictions(settings: Settings, where: Where) -> list[str]:
         *naming_troubles(settings.rename, where),
     ]
     found += _export(settings, where)
+    found += [f"{where(('archive', key))}: archive.{key}: {what}" for key, what in archive.wrong(settings.archive)]
     for index, watched in enumerate(settings.gate.watch):
         try:
             re.compile(watched.pattern)

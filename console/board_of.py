@@ -20,11 +20,14 @@ _GONE = ("MOVED", "INGESTED")
 def known(tree: DfoTree, attempts: Attempts) -> Iterator[AbSeen]:
     """The last known rows, put right where the files have gone further than an engine could still write down.
 
-    An AB that stands in $DFO_LOG_DIR/<DATE> and no longer in $DFO_AB_DIR has moved.
+    An AB that stands in $DFO_LOG_DIR/<DATE> and no longer in $DFO_AB_DIR has moved; one that moved and stands in
+    $DFO_AB_DIR only was undone.
     """
     for event in attempts.seen():
         if event.state not in _GONE and not (tree.ab / event.ab).exists() and _moved(tree, event):
             yield replace(event, state="MOVED", reason="found moved")
+        elif event.state == "MOVED" and (tree.ab / event.ab).exists() and not _moved(tree, event):
+            yield replace(event, state="ACCEPTED", reason="found undone")
         else:
             yield event
 

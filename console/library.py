@@ -8,7 +8,7 @@ from pathlib import Path
 import aiofiles
 
 from config.tree import DfoTree
-from console import headers, jobs_view, journal_view, pictures, trash_view
+from console import headers, jobs_view, journal_view, pictures, trash_view, vcal_view
 from console.client import Link
 from console.evidence import cover_of, review_of
 from console.plan_view import plan_from
@@ -16,7 +16,7 @@ from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -106,6 +106,10 @@ class AccountLibrary:
     async def trash(self) -> list[Thrown]:
         """What is in the trash."""
         return await asyncio.to_thread(trash_view.thrown, self._tree)
+
+    async def vcal(self) -> list[Virtual]:
+        """The virtual calibrations of the account."""
+        return await asyncio.to_thread(vcal_view.virtual, self._tree)
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash."""

@@ -18,7 +18,6 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
     lines += [PlanLine("verdict?", name, "(C certifies it)") for name in plan.undecided]
     lines += [_trouble("unknown", text) for text in plan.unknown]
     lines += [_trouble("warning", text) for text in plan.warnings]
-    lines += [PlanLine("note", text) for text in plan.notes]
     for fate in sorted(plan.fates, key=lambda fate: FATES.index(fate.fate)):  # stable: what moves first
         product = fate.product
         to = fate.final or f"({fate.why.removeprefix(f'{product.ab}: ')})"
@@ -35,11 +34,12 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
     lines += [PlanLine("page", Path(p.source).name, f"{_place(p.target)}, links edited", p.size) for p in plan.pages]
     lines += [PlanLine("AB", entry.name, f"{_place(entry.target)}, updated") for entry in plan.abs]
     lines += [PlanLine("stays", name, f"({why})") for name, why in plan.stay]
+    lines += [PlanLine("note", text) for text in plan.notes]
     return lines
 
 
 def data_of(plan: MovePlan, saved: Mapping[str, str], now: float) -> dict[str, Any]:
-    """The plan as plain data; `saved` gives the SAVE_MODE of raw types, `now` is UTC in seconds since 1970."""
+    """The plan as plain data; `saved` gives the SAVE_MODE of raw types, `now` when it was begun (s since 1970)."""
     held, held_size = _held(Path(plan.final_dir))
     raw_types = dict.fromkeys(Path(folder).parent.name for folder in plan.folders)
     return {

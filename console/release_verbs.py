@@ -17,8 +17,6 @@ from engine.stores.orders import Order
 if TYPE_CHECKING:
     from console.host import Host
 
-_CHANGED = "the tree has changed since you looked"
-
 
 class ReleaseVerbs:
     """The part of the verbs that is about releasing products."""
@@ -27,15 +25,14 @@ class ReleaseVerbs:
         self._host = host
 
     async def _do_plan(self, who: str, mode: str, date: str, recreate: int = 0) -> dict[str, Any]:
+        begun = self._context(who, mode, date).clock()
         plan = await self._planned(who, mode, date, bool(recreate))
         saved = {row.raw_type: row.save for row in self._host.settings.move.raw_types if row.mode == mode}
-        return await asyncio.to_thread(data_of, plan, saved, self._context(who, mode, date).clock())
+        return await asyncio.to_thread(data_of, plan, saved, begun)
 
     async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
         plan = await self._planned(who, mode, date, bool(recreate))
-        if plan.digest != digest:
-            raise DfosError(_CHANGED, remedy="plan again, then save")
-        await asyncio.to_thread(_keep, plan, Path(path))
+        await asyncio.to_thread(_keep, plan, digest, Path(path))
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:
@@ -51,6 +48,14 @@ class ReleaseVerbs:
     async def _do_undo(self, who: str, mode: str, date: str, digest: str) -> str:
         self._host.give(Order(mode, date, tool="undo", who=who, options={"yes": "yes", "digest": digest}))
         return f"the last run of {mode} {date} is being undone"
+
+    async def _do_restore(self, who: str, mode: str, date: str, label: str) -> str:
+        self._host.give(Order(mode, date, tool="restore", who=who, options={"what": label}))
+        return f"{label} is being brought back from the trash"
+
+    async def _do_expunge(self, who: str, mode: str, date: str, label: str) -> str:
+        self._host.give(Order(mode, date, tool="emptyTrash", who=who, options={"transactions": label, "yes": "yes"}))
+        return f"{label} is being deleted from the trash"
 
     async def _do_job(self, who: str, queue: str, mode: str, date: str) -> str:
         if queue == "JOBS_INGEST":
@@ -72,7 +77,9 @@ class ReleaseVerbs:
         return self._host.context(Order(mode, date, "M", who=who).checked())
 
 
-def _keep(plan: MovePlan, path: Path) -> None:
+def _keep(plan: MovePlan, digest: str, path: Path) -> None:
+    if plan.digest != digest:
+        raise DfosError("the tree has changed since you looked", remedy="plan again, then save")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(saved_plan.text_of(plan))

@@ -32,6 +32,7 @@ from screens.plan import PlanScreen
 from screens.plugins import PluginsScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
+from screens.vcal import VcalScreen
 from screens.why import WhyScreen
 from screens.widgets.ab_list import AbList
 from screens.widgets.search_line import SearchLine
@@ -77,6 +78,7 @@ class AbMonitor(OrderKeys):
         Binding("J", "jobs", "jobs", tooltip="what waits in JOBS_INGEST and JOBS_EXPORT: list, run, take out"),
         Binding("R", "runs", "recovery", tooltip="what was moved, renamed, undone; finish what was cut"),
         Binding("T", "trash", "trash", tooltip="what was retired, until when, and why"),
+        Binding("V", "vcal", "virtual", tooltip="virtual calibrations: whose they are, how old, what became of them"),
         Binding("P", "plugins", "plugins", tooltip="plugin slots: configured, found, missing"),
         Binding("down,j", "move(1)", "down"),
         Binding("up,k", "move(-1)", "up"),
@@ -341,6 +343,10 @@ class AbMonitor(OrderKeys):
     def action_runs(self) -> None:
         """The journal."""
         self.app.push_screen(RecoveryScreen(*self._given()))
+
+    def action_vcal(self) -> None:
+        """Virtual calibrations."""
+        self.app.push_screen(VcalScreen(*self._given()))
 
     def action_trash(self) -> None:
         """The trash."""

@@ -115,12 +115,7 @@ class JobsScreen(ListScreen[Job]):
 
     def action_next_failure(self) -> None:
         """To the next job with failures."""
-        for step in range(1, len(self.shown) + 1):
-            at = (self.lines.cursor + step) % len(self.shown)
-            if _failed(self.rows[self.shown[at]]):
-                self.lines.go_to(at)
-                return
-        self.say("nothing failed")
+        self.to_next(_failed, "nothing failed")
 
     def action_run(self) -> None:
         """Carry it out."""

@@ -110,7 +110,7 @@ class Plan:
     """What a move of one MODE and DATE will do. `digest` names it: only this very plan is carried out.
 
     `held` files of `held_size` bytes stand at `place` already; `recreate` says that they go to the trash.
-    `made` is UTC in seconds since 1970. `raw_types` are those of the configuration, with their SAVE_MODE.
+    `made` is when the engine began it (s since 1970). `raw_types` are those of the configuration, with their SAVE_MODE.
     """
 
     mode: str
@@ -213,6 +213,21 @@ class Thrown:
     expired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A virtual calibration: its name, the AB that makes the real one, DATE, age in seconds, what became of it.
+
+    `state` is real, waits or orphan; `meaning` says that in words, with the real file where there is one.
+    """
+
+    name: str
+    ab: str
+    date: str
+    age_s: float
+    state: str
+    meaning: str
+
+
 class EngineLink(Protocol):
     """The engine as a screen sees it."""
 
@@ -227,7 +242,8 @@ class EngineLink(Protocol):
         """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
         retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again),
         move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date),
-        unqueue (the same: take the job out of its file), recover (mode, date), undo (mode, date, digest)."""
+        unqueue (the same: take the job out of its file), recover (mode, date), undo (mode, date, digest),
+        restore and expunge (mode, date, label: what a transaction put into the trash comes back, is deleted)."""
         ...
 
     async def answer(self, number: int, choice: str, comment: str = "") -> str:
@@ -308,4 +324,8 @@ class Library(Protocol):
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash: bytes and where each came from."""
+        ...
+
+    async def vcal(self) -> list[Virtual]:
+        """The virtual calibrations of the account."""
         ...

@@ -24,8 +24,17 @@ from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import Sure, counted
 
 CONFLICT, VERDICT, MOVE, DELETE, WITHHELD = "CONFLICT", "verdict?", "move", "delete", "withheld"
-_STYLES = {CONFLICT: theme.BAD, VERDICT: theme.ASK, DELETE: theme.WARN, "retire": theme.WARN, WITHHELD: theme.WARN}
-_WORDS = {"stays": "ABs stay", "AB": "ABs", "log": "logs", "plot": "plots", "page": "pages"}
+_STYLES = {
+    CONFLICT: theme.BAD,
+    VERDICT: theme.ASK,
+    DELETE: theme.WARN,
+    "retire": theme.WARN,
+    "unknown": theme.WARN,
+    "warning": theme.WARN,
+    WITHHELD: theme.WARN,
+}
+_WORDS = {"stays": "ABs stay", "AB": "ABs", "log": "logs", "plot": "plots", "page": "pages", "note": "notes"}
+_SAID = (CONFLICT, "unknown", "warning", "note")  # sentences: they have the whole line
 _FATE = 9  # cells of the longest fate and a blank
 _SIZE = 9
 
@@ -114,9 +123,9 @@ class PlanScreen(ListScreen[PlanLine]):
     def line_of(self, row: PlanLine, width: int) -> Spans:
         """Both ends of long names stay readable; a conflict has the whole line."""
         fate: Span = (self.glyphs.fit(row.fate, _FATE), _STYLES.get(row.fate))
-        if row.fate == CONFLICT:
+        if row.fate in _SAID:
             text = f"{row.name}: {row.to}" if row.to else row.name
-            return [fate, (self.glyphs.fit_ends(text, width - _FATE), theme.BAD)]
+            return [fate, (self.glyphs.fit_ends(text, width - _FATE), _STYLES.get(row.fate))]
         left, right = _widths(width)
         name, to = self.glyphs.fit_ends(_plain(row.name), left), self.glyphs.fit_ends(_plain(row.to), right)
         size = f"{size_text(row.size):>{_SIZE}}" if row.size else " " * _SIZE
@@ -165,7 +174,8 @@ class PlanScreen(ListScreen[PlanLine]):
         """A plan of a tree that has changed since says so."""
         touched = event.change.rows
         rows = self.link.board.rows
-        if any((rows[ab].mode, rows[ab].date) == (self.mode, self.date) for ab in touched if ab in rows):
+        since = self.plan is not None and self.link.board.seen_at > self.plan.made  # both by the engine's clock
+        if since and any((rows[ab].mode, rows[ab].date) == (self.mode, self.date) for ab in touched if ab in rows):
             self.old = True
         super().on_board_changed(event)
 
@@ -194,12 +204,7 @@ class PlanScreen(ListScreen[PlanLine]):
 
     def action_next_conflict(self) -> None:
         """To the next conflict."""
-        for step in range(1, len(self.shown) + 1):
-            at = (self.lines.cursor + step) % len(self.shown)
-            if self.rows[self.shown[at]].fate == CONFLICT:
-                self.lines.go_to(at)
-                return
-        self.say("no conflict")
+        self.to_next(lambda line: line.fate == CONFLICT, "no conflict")
 
     def action_certify(self) -> None:
         """Judge what waits."""
@@ -233,7 +238,7 @@ class PlanScreen(ListScreen[PlanLine]):
         text = [f"{counted(self._counts[MOVE], 'product')}, {size_text(plan.size)}, to {plan.place}."]
         if gone:
             size = size_text(sum(line.size for line in gone))
-            text.append(f"{counted(len(gone), 'file')}, {size}, to the trash.")
+            text.append(f"{counted(len(gone), 'file')}, {size}, to the trash: T brings them back.")
         if plan.recreate:
             text.append(f"Recreate: {counted(plan.held, 'file')} that stand there now go to the trash as well.")
         if self._counts[WITHHELD]:

@@ -101,7 +101,11 @@ class UndoScreen(TextScreen):
             self.hint(f"it cannot be undone: {undo.refusals[0]}")
             return
         away = [f"{counted(undo.away, 'file')} it wrote go to the trash."] if undo.away else []
-        text = [f"{_files(undo)}, back where they were.", *away, "Every file is compared with what was moved first; then one journalled step."]
+        text = [
+            f"{_files(undo)}, back where they were.",
+            *away,
+            "Every file is compared first; then one journalled step.",
+        ]
         self.app.push_screen(Confirm(f"Undo {undo.label}?", text, "Undo it", "Leave it", self.glyphs), self._answered)
 
     def _answered(self, yes: bool | None) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "vcal": ("vcal", "the virtual calibrations: AB, age, and what became of each"),
     "undo": ("undo", "take the last move, rename or update of a MODE and DATE back"),
     "trash": ("trash", "what is in the trash; bring it back, delete what has expired"),
+    "verify": ("verify", "does everything that was released of a date still stand as it was?"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),

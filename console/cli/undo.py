@@ -59,5 +59,6 @@ def _shown(tree: DfoTree, given: argparse.Namespace) -> int:
         print(json.dumps({**plan.to_dict(), "digest": plan.digest}, indent=1))
     else:
         head = f"undo {plan.transaction}: {plan.summary}, begun {plan.begun} UT by {plan.who}"
-        words.say(["nothing to undo"] if plan.empty else [head, *plan.describe()])
+        lines = (line.replace(f"{tree.root}/", "") for line in plan.describe())
+        words.say(["nothing to undo"] if plan.empty else [head, *lines])
     return MoveTrouble.exit_code if plan.refusals else 0

@@ -63,6 +63,7 @@ def write(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """`path` holds `text`, whole; an older version is replaced. `mode` is an octal number, default 0o644."""
     path, content = Path(data["path"]), data["text"].encode("utf-8", "surrogateescape")
     if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
+        fs.make_dir(path.parent)
         fs.replace(path, content, int(data.get("mode", 0o644)))
 
 
@@ -114,8 +115,10 @@ def drop_line(tree: DfoTree, data: Mapping[str, Any]) -> None:
 def expunge(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Delete what one transaction retired: a directory `TRASH/<day>/<transaction>` with all in it, and no other."""
     path = Path(data["path"])
-    if path.parent.parent != tree.trash or ".." in path.parts or any(
-        folder.is_symlink() for folder in (path, path.parent, tree.trash)
+    if (
+        path.parent.parent != tree.trash
+        or ".." in path.parts
+        or any(folder.is_symlink() for folder in (path, path.parent, tree.trash))
     ):
         raise MoveTrouble("this is no directory of the trash; nothing is deleted elsewhere", where=str(path))
     fs.remove_tree(path)

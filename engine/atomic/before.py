@@ -43,7 +43,6 @@ class Before:
         note = _NOTES.get(act)
         return {**data, BEFORE: note(data)} if note else data
 
-
     def _of_texts(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         paths = ((name, f"{data['folder']}/{name}") for name, _ in data["texts"])
         notes = ((name, None if path in self._kept else _of_file(path)) for name, path in paths)

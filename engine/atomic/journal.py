@@ -187,19 +187,21 @@ class Journal:
     def _perform(self, steps: Sequence[Step]) -> int:
         """Carry out steps until it is time to note it down; how many."""
         begun, files, done, inside = time.monotonic(), 0, 0, set[str]()
-        with fs.synced_together():
-            for step in steps:
-                try:
+        words = ""
+        try:
+            with fs.synced_together():
+                for step in steps:
+                    words = step.words
                     acts.perform(self._tree, step.act, step.data, inside)
-                except OSError as trouble:
-                    raise MoveTrouble(
-                        f"{step.words}: {trouble.strerror or trouble}",
-                        where=trouble.filename or "",
-                        remedy="nothing is lost; put this right, then recover: the rest will be finished",
-                    ) from trouble
-                files, done = files + step.files, done + 1
-                if files >= MOST or time.monotonic() - begun >= LONGEST:
-                    break
+                    files, done = files + step.files, done + 1
+                    if files >= MOST or time.monotonic() - begun >= LONGEST:
+                        break
+        except OSError as trouble:
+            raise MoveTrouble(
+                f"{words}: {trouble.strerror or trouble}",
+                where=trouble.filename or "",
+                remedy="nothing is lost; put this right, then recover: the rest will be finished",
+            ) from trouble
         return done
 
     def unfinished(self, mode: str = "", date: str = "") -> list[Transaction]:

@@ -6,6 +6,7 @@ may be repeated. A second recovery finds nothing to do.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -22,7 +23,10 @@ from engine.context import Context
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A transaction that was cut: how many steps are done, and in words what finishing it will do."""
+    """A transaction that was cut: how many steps are done, and what finishing it will do, phase by phase, in words.
+
+    The words count files, lines and directories; a step may be about many of them.
+    """
 
     transaction: Transaction
     done: int
@@ -35,14 +39,20 @@ def unfinished(db: sqlite3.Connection, tree: DfoTree, mode: str = "", date: str 
     journal = Journal(db, tree)
     found = []
     for transaction in journal.unfinished(mode, date):
-        rest, of = journal.remaining(transaction), len(journal.steps(transaction))
-        found.append(Unfinished(transaction, of - len(rest), of, _words(transaction, rest, of)))
+        found.append(_left(journal, transaction))
     return found
+
+
+def _left(journal: Journal, transaction: Transaction) -> Unfinished:
+    steps = journal.steps(transaction)
+    rest = steps[len(steps) - len(journal.remaining(transaction)) :]
+    return Unfinished(transaction, len(steps) - len(rest), len(steps), _words(transaction, rest, steps))
 
 
 async def recover(context: Context, mode: str = "", date: str = "") -> list[Transaction]:
     """Finish every unfinished transaction (of one MODE and DATE if given); returns those that were.
 
+    What will be done is said before, phase by phase, as notices.
     Busy when one of them is not unfinished but under way in another process.
     """
     journal = Journal(context.db, context.tree)
@@ -50,8 +60,10 @@ async def recover(context: Context, mode: str = "", date: str = "") -> list[Tran
     for candidate in journal.unfinished(mode, date):
         with lock.pool(context.tree, candidate.mode, candidate.date, "recover", context.who):
             for transaction in journal.unfinished(candidate.mode, candidate.date):
-                rest = len(journal.remaining(transaction))
-                context.bus.publish(ev.PhaseStarted("recover", f"{transaction.label}: {rest} steps left"))
+                words = _left(journal, transaction).words
+                context.bus.publish(ev.PhaseStarted("recover", f"{transaction.label}: {words[0]}"))
+                for text in words[1:]:
+                    context.bus.publish(ev.Notice("info", f"{transaction.label}: {text}"))
                 await journal.run(transaction, context.utc, telling(context.bus, "recover"))
                 _tell_states(context, journal, transaction)
                 finished.append(transaction)
@@ -82,16 +94,38 @@ class telling:
         self._bus.publish(ev.Progressed(self._phase, done, of, steps[-1].phase))
 
 
-def _words(transaction: Transaction, rest: Sequence[Step], of: int) -> tuple[str, ...]:
+_UNITS = {
+    "make_dir": ("directory", "directories"),
+    "remove_dir": ("directory", "directories"),
+    "expunge": ("directory", "directories"),
+    "add_line": ("line", "lines"),
+    "add_lines": ("line", "lines"),
+    "drop_line": ("line", "lines"),
+}
+_FILES = ("file", "files")
+
+
+def _words(transaction: Transaction, rest: Sequence[Step], steps: Sequence[Step]) -> tuple[str, ...]:
+    of, left = sum(_number(step) for step in steps), sum(_number(step) for step in rest)
     head = (
         f"{transaction.summary}, begun {transaction.begun} UT by {transaction.who}:"
-        f" {of - len(rest)} of {of} steps are done"
+        f" {of - left:,} of {of:,} files, lines and directories are done"
     )
     if not rest:
         return (head, "only its seal is missing")
-    counts = Counter(step.phase for step in rest)
-    return (head, *(f"{phase}: {count} to do, next: {_first(rest, phase)}" for phase, count in counts.items()))
+    phases = (list(group) for _, group in itertools.groupby(rest, key=lambda step: step.phase))
+    return (head, *(f"{group[0].phase}: {_counted(group)} to do, next: {group[0].words}" for group in phases))
 
 
-def _first(rest: Sequence[Step], phase: str) -> str:
-    return next(step.words for step in rest if step.phase == phase)
+def _number(step: Step) -> int:
+    """Files, lines or directories of one step."""
+    if "folders" in step.data:
+        return sum(len(names) for _, names in step.data["folders"])
+    return len(step.data["lines"]) if "lines" in step.data else step.files
+
+
+def _counted(steps: Sequence[Step]) -> str:
+    counts: Counter[tuple[str, str]] = Counter()
+    for step in steps:
+        counts[_UNITS.get(step.act, _FILES)] += _number(step)
+    return " and ".join(f"{count:,} {one if count == 1 else many}" for (one, many), count in counts.items())

@@ -1,4 +1,4 @@
-"""How many bytes, as people say it."""
+"""How many, how many bytes, as people say it."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def size_text(size: int) -> str:
             break
         number /= 1000
     return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
+
+
+def counted(number: int, one: str) -> str:
+    """`1 file`, `1,200 files`: for words whose plural is made with an s."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"

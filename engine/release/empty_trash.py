@@ -16,7 +16,7 @@ from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.done import Done
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import UsageTrouble
 from engine.questions import Choice, Question
 from engine.release.manifest import UNREAD, Entry, manifest_step
@@ -39,7 +39,7 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
         chosen = _chosen(context, order, wanted, today)
         if not chosen:
             return Done(0, "nothing in the trash has expired")
-        if wanted and order.options.get("yes") != "yes" and not await _sure(context, order, chosen, today):
+        if wanted and not await _sure(context, order, chosen, today):
             return Done(0, "nothing was deleted")
         await _execute(context, order, chosen)
     return Done(0, f"{_counted(chosen)} deleted; see {RECORD}")
@@ -74,10 +74,13 @@ async def _sure(context: Context, order: Order, chosen: Sequence[Retirement], to
         asked_by=context.who,
         asked_at=context.utc(),
     )
-    answer = await context.operator.ask(question)
-    question.checked(answer.choice, answer.comment)
-    Answers(context.db).close(question.id)
-    return answer.choice == "yes"
+    choice = order.options.get("yes", "")
+    if choice != "yes":
+        answer = await context.operator.ask(question)
+        question.checked(answer.choice, answer.comment)
+        choice = answer.choice
+    Answers(context.db).close(question.id)  # for this time only
+    return choice == "yes"
 
 
 async def _execute(context: Context, order: Order, chosen: Sequence[Retirement]) -> None:
@@ -104,7 +107,9 @@ def steps(tree: DfoTree, transaction: Transaction, chosen: Sequence[Retirement])
     entries = (Entry(UNREAD, file.size, "emptied", str(file.path), "") for item in chosen for file in item.files)
     yield manifest_step(tree, transaction, entries)
     for item in chosen:
-        yield Step("delete", "expunge", {"path": str(item.place)}, f"delete {len(item.files)} files of {item.label}")
+        yield Step(
+            "delete", "expunge", {"path": str(item.place)}, f"delete {counted(len(item.files), 'file')} of {item.label}"
+        )
     for day in dict.fromkeys(item.place.parent for item in chosen):
         yield Step("remove empty days", "remove_dir", {"path": str(day)}, f"remove {day} if empty")
 
@@ -116,4 +121,5 @@ def _line(tree: DfoTree, file: Any) -> str:
 
 
 def _counted(chosen: Sequence[Retirement]) -> str:
-    return f"{sum(len(item.files) for item in chosen)} files ({size_text(sum(item.size for item in chosen))})"
+    files = counted(sum(len(item.files) for item in chosen), "file")
+    return f"{files} ({size_text(sum(item.size for item in chosen))})"

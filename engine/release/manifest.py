@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -132,11 +132,17 @@ def of_date(tree: DfoTree, date: str, mode: str = "") -> Iterator[Manifest]:
 
 
 def standing(manifests: Iterable[Manifest]) -> dict[str, Entry]:
-    """What should stand where after all these runs: the last entry by path."""
+    """What should stand where after all these runs: the last entry by path.
+
+    A run that moved a file without reading it (a mere rename) leaves its checksum as it was known.
+    """
     found: dict[str, Entry] = {}
     for manifest in manifests:
-        gone = {entry.before for entry in manifest.entries if entry.before}
-        for path in gone:
-            found.pop(path, None)
-        found.update({entry.after: entry for entry in manifest.entries if entry.after})
+        gone = {entry.before: found.pop(entry.before, None) for entry in manifest.entries if entry.before}
+        for entry in manifest.entries:
+            known = gone.get(entry.before)
+            if entry.sha256 == UNREAD and known is not None and known.size == entry.size:
+                entry = replace(entry, sha256=known.sha256)
+            if entry.after:
+                found[entry.after] = entry
     return found

@@ -303,8 +303,8 @@ class _Planner:
             checked=self.settings.update.checks(self.seen.mode),
             complete=True,
             there=frozenset(Path(extra.path).name for extra in self.seen.extras)
-            | self.seen.logs_there
-            | self.seen.plots_there,
+            | self.seen.logs_there.keys()
+            | self.seen.plots_there.keys(),
             unkept=frozenset(row.format for row in self.settings.move.graphics if not row.save) | {"ps"},
         )
 
@@ -371,12 +371,13 @@ class _Planner:
         carried[target] = Carry(extra.path, target, "plot" if plot else "log", extra.size)
 
     def _there(self, path: Path) -> Retire:
-        return Retire(str(path), "an older version", 0)
+        there = self.seen.plots_there if path.parent == self.plot_dir else self.seen.logs_there
+        return Retire(str(path), "an older version", there[path.name])
 
     def _vcal(self, places: Places) -> list[Retire]:
         """Virtual calibrations that became real; one without a real counterpart stays (step 2.11)."""
         gone = superseded(self.seen.vcal, places.names.keys())
-        return [Retire(path, "this virtual calibration is real now", 0) for path in gone]
+        return [Retire(path, "this virtual calibration is real now", self.seen.vcal[path]) for path in gone]
 
     def _raw_types(self) -> list[str]:
         return list(dict.fromkeys([*self.fates.rows, *(ab.raw_type for ab in self.seen.abs)]))

@@ -37,16 +37,17 @@ def steps(
     yield from _place(plan, sums)
     yield from _update(plan, tree, transaction)
     yield from _clear(plan, tree, transaction, last_day, sums)
-    yield _manifest(plan, tree, transaction, sums)
+    yield manifest.manifest_step(tree, transaction, _entries(plan, tree, transaction, sums))
     yield from _flags(plan, tree, transaction)
 
 
 def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
+    sizes = {path: size for path, size, _ in plan.stamps}
     return [
         *((Path(fate.product.path), fate.why, fate.product.size) for fate in plan.of(DELETE)),
         *((Path(entry.path), entry.why, entry.size) for entry in (*plan.retired_first, *plan.retired_last)),
         *((Path(page.source), "the page before its links were edited", page.size) for page in plan.pages),
-        *((Path(entry.source), "the AB before the move", 0) for entry in plan.abs),
+        *((Path(entry.source), "the AB before the move", sizes.get(entry.source, 0)) for entry in plan.abs),
         *((Path(entry.target), "the AB before its products changed", 0) for entry in plan.logged),
     ]
 
@@ -159,10 +160,6 @@ def _clear(
         yield from trash.away(tree, transaction, sources, phase, event)
     for folder in plan.folders:
         yield Step("clear the product tree", "remove_dir", {"path": folder}, f"remove {folder} if empty")
-
-
-def _manifest(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Step:
-    return manifest.manifest_step(tree, transaction, _entries(plan, tree, transaction, sums))
 
 
 def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapping[str, str]) -> Iterator[Entry]:

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.core.product import DELETE, MOVE, Fate
+from engine.core.product import DELETE, FATES, MOVE, Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,8 @@ class MovePlan:
         lines += [
             f"{entry.fate:<8} {entry.product.pipefile or Path(entry.product.path).name}"
             f"  {entry.final or '(' + entry.why + ')'}"
-            for entry in self.fates
+            for fate in FATES
+            for entry in self.of(fate)
         ]
         lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
         lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]

@@ -21,6 +21,7 @@ from engine.context import Context
 from engine.core.done import Done
 from engine.errors import MoveTrouble
 from engine.release.naming import keywords_needed, names, plain_names
+from engine.release.record import with_manifest
 from engine.release.rename_hooks import amended, judged
 from engine.release.rename_look import GEN, Seen, look
 from engine.release.rename_plan import RenamePlan, rename_plan, steps
@@ -117,7 +118,7 @@ async def execute(context: Context, order: Order, plan: RenamePlan, wish: Wish) 
         order.mode,
         order.date,
         context.who,
-        lambda transaction: steps(plan, context.tree, transaction),
+        lambda begun: with_manifest(context.tree, begun, steps(plan, context.tree, begun)),
         begun=context.utc(),
         summary=f"{words} of {wish.mode} {wish.date} in {plan.place}",
     )

@@ -17,7 +17,7 @@ from engine.atomic.shifts import shifts
 from engine.atomic.trash import Retired
 from engine.context import Context
 from engine.core.done import Done
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import MoveTrouble, UsageTrouble
 from engine.release.manifest import UNREAD, Entry, manifest_step
 from engine.release.trash_look import UNLISTED, pools, sought
@@ -48,7 +48,7 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
         for text in taken:
             context.bus.publish(ev.Notice("warning", f"stays in the trash: {text}"))
         size = size_text(sum(file.size for file in free))
-        context.bus.publish(ev.PhaseStarted("restore", f"{len(free)} files ({size}) from the trash"))
+        context.bus.publish(ev.PhaseStarted("restore", f"{counted(len(free), 'file')} ({size}) from the trash"))
         journal = Journal(context.db, context.tree)
         transaction = journal.begin(
             "restore",
@@ -57,11 +57,11 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
             context.who,
             lambda begun: steps(context.tree, begun, free),
             begun=context.utc(),
-            summary=f"bring {len(free)} files ({size}) back from the trash: {what}",
+            summary=f"bring {counted(len(free), 'file')} ({size}) back from the trash: {what}",
         )
         await journal.run(transaction, context.utc, telling(context.bus, "restore"))
-    more = f"; {len(taken)} stay, their names are taken: {taken[0]}" if taken else ""
-    return Done(1 if taken else 0, f"{len(free)} files ({size}) are back where they were{more}")
+    more = f"; in the trash stays what has no free name, {len(taken)}: {taken[0]}" if taken else ""
+    return Done(1 if taken else 0, f"{counted(len(free), 'file')} ({size}) back at the old place{more}")
 
 
 def steps(tree: DfoTree, transaction: Transaction, files: Sequence[Retired]) -> Iterator[Step]:

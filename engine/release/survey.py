@@ -80,10 +80,10 @@ class Snapshot:
     pool: tuple[Found, ...]
     final: Mapping[str, int]
     extras: tuple[Extra, ...]
-    logs_there: frozenset[str]
-    plots_there: frozenset[str]
+    logs_there: Mapping[str, int]
+    plots_there: Mapping[str, int]
     parents: Mapping[str, str]
-    vcal: tuple[str, ...]
+    vcal: Mapping[str, int]
     stamps: tuple[tuple[str, int, int], ...] = ()
     far: tuple[str, ...] = ()
     pages: Mapping[str, bytes] = field(default_factory=dict)
@@ -157,10 +157,10 @@ def _look(
         pool=tuple(_found(path, wanted, "", owners) for path in _pool(final)),
         final=_sizes(final),
         extras=tuple(extras),
-        logs_there=_names(tree.log / date),
-        plots_there=_names(tree.plt / date),
+        logs_there=_sizes(tree.log / date),
+        plots_there=_sizes(tree.plt / date),
         parents=calibrations_of(tree, [*pool, *logged]) if settings.update.checks(mode) else {},
-        vcal=tuple(str(path) for path in [*_files(tree.vcal), *_files(tree.vcal / date)]),
+        vcal={str(path): path.lstat().st_size for path in [*_files(tree.vcal), *_files(tree.vcal / date)]},
         stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
         far=tuple(far),
         pages=pages,
@@ -233,10 +233,6 @@ def _pool(final: Path) -> list[Path]:
     files = [path for path in _files(final) if is_product(path.name)]
     whole = {stem_of(path.name) for path in files if not path.name.endswith(".hdr")}
     return [path for path in files if not path.name.endswith(".hdr") or stem_of(path.name) not in whole]
-
-
-def _names(place: Path) -> frozenset[str]:
-    return frozenset(path.name for path in place.iterdir()) if place.is_dir() else frozenset()
 
 
 def _sizes(place: Path) -> dict[str, int]:

@@ -21,7 +21,7 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import MoveTrouble, OpenJournal
 from engine.questions import Choice, Question
 from engine.release import manifest
@@ -30,7 +30,7 @@ from engine.release.manifest import UNREAD, Entry
 from engine.release.undo_plan import UNDOES, Now, UndoPlan, names_of, undo_plan, undo_steps
 from engine.stores.answers import Answers
 from engine.stores.orders import Order
-from engine.transfer.ingest_states import INGESTED, INGESTING, results
+from engine.transfer.ingest_states import INGESTED, INGESTING, Item, owners, results
 
 __all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned", "recorded"]
 
@@ -74,10 +74,16 @@ def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str) -> 
         )
     transaction = last(journal, mode, date)
     steps = journal.steps(transaction) if transaction else ()
-    archived = {
-        item.name: item.state for item in results(db, mode, date) if item.state in (INGESTED, INGESTING) or item.receipt
-    }
+    archived = {item.name: item.state for item in results(db, mode, date) if _held(db, item, mode, date)}
     return Recorded(mode, date, transaction, tuple(steps), archived)
+
+
+def _held(db: sqlite3.Connection, item: Item, mode: str, date: str) -> bool:
+    """The archive has this product, may have it, or has an earlier version of it."""
+    mine = (mode, date, item.name)
+    return item.state in (INGESTED, INGESTING) or any(
+        (owner.mode, owner.date, owner.name) == mine for owner in owners(db, item.name)
+    )
 
 
 def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
@@ -193,7 +199,7 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
             context.who,
             lambda begun: undo_steps(plan, context.tree, begun, context.settings.move.trash_days),
             begun=context.utc(),
-            summary=f"undo {plan.transaction}: {len(plan.back)} files back to where they were",
+            summary=f"undo {plan.transaction}: {counted(len(plan.back), 'file')} back to where they were",
         )
         await journal.run(transaction, context.utc, telling(context.bus, "undo"))
         context.bus.publish(ev.Notice("info", f"{plan.transaction} is undone: {_counted(plan)}"))
@@ -210,9 +216,10 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
     if order.options.get("yes") != "yes":
         answer = await context.operator.ask(question)
         question.checked(answer.choice, answer.comment)
-        Answers(context.db).close(question.id)
         if answer.choice != "yes":
+            Answers(context.db).close(question.id)
             return Done(0, f"{plan.transaction} stays as it is, nothing was changed")
+    Answers(context.db).close(question.id)  # for this time only
     await execute(context, plan)
     notes = "".join(f"; {note}" for note in plan.notes)
     return Done(0, f"{plan.transaction} undone: {_counted(plan)}{notes}")
@@ -229,7 +236,7 @@ def _refuse(plan: UndoPlan) -> None:
 
 def _question(context: Context, plan: UndoPlan) -> Question:
     days = context.settings.move.trash_days
-    trash = f", {len(plan.away)} files it wrote go to the trash for {days} days" if plan.away else ""
+    trash = f", {counted(len(plan.away), 'file')} it wrote to the trash for {days} days" if plan.away else ""
     return Question(
         id=f"{SURE}:{plan.transaction}:{plan.digest[:12]}",
         kind=SURE,
@@ -249,4 +256,5 @@ def _question(context: Context, plan: UndoPlan) -> Question:
 
 def _counted(plan: UndoPlan) -> str:
     products = len(plan.products)
-    return f"{products} products and {len(plan.back) - products} other files ({size_text(plan.size)})"
+    others = counted(len(plan.back) - products, "other file")
+    return f"{counted(products, 'product')} and {others} ({size_text(plan.size)})"

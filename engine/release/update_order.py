@@ -21,6 +21,7 @@ from engine.core.ab import AB
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
 from engine.errors import MoveTrouble
+from engine.release.record import with_manifest
 from engine.release.survey import changed
 from engine.release.update_ab import missing, updated
 from engine.release.update_survey import Listed, listed
@@ -187,7 +188,9 @@ async def _carried_out(context: Context, plan: UpdatePlan) -> None:
         plan.mode,
         plan.date,
         context.who,
-        lambda transaction: steps(plan, context.tree, transaction, context.settings.move.trash_days),
+        lambda begun: with_manifest(
+            context.tree, begun, steps(plan, context.tree, begun, context.settings.move.trash_days)
+        ),
         begun=context.utc(),
         summary=f"update {_abs(len(plan.changes))} of {plan.mode} {plan.date}",
     )

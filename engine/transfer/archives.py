@@ -6,13 +6,16 @@ same checksum (decision 18). `local_archive` is a directory with a catalogue, `n
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine import events as ev
-from engine.context import Context
 from engine.errors import ArchiveTrouble, UsageTrouble
+
+if TYPE_CHECKING:
+    from engine.context import Context
 
 
 class Duplicate(ArchiveTrouble):
@@ -21,6 +24,10 @@ class Duplicate(ArchiveTrouble):
 
 class Refused(ArchiveTrouble):
     """The archive will never take this file as it is: not tried again."""
+
+
+class Uncertain(ArchiveTrouble):
+    """The archive may hold the file, or not: it has to be asked before anything else is done about it."""
 
 
 class Closed(ArchiveTrouble):
@@ -59,7 +66,8 @@ class Archive(Protocol):
     async def store(self, path: Path, sha256: str, *, name: str = "", update: bool = False) -> Receipt:
         """Take a file in; with `update` as a new version where the name is taken.
 
-        ArchiveTrouble: it may be tried again. Duplicate, Refused: it may not. Closed: nothing may.
+        ArchiveTrouble: it may be tried again (Uncertain: it may be there). Duplicate, Refused: it may not. Closed:
+        nothing may.
         """
         ...
 
@@ -68,19 +76,27 @@ class Archive(Protocol):
         ...
 
 
-def archive_of(context: Context) -> Archive:
-    """The archive of the account's settings. UsageTrouble when it cannot be used as it is configured."""
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def archive_of(context: Context, sleep: Sleep | None = None) -> Archive:
+    """The archive of the account's settings. UsageTrouble when it cannot be used as it is configured.
+
+    `sleep` is how it waits for a crowded server.
+    """
     from engine.atomic.acts import inside
 
     wanted = context.settings.archive
     if wanted.kind == "ngas":
-        return _ngas(context)
+        return _ngas(context, sleep)
     from engine.transfer.local_archive import LocalArchive
 
     return LocalArchive(inside(context.tree, str(context.tree.root / wanted.directory)), context.utc)
 
 
-def _ngas(context: Context) -> Archive:
+def _ngas(context: Context, sleep: Sleep | None) -> Archive:
+    import asyncio
+
     from config.archive import wrong
     from engine.transfer.ngas_archive import NgasArchive
     from engine.transfer.ngas_client import NgasClient
@@ -101,4 +117,5 @@ def _ngas(context: Context) -> Archive:
         uploads=wanted.uploads,
         retrieve_check=wanted.retrieve_check,
         warn=warn,
+        sleep=sleep or asyncio.sleep,
     )

@@ -20,11 +20,11 @@ from engine.core.dates import date_label, mode_label
 from engine.errors import AnswerNeeded, ArchiveTrouble, BadFits, DfosError, UsageTrouble
 from engine.questions import Question
 from engine.transfer import jobs_ingest
-from engine.transfer.archives import Archive, archive_of
+from engine.transfer.archives import Archive, Sleep, archive_of
 from engine.transfer.convert import FOLDER, converted
 from engine.transfer.ingest_files import Found, checked, products
 from engine.transfer.ingest_log import log_path
-from engine.transfer.ingest_run import IngestRun, Sleep, too_many_words
+from engine.transfer.ingest_run import IngestRun, too_many_words
 from engine.transfer.ingest_states import INGESTED, IngestStates
 
 
@@ -93,7 +93,7 @@ async def ingest(
         raise UsageTrouble(
             f"{mode} products are not delivered here: archive.ingest.{mode} is no", remedy="dfos config explain archive"
         )
-    archive = archive or archive_of(context)
+    archive = archive or archive_of(context, sleep)
     with lock.pool(context.tree, mode, date, "ingestProducts", context.who):
         try:
             states = IngestStates(context.db, mode, date)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from engine.stores.abs import read
 from engine.stores.answers import Answers
 from engine.transfer import ingest_duplicates as duplicates
 from engine.transfer import ingest_log, jobs_ingest
-from engine.transfer.archives import Archive, Closed, Duplicate, Receipt, Refused
+from engine.transfer.archives import Archive, Closed, Duplicate, Receipt, Refused, Sleep, Uncertain
 from engine.transfer.ingest_files import Found, checked
 from engine.transfer.ingest_states import (
     CONVERTED,
@@ -36,7 +36,6 @@ BATCH = 200  # files that share a commit
 BATCH_BYTES = 256 << 20  # bytes after which a batch ends
 _PER_FILE = 200_000  # bytes a file counts for in the remaining time, beside its own
 _ROUNDS = 3  # times duplicates are asked about in one call
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class IngestRun:
@@ -64,6 +63,7 @@ class IngestRun:
         self.bad: tuple[tuple[str, str], ...] = ()
         self._found = found
         self._update: set[str] = set()
+        self._uncertain: set[str] = set()  # handed over, and not known whether they arrived
         self._taken: list[Item] = []
         self._stopped = ""
         self._progress = _Progress(context)
@@ -127,9 +127,10 @@ class IngestRun:
             elif item.state == FAILED:
                 item = replace(item, state=first, result="")
             self.items[name] = replace(item, tries=0)
-        for name, item in known.items():
-            if item.state == INGESTED and name not in self.items:  # replaced by its header
-                self.items[name] = item
+        gone = {name: item for name, item in known.items() if name not in self.items}
+        self.items |= {name: item for name, item in gone.items() if item.state == INGESTED}  # replaced by its header
+        self.states.forget(name for name, item in gone.items() if item.state not in (INGESTED, INGESTING))
+        self._uncertain = {name for name, item in self.items.items() if item.state == INGESTING}
         if fresh:
             self.states.save(fresh)
 
@@ -167,7 +168,7 @@ class IngestRun:
     async def _delivered(self, items: Sequence[Item]) -> None:
         for batch in _batches(items):
             if self._stopped:
-                self._keep([replace(item, state=VERIFIED, result=self._stopped) for item in batch])
+                self._keep([replace(item, result=self._stopped) for item in batch])
             else:
                 await self._batch(batch)
 
@@ -205,7 +206,8 @@ class IngestRun:
                 words = f"FAILED: {how.what}"
             else:
                 parked = f", tried {item.tries} times" if item.tries >= TRIES else ""
-                now = replace(item, state=VERIFIED, result=how.what + parked)
+                state = INGESTING if item.name in self._uncertain else VERIFIED
+                now = replace(item, state=state, result=how.what + parked)
                 words = now.result
             items.append(now)
             said.append((now, words))
@@ -225,14 +227,19 @@ class IngestRun:
                 receipt = await self.archive.find(path, item.sha256, name=as_name)
             except Duplicate:
                 if not self._may_update(item):
+                    self._uncertain.discard(item.name)
                     raise
                 receipt = None
+            self._uncertain.discard(item.name)
             if receipt is None:
                 update = item.name in self._update
                 receipt = await self.archive.store(path, item.sha256, name=as_name, update=update)
+            self._uncertain.add(item.name)
             if not await self.archive.confirms(receipt, deep=True):
-                raise ArchiveTrouble("the archive does not confirm it when asked again")
+                raise Uncertain("the archive does not confirm it when asked again")
         except ArchiveTrouble as trouble:
+            if isinstance(trouble, Uncertain):
+                self._uncertain.add(item.name)
             return trouble
         except OSError as trouble:
             return ArchiveTrouble(f"cannot be read: {trouble.strerror}")

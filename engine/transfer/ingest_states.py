@@ -38,7 +38,9 @@ _ITEMS = (
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One product on its way to the archive. `size` in bytes, `tries` of the archive in this call.
+    """One product on its way to the archive. `size` in bytes, `tries` of the archive in the last call.
+
+    INGESTING between two calls means that the archive may hold it or not.
 
     `stored_as` is the name it gets there, '' for its own; `receipt` what the archive confirmed, None before.
     """
@@ -117,6 +119,15 @@ class IngestStates:
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Items whose files are gone before they were handed over no longer count."""
+        gone = [(*self._key, name) for name in names]
+        if gone:
+            fs.acting("commit", f"forget {len(gone)}")
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("DELETE FROM ingest_items WHERE mode = ? AND date = ? AND name = ?", gone)
 
     def lines(self) -> list[str]:
         """The lines of the log, oldest first."""

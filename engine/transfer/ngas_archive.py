@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from engine.errors import ArchiveTrouble
-from engine.transfer.archives import Duplicate, Receipt, Refused
+from engine.transfer.archives import Duplicate, Receipt, Refused, Sleep, Uncertain
 from engine.transfer.ngas_client import NgasClient, check_name
 from engine.transfer.ngas_reply import ABSENT, OK, Away, Crowded, Held, Reply, Unknown, crc_of, number, trouble_of
 from engine.transfer.ngas_turn import turn
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 _PATIENT = 4  # times a small request is made while the server is crowded
 _PAUSE_S = 0.5
 _MIME = {".fits": "image/x-fits", ".fz": "image/x-fits", ".txt": "text/plain"}
@@ -202,7 +201,7 @@ class NgasArchive:
             return await self._asked_afterwards(path, sha256, file_id, trouble)
         receipt = _receipt(path, sha256, size, held)
         if not await self._confirmed(receipt, deep=False):
-            raise ArchiveTrouble("the archive took it, but does not know it when asked again", where=file_id)
+            raise Uncertain("the archive took it, but does not know it when asked again", where=file_id)
         return receipt
 
     async def _asked_afterwards(self, path: Path, sha256: str, file_id: str, trouble: Unknown) -> Receipt:
@@ -213,7 +212,7 @@ class NgasArchive:
                 f"{trouble.what}; what the archive holds is something else", where=file_id
             ) from trouble
         except ArchiveTrouble as also:
-            raise Away(f"{trouble.what}; whether it arrived is not known: {also.what}", where=file_id) from trouble
+            raise Uncertain(f"{trouble.what}; whether it arrived is not known: {also.what}", where=file_id) from trouble
         if found is None:
             raise ArchiveTrouble(f"{trouble.what}; it did not arrive", where=file_id) from trouble
         return found
@@ -235,7 +234,7 @@ def proven(reply: Reply, file_id: str, size: int, crc: int) -> Held:
     }
     found = [words for words, is_so in wrong.items() if is_so]
     if found:
-        raise ArchiveTrouble(f"the archive's answer proves nothing: {', '.join(found)}", where=file_id)
+        raise Uncertain(f"the archive's answer proves nothing: {', '.join(found)}", where=file_id)
     return held
 
 

@@ -234,7 +234,21 @@ class _Run:
         )
         self.failed += len(set(moved.unfinished) - self.bad)
         self.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")
+        await self._exported()
         return ()
+
+    async def _exported(self) -> None:
+        """Logs and plots go to the web server at once; where it cannot be reached, the export stays queued."""
+        from engine.transfer.export import export
+        from engine.transfer.export_queue import Call as Export
+        from engine.transfer.export_queue import queued as waiting
+
+        if Export(self.order.mode, self.order.date) in waiting(self.context.tree):
+            self._phase("export", f"{self.order.mode} {self.order.date}")
+            try:
+                self.notes.append((await export(self.context, self.order.mode, self.order.date)).text)
+            except DfosError as trouble:  # what has moved has moved; the call stays in JOBS_EXPORT
+                self.context.bus.publish(ev.Notice("warning", f"the export stays queued: {trouble}"))
 
     async def _withheld(self, plan: MovePlan) -> dict[str, str]:
         """What the SPECIAL_PLUGIN takes away, of the products that would move."""

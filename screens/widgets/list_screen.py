@@ -306,6 +306,15 @@ class ListScreen(Screen[None], Generic[Row]):
         """Last line."""
         self.lines.go_to(self.lines.count - 1)
 
+    def to_next(self, test: Callable[[Row], bool], none: str) -> None:
+        """Put the cursor on the next row that passes, around the end; `none` is said when there is none."""
+        for step in range(1, len(self.shown) + 1):
+            at = (self.lines.cursor + step) % len(self.shown)
+            if test(self.rows[self.shown[at]]):
+                self.lines.go_to(at)
+                return
+        self.say(none)
+
     def action_keys(self) -> None:
         """Every key."""
         self.app.push_screen(KeysScreen(self, self.glyphs))

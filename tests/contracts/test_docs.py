@@ -26,6 +26,7 @@ from screens.keys import key_name
 from screens.plan import PlanScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
+from screens.vcal import VcalScreen
 
 HOME = Path(__file__).parents[2]
 GUIDE, CONFIGURATION, PLUGINS = "docs/user-guide.md", "docs/configuration.md", "docs/plugins.md"
@@ -145,6 +146,7 @@ def test_states_are_those_of_the_engine() -> None:
         (JobsScreen, "Jobs"),
         (RecoveryScreen, "Recovery and past runs"),
         (TrashScreen, "The trash"),
+        (VcalScreen, "Virtual calibrations"),
     ],
 )
 def test_every_key_is_in_the_guide(screen: type[Screen[None]], part: str) -> None:

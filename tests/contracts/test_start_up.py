@@ -12,7 +12,7 @@ import pytest
 
 from console.cli.main import COMMANDS
 
-HEAVY = {"textual", "astropy", "numpy", "matplotlib", "asyncssh", "psutil"}
+HEAVY = {"textual", "astropy", "numpy", "matplotlib", "asyncssh", "aiohttp", "psutil"}
 QUICK = HEAVY | {"asyncio", "pydantic", "yaml"}
 CLASSIC = ("phoenix", "phoenixCertify_MUSE", "moveProducts", "ingestProducts")
 

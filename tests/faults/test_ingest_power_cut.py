@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import events as ev
 from engine.atomic import fs
 from engine.context import Context
 from engine.errors import ArchiveTrouble
@@ -20,6 +21,7 @@ from engine.transfer.archives import Receipt
 from engine.transfer.ingest_products import ingest, log_file
 from engine.transfer.ingest_states import IngestStates
 from engine.transfer.local_archive import LocalArchive
+from tests.builders import record
 from tests.released import NIGHT, biases, picture, release_context
 
 
@@ -176,3 +178,32 @@ async def test_success_is_what_the_archive_answers_afterwards(tmp_path: Path) ->
     result = await ingest(context, "CALIB", NIGHT, liar, sleep=Pauses())
     assert len(result.waiting) == 3 and not result.confirmed and result.exit_code == 16
     assert "does not confirm" in result.waiting[0][1]
+
+
+@pytest.mark.row(115)
+def test_a_large_ingestion_goes_on_with_what_is_missing(memory: Path) -> None:
+    context = release_context(memory)
+    biases(context)
+    asyncio.run(move(context, "CALIB", NIGHT))
+    place = context.tree.cal / NIGHT
+    content = min(place.glob("*.fits")).read_bytes()
+    for number in range(700):
+        (place / f"file{number:04d}.fits").write_bytes(content)
+    copied: list[str] = []
+
+    def cut(verb: str, path: str) -> None:
+        copied.extend([path] if verb == "copy" else [])
+        if len(copied) > 450:
+            raise PowerCut
+
+    with pytest.raises(PowerCut), fs.probed(cut):
+        asyncio.run(ingest(context, "CALIB", NIGHT))
+    items = IngestStates(context.db, "CALIB", NIGHT).items().values()
+    assert sum(item.state == "INGESTED" for item in items) == 400
+    events, again = record(context), list[str]()
+    with fs.probed(lambda verb, path: again.append(verb)):
+        assert len(asyncio.run(ingest(context, "CALIB", NIGHT)).confirmed) == 703
+    assert again.count("copy") == 303, "two whole batches were safe"
+    steps = [event for event in events if isinstance(event, ev.Progressed) and event.phase == "ingest"]
+    assert (steps[0].done, steps[-1].done, steps[-1].of) == (400, 703, 703) and "left" in steps[-1].text
+    context.db.close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.schema import Archive
+from engine.atomic import fs
 from engine.context import Context
 from engine.errors import UsageTrouble
 from engine.release.move_products import move
@@ -111,3 +114,67 @@ def test_a_password_comes_from_a_private_file_only(tmp_path: Path) -> None:
     path.write_text("\n")
     with pytest.raises(UsageTrouble, match="no password"):
         password_of(path)
+
+
+async def test_what_may_have_arrived_stays_marked_until_the_archive_is_asked(tmp_path: Path) -> None:
+    async with FakeNgas().running() as server:
+        context = await _context(tmp_path, server, uploads=1)
+        push = server._pushed
+
+        async def last_words(*given: Any) -> bytes | None:
+            await push(*given)
+            server.state = "OFFLINE"
+            server.asks = ["close"] * 1000
+            return None
+
+        server._pushed = last_words  # type: ignore[method-assign]
+        result = await ingest(context, "CALIB", NIGHT, sleep=_no_pause)
+        assert result.exit_code == 16 and server.count("QARCHIVE") <= 3
+        states = {item.name: item.state for item in IngestStates(context.db, "CALIB", NIGHT).items().values()}
+        assert {name for name, state in states.items() if state == "INGESTING"} >= set(server.files)
+        assert (await ingest(context, "CALIB", NIGHT, sleep=_no_pause)).exit_code == 16, "still away"
+        again = {item.name: item.state for item in IngestStates(context.db, "CALIB", NIGHT).items().values()}
+        assert {name for name, state in again.items() if state == "INGESTING"} >= set(server.files)
+        server.asks, server.state = [], "ONLINE"
+        server._pushed = push  # type: ignore[method-assign]
+        assert (await ingest(context, "CALIB", NIGHT, sleep=_no_pause)).exit_code == 0
+        assert [len(versions) for versions in server.files.values()] == [1, 1, 1]
+
+
+class PowerCut(BaseException):
+    pass
+
+
+async def test_cut_before_any_call_nothing_is_pushed_twice(tmp_path: Path) -> None:
+    context = await _context(tmp_path / "template", FakeNgas(url="http://nowhere"))
+    context.db.close()
+    for at in range(1, 100):
+        async with FakeNgas().running() as server:
+            shutil.copytree(tmp_path / "template", tmp_path / str(at))
+            context = release_context(tmp_path / str(at), archive=Archive(kind="ngas", url=server.url))
+            calls: list[str] = []
+
+            def cut(verb: str, path: str, at: int = at, calls: list[str] = calls) -> None:
+                calls.append(verb)
+                if len(calls) >= at:
+                    raise PowerCut
+
+            whole = False
+            try:
+                with fs.probed(cut):
+                    whole = (await ingest(context, "CALIB", NIGHT, sleep=_no_pause)).exit_code == 0
+            except PowerCut:
+                assert (await ingest(context, "CALIB", NIGHT, sleep=_no_pause)).exit_code == 0
+            assert [len(versions) for versions in server.files.values()] == [1, 1, 1]
+            context.db.close()
+            if whole:
+                assert at > 8
+                return
+
+
+@pytest.mark.row(103)
+async def test_a_move_never_contacts_the_archive(tmp_path: Path) -> None:
+    async with FakeNgas().running() as server:
+        context = await _context(tmp_path, server)
+        assert not server.seen
+        assert (context.tree.job / "JOBS_INGEST").read_text() == f"ingestProducts -m CALIB -d {NIGHT}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,7 @@ async def test_a_full_disk_during_ingestion(tmp_path: Path) -> None:
     context = release_context(tmp_path)
     biases(context)
     await move(context, "CALIB", NIGHT)
-    with fs.probed(Full("append", 1)), pytest.raises(DfosError, match="No space left"):
+    with fs.probed(Full("append", 0)), pytest.raises(DfosError, match="No space left"):
         await ingest(context, "CALIB", NIGHT)
     assert len((await ingest(context, "CALIB", NIGHT)).confirmed) == 3
     assert len(log_file(context, "CALIB", NIGHT).read_text().splitlines()) == 3
@@ -160,3 +161,29 @@ def _begun(context: Context) -> None:
         begun="2025-01-01T00:00:00",
         summary="a move",
     )
+
+
+async def test_what_recovery_will_do_is_said_before_it_is_done(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    biases(context)
+    with fs.probed(Full("rename", 2)), pytest.raises(MoveTrouble):
+        await move(context, "CALIB", NIGHT)
+    (cut,) = unfinished(context.db, context.tree)
+    assert "place products under their final names: 3 files to do, next: place 3 files" in cut.words
+    assert "update ABs: 4 files to do, next: update 3 ABs" in cut.words
+    assert "write the status: 2 lines to do, next: status cal_Updated" in cut.words
+    assert "clear the product tree: 1 directory to do" in " ".join(cut.words)
+    numbers = re.search(r"by operator: ([\d,]+) of ([\d,]+) files, lines and directories are done", cut.words[0])
+    assert numbers and int(numbers[2]) - int(numbers[1]) == _left_in(cut.words)
+    events = record(context)
+    with fs.probed(Full("rename", 0)), pytest.raises(MoveTrouble):
+        await recover(context)
+    said = [event.text for event in events if isinstance(event, ev.Notice)]
+    assert said == [f"move-000001: {text}" for text in cut.words[1:]]
+    assert not any(isinstance(event, ev.ProductMoved) for event in events)
+    await recover(context)
+
+
+def _left_in(words: tuple[str, ...]) -> int:
+    heads = " ".join(text.partition(" to do")[0] for text in words[1:])
+    return sum(int(count) for count in re.findall(r"(\d+) (?:file|line|director)", heads))

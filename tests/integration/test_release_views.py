@@ -125,7 +125,7 @@ async def test_the_journal_says_what_was_cut_and_what_finishing_does(
     await cut(context)
     (run,) = runs(context.tree)
     assert not run.sealed and run.done < run.of and not whole(context.tree) and not run.busy
-    assert f"{run.done} of {run.of} steps are done" in run.words[0] and len(run.words) > 1
+    assert "files, lines and directories are done" in run.words[0] and len(run.words) > 1
     with lock.pool(context.tree, "CALIB", NIGHT, "recover", "rh"):
         assert runs(context.tree)[0].busy and whole(context.tree), "somebody is at it"
     monkeypatch.setattr(words, "tree", lambda root: context.tree)

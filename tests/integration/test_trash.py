@@ -236,7 +236,7 @@ async def test_a_taken_name_says_what_stands_there(tmp_path: Path) -> None:
     with pytest.raises(MoveTrouble, match=r"core.1234: a file of 4 B from \d{4}-.* UT stands there"):
         await restore.ordered(context, order("restore", what=str(file.origin)), {})
     done = await restore.ordered(context, order("restore", what=LABEL), {})
-    assert done.exit_code == 1 and "1 stay" in done.text
+    assert done.exit_code == 1 and "no free name, 1: $DFS_PRODUCT/BIAS/2014-10-22/core.1234: a file of 4 B" in done.text
     assert file.origin.read_text() == "mine" and file.path.read_bytes() == b"nobody's"
 
 

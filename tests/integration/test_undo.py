@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from console.board_of import known
+from console.cli import undo as command
+from console.cli import words
 from console.operators import Auto
 from engine import events as ev
 from engine.atomic.journal import Journal, Step
@@ -16,11 +20,14 @@ from engine.release import manifest
 from engine.release.ledger import ledger_of
 from engine.release.move_products import move
 from engine.release.undo import execute, last, ordered, planned
+from engine.release.verify_date import verify_date
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
+from engine.stores.attempts import Attempts
 from engine.stores.orders import Order
 from engine.transfer.ingest_products import ingest
 from engine.transfer.ingest_states import INGESTING, IngestStates, Item
+from engine.workflows import tools
 from tests.builders import PSEUDO, make_ab, record
 from tests.released import NIGHT, bias, biases, dpc_of, keen, picture, processed, release_context, target
 
@@ -81,6 +88,7 @@ async def undone(context: Context, mode: str, date: str) -> None:
     assert done.exit_code == 0, done.text
 
 
+@pytest.mark.row(58)
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_move_then_undo_is_the_tree_before(name: str, tmp_path: Path) -> None:
     context = release_context(tmp_path, keen(**ANSWERS.get(name.partition("-")[2], {})))
@@ -396,3 +404,56 @@ async def test_there_is_no_such_date(tmp_path: Path) -> None:
     with pytest.raises(DfosError):
         await planned(context, "CALIB", "yesterday")
     assert last(Journal(context.db, context.tree), "CALIB", NIGHT) is None
+
+
+async def test_move_rename_back_update_all_undone_newest_first(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    abs_ = biases(context)
+    AbStore(context.tree).write_list("CALIB", NIGHT, abs_)
+    before = before_and_after(context)
+    await move(context, "CALIB", NIGHT)
+    moved = before_and_after(context)
+    for tool, options in (("renameProducts", {"back": "yes"}), ("updateAB", {})):
+        await tools.ordered(context, Order("CALIB", NIGHT, tool=tool, options=options), {})
+    assert (context.tree.cal / NIGHT / f"{abs_[0].root}_0000.fits").exists()
+    assert not verify_date(context.tree, NIGHT, today="2023-11-14").findings
+    for label in ("update-000003", "rename-000002"):
+        assert (await planned(context, "CALIB", NIGHT)).transaction == label
+        await undone(context, "CALIB", NIGHT)
+        assert not verify_date(context.tree, NIGHT, today="2023-11-14").findings
+    assert before_and_after(context) == moved
+    await undone(context, "CALIB", NIGHT)
+    assert before_and_after(context) == before
+
+
+async def test_the_command_shows_the_plan_and_every_reason_against_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    context = release_context(tmp_path)
+    monkeypatch.setattr(words, "tree", lambda root: context.tree)
+    call = ["-m", "CALIB", "-d", NIGHT, "--dry-run"]
+    assert command.main(call) == 0
+    assert capsys.readouterr().out == "nothing to undo\n"
+    biases(context)
+    await move(context, "CALIB", NIGHT)
+    stands = picture(context.tree.root)
+    assert command.main(call) == 0
+    out = capsys.readouterr().out
+    assert "undo move-000001: move 3 products" in out and "back     product/BIAS/2014-10-22/r.MUSE" in out
+    (context.tree.cal / NIGHT / "MU_MBIA_141022A_SCI1.0.fits").write_bytes(b"x")
+    assert command.main([*call, "--json"]) == 15
+    plan = json.loads(capsys.readouterr().out)
+    assert "other size" in plan["refusals"][0] and plan["transaction"] == "move-000001" and len(plan["digest"]) == 64
+    (context.tree.cal / NIGHT / "MU_MBIA_141022A_SCI1.0.fits").write_bytes(b"x")
+    assert set(picture(context.tree.root)) == set(stands)
+
+
+async def test_an_engine_that_was_killed_right_after_it_finds_the_abs_accepted(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    ab = processed(context, bias(0))
+    attempts = Attempts(context.db)
+    attempts.follow(context.bus, context.board)
+    context.bus.publish(ev.AbSeen(ab.name, "CALIB", NIGHT, "bias", "muse_bias", "BIAS", "", 1, (), 60.0, "MOVED"))
+    attempts.flush()
+    (seen,) = known(context.tree, attempts)
+    assert (seen.state, seen.reason) == ("ACCEPTED", "found undone")

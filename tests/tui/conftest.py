@@ -12,7 +12,7 @@ from textual.screen import Screen
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo
+from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.theme import DFOS
 
@@ -163,6 +163,7 @@ class FakeLibrary:
     files: dict[str, list[JobFile]] = field(default_factory=dict)
     journal: list[Run] = field(default_factory=list)
     steps: dict[int, list[str]] = field(default_factory=dict)
+    virtual: list[Virtual] = field(default_factory=list)
     undos: dict[tuple[str, str], Undo] = field(default_factory=dict)
     thrown: list[Thrown] = field(default_factory=list)
     thrown_names: dict[str, list[str]] = field(default_factory=dict)
@@ -242,6 +243,10 @@ class FakeLibrary:
     async def trash(self) -> list[Thrown]:
         self._asked("trash", "")
         return list(self.thrown)
+
+    async def vcal(self) -> list[Virtual]:
+        self._asked("vcal", "")
+        return list(self.virtual)
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         self._asked("thrown_files", thrown.label)

@@ -191,7 +191,10 @@ async def test_header_filter_save_and_keys_without_meaning(link: FakeLink, libra
 async def test_a_plan_of_a_tree_that_changed_says_so(link: FakeLink, library: FakeLibrary) -> None:
     link.fold(ab_seen("A.ab", date="2094-01-16"))
     async with shown(link, library, PLAN) as (app, screen, pilot):
-        app.play(ev.AbChanged("A.ab", "FAILED", "x"))
+        app.play(ev.AbChanged("A.ab", "RUNNING"), at=NOW - 1)
+        await pilot.pause()
+        assert not screen.old, "that was before the plan was made"
+        app.play(ev.AbChanged("A.ab", "FAILED", "x"), at=NOW + 1)
         await pilot.pause()
         assert "things have happened since" in screen_text(app)[2]
         await pilot.press("x")

@@ -12,14 +12,16 @@ from textual.screen import Screen
 
 from engine import events as ev
 from screens.ab_monitor import AbMonitor
+from screens.ask_line import AskLine
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.jobs import JobsScreen
 from screens.keys import keys_of
-from screens.links import Job, JobFile, Run, Thrown, Undo
+from screens.links import Job, JobFile, Run, Thrown, Undo, Virtual
 from screens.page import Page
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
 from screens.undo import UndoScreen
+from screens.vcal import VcalScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, run_started, screen_text
 
@@ -246,14 +248,49 @@ async def test_the_trash_by_transaction_with_its_sum_and_what_has_expired(link: 
     async with shown(TrashScreen, link, library, ASCII) as (app, _, pilot):
         lines = screen_text(app)
         assert lines[1] == " Trash: 60 files, 41.2 GB * 46 expired, 5.0 MB"
-        assert "2026-10-31 expired (DELETE BIAS)" in lines[4] and "expired" not in lines[5] and "recreate" in lines[5]
+        assert "2026-10-31 expired (DELETE BI" in lines[4] and "expired" not in lines[5] and "recreate" in lines[5]
         assert all(line.isascii() and len(line) <= 80 for line in lines)
         await pilot.press("enter")
         await settled(app, pilot)
         assert isinstance(app.screen, Page) and "r.MUSE_0001.fits" in text(app)
 
 
-@pytest.mark.parametrize(("key", "kind"), [("J", JobsScreen), ("R", RecoveryScreen), ("T", TrashScreen)])
+async def test_the_trash_gives_back_and_deletes_only_what_is_meant(link: FakeLink, library: FakeLibrary) -> None:
+    library.thrown = THROWN
+    async with shown(TrashScreen, link, library) as (app, screen, pilot):
+        await pilot.press("u")
+        assert "46 files, 5.0 MB, of CALIB 2014-10-22 go back" in text(app)
+        await pilot.press("down", "enter")
+        await settled(app, pilot)
+        await pilot.press("D")
+        assert "can never be undone" in text(app)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert len(link.commands) == 1 and "nothing changed" in text(app)
+        await pilot.press("D", "down", "enter")
+        await settled(app, pilot)
+        first = {"mode": "CALIB", "date": "2014-10-22", "label": "move-000011"}
+        assert link.commands == [("restore", first), ("expunge", first)]
+        await pilot.press("down", "D")
+        assert isinstance(app.screen, AskLine) and "kept until 2026-12-20" in text(app)
+        await pilot.press(*"yes", "enter")
+        await settled(app, pilot)
+        assert "'yes' is not its name; nothing changed" in text(app) and len(link.commands) == 2
+        await pilot.press("D", *"move-000012", "enter")
+        await settled(app, pilot)
+        assert isinstance(app.screen, Confirm) and "14 files, 41.2 GB, of SCIENCE" in text(app)
+        await pilot.press("escape", "f")
+        await settled(app, pilot)
+        assert screen.lines.cursor == 0
+        library.thrown = []
+        app.play(ev.RunEnded(0, "46 files deleted"))
+        await settled(app, pilot)
+        assert "Trash: empty" in screen_text(app)[1] and "46 files deleted" in text(app)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("J", JobsScreen), ("R", RecoveryScreen), ("T", TrashScreen), ("V", VcalScreen)]
+)
 async def test_the_monitor_opens_them_and_every_key_is_listed(
     key: str, kind: type[Screen[Any]], link: FakeLink, library: FakeLibrary
 ) -> None:
@@ -269,3 +306,20 @@ async def test_the_monitor_opens_them_and_every_key_is_listed(
         await pilot.press("question_mark", "escape", "escape")
         await settled(app, pilot)
         assert isinstance(app.screen, AbMonitor)
+
+
+@pytest.mark.row(116)
+async def test_virtual_calibrations_with_ab_and_age_orphans_first(link: FakeLink, library: FakeLibrary) -> None:
+    library.virtual = [
+        Virtual("r.MUSE.A_0000.fits", "MUSE.A.ab", "2014-10-22", 3 * 86400, "waits", "its AB is at work"),
+        Virtual("r.MUSE.B_0000.fits", "", "", 90 * 60, "orphan", "nobody makes it"),
+    ]
+    async with shown(VcalScreen, link, library) as (app, _, pilot):
+        lines = screen_text(app)
+        assert lines[1] == " 2 virtual calibrations · 1 orphan, 1 waits"
+        assert lines[4].split()[1:5] == ["r.MUSE.B_0000", "no", "AB", "-"] and "1h30m orphan" in lines[4]
+        assert "MUSE.A.ab" in lines[5] and "72h00m waits" in lines[5] and all(len(line) <= 80 for line in lines)
+        assert lines[2].startswith(" nobody makes it")
+        await pilot.press("down", "enter")
+        await settled(app, pilot)
+        assert isinstance(app.screen, Page) and "its AB is at work" in text(app)
