@@ -165,10 +165,10 @@ class Tape:
             self._changed(Change(at, f"removal of {where[1]}", ((*where, before[where], 0),)), where[1])
         label = {node: name for (_, name), node in after.items()}
         self.ever = nodes | self.ever
-        for number, node in nodes.items():
+        for number, new in nodes.items():
             old = self.nodes.get(number)
-            if node.kind == "-" and node != old and (old or node.data):
-                change = Change(at, f"content of {label.get(number, '?')}", (), number, old, node)
+            if new.kind == "-" and new != old and (old or new.data):
+                change = Change(at, f"content of {label.get(number, '?')}", (), number, old, new)
                 self._changed(change, label.get(number, ""))
 
     def _changed(self, change: Change, name: str) -> None:
@@ -199,10 +199,25 @@ class Tape:
                 change.durable = call
             elif change.parts and change.parts[0][0] == number:
                 change.half = min(change.half, call)
+        self._empty(call)
         if verb == "fsync":
             self.settled.add(number)
         elif verb == "syncfs":
             self.settled |= {one for one in self.nodes if self._device[one] == status.st_dev}
+
+    def _empty(self, call: int) -> None:
+        """A directory whose removal is on disk is empty there: so is the removal of what it held."""
+        gone: set[int] = set()
+        while True:
+            removed = {
+                old for change in self.changes if change.durable <= call for _, _, old, new in change.parts if not new
+            } - gone
+            if not removed:
+                return
+            gone |= removed
+            for change in self.changes:
+                if change.durable == NEVER and change.parts and change.parts[-1][0] in removed:
+                    change.durable = call
 
     # --- what a cut may leave -------------------------------------------------------------------------------------
 

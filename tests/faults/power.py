@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import errno
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-
-import pytest
 
 from engine.atomic import fs
 from tests.faults.disk import Change, Found, Tape
@@ -50,15 +46,6 @@ class Trouble:
         if verb != "commit" and (self.calls == self.at or (self.lasts and self.calls >= self.at)):
             self.hit = self.hit or f"{verb} {path}"
             raise OSError(self.number, f"no luck: {errno.errorcode[self.number]}", path)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one: hundreds of runs with all their syncs."""
-    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
-    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
-    yield root
-    shutil.rmtree(root)
 
 
 def variants(tape: Tape, at: int, of: Collection[str] = ALL) -> Iterator[tuple[str, list[Change]]]:

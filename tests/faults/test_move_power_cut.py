@@ -17,10 +17,8 @@ from engine.release.move_products import move
 from tests.faults import matrix
 from tests.faults.disk import Tape
 from tests.faults.moves import MORE, SCENARIOS, TAKES_AWAY, TITLES, Scenario, contents, context_of, moved, recovered
-from tests.faults.power import ALL, Plug, memory, survived
+from tests.faults.power import ALL, Plug, survived
 from tests.released import portrait
-
-__all__ = ["memory"]
 
 
 def _taped(root: Path, scenario: Scenario, far: Path) -> tuple[Tape, set[bytes]]:
