@@ -14,7 +14,7 @@ import pytest
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from tests.builders import PSEUDO, make_ab, make_tree
 from tests.released import NIGHT, bias, biases, dpc_of, keen, picture, processed, release_context, target
 

@@ -14,7 +14,7 @@ import pytest
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
-from engine.release.rename_order import Wish, ordered
+from engine.release.rename.order import Wish, ordered
 from tests.released import NIGHT, picture, release_context
 from tests.renamed import put
 

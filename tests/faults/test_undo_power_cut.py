@@ -10,8 +10,8 @@ import pytest
 
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
-from engine.release.move_products import move
-from engine.release.undo import ordered
+from engine.release.move.move_products import move
+from engine.release.undo.undo import ordered
 from engine.stores.orders import Order
 from tests.faults.test_move_power_cut import SCENARIOS, Plug, PowerCut, Scenario, _at, _products, memory
 from tests.released import picture
