@@ -15,7 +15,7 @@ from console.operators import Auto
 from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
-from engine.release.move_products import MovePlan, planned
+from engine.release.move.move_products import MovePlan, planned
 from engine.stores.answers import Answers
 from engine.stores.database import connect
 

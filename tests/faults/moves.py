@@ -15,7 +15,7 @@ from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.core.product import MOVE as MOVE_FATE
-from engine.release.move_products import MovePlan, SpecialPlugin, move
+from engine.release.move.move_products import MovePlan, SpecialPlugin, move
 from tests.builders import PSEUDO, make_ab, make_tree
 from tests.faults.power import PowerCut
 from tests.released import MOVE, NIGHT, bias, biases, dpc_of, keen, processed, release_context, target

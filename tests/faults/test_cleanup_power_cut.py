@@ -15,7 +15,7 @@ from engine.atomic.recover import recover
 from engine.context import Context
 from engine.errors import DfosError, OpenJournal
 from engine.headers.hdr_file import Cards, fits_headers, parsed
-from engine.transfer.cleanup_products import Wish, clean_up
+from engine.transfer.cleanup.cleanup_products import Wish, clean_up
 from tests.cleaned import MODE, dfos_night, phoenix_night
 from tests.faults import matrix
 from tests.faults.disk import Tape

@@ -13,11 +13,11 @@ from engine import events as ev
 from engine.atomic import fs
 from engine.context import Context
 from engine.errors import ArchiveTrouble
-from engine.release.move_products import move
-from engine.transfer.archives import Receipt
-from engine.transfer.ingest_products import ingest, log_file
-from engine.transfer.ingest_states import IngestStates
-from engine.transfer.local_archive import LocalArchive
+from engine.release.move.move_products import move
+from engine.transfer.archives.local_archive import LocalArchive
+from engine.transfer.archives.protocol import Receipt
+from engine.transfer.ingest.ingest_products import ingest, log_file
+from engine.transfer.ingest.states import IngestStates
 from tests.builders import record
 from tests.faults import matrix
 from tests.faults.disk import Tape

@@ -13,7 +13,7 @@ import pytest
 from engine.atomic import fs, syscalls
 from engine.atomic.recover import recover
 from engine.errors import MoveTrouble
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from tests.faults import matrix
 from tests.faults.disk import Tape
 from tests.faults.moves import MORE, SCENARIOS, TAKES_AWAY, TITLES, Scenario, contents, context_of, moved, recovered

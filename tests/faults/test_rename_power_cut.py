@@ -12,7 +12,7 @@ import pytest
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
-from engine.release.rename_order import Wish, ordered
+from engine.release.rename.order import Wish, ordered
 from tests.faults import matrix
 from tests.faults.disk import Tape
 from tests.faults.power import survived

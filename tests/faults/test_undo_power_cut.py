@@ -10,8 +10,8 @@ import pytest
 from engine.atomic import fs
 from engine.atomic.journal import Journal
 from engine.atomic.recover import recover, unfinished
-from engine.release.move_products import move
-from engine.release.undo import ordered
+from engine.release.move.move_products import move
+from engine.release.undo.undo import ordered
 from engine.stores.orders import Order
 from tests.faults import matrix
 from tests.faults.disk import Tape

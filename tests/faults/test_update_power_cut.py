@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
-from engine.release.update_order import update
+from engine.release.update.order import update
 from tests.faults import matrix
 from tests.faults.disk import Tape
 from tests.faults.moves import contents
