@@ -134,7 +134,7 @@ class Tape:
         elif number in self.nodes and self._stat.get(number) == marks:
             nodes[number] = self.nodes[number]
         elif kind == "l":
-            nodes[number] = Node("l", 0, 0, os.fsencode(os.readlink(path)))  # noqa: PTH115
+            nodes[number] = Node("l", 0, 0, os.fsencode(Path(path).readlink()))
         else:
             with open(path, "rb") as file:  # noqa: PTH123 - paths as they are
                 nodes[number] = Node("-", mode, status.st_mtime_ns, file.read())

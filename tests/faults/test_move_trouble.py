@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from engine.atomic import fs
-from engine.atomic.journal import Journal
 from engine.atomic.recover import recover, unfinished
 from engine.errors import DfosError, MoveTrouble
 from engine.release.move.move_products import move
@@ -96,22 +95,27 @@ async def test_a_database_that_is_full_begins_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("when", ["done", "seal"])
-def test_a_database_that_goes_read_only_in_the_middle(when: str, tmp_path: Path) -> None:
+def test_a_database_that_goes_read_only_in_the_middle(when: str, memory: Path) -> None:
     """What was done and could not be noted is done again, which changes nothing."""
-    whole = release_context(tmp_path / "whole")
-    biases(whole)
-    asyncio.run(move(whole, "CALIB", NIGHT))
-    context = release_context(tmp_path / "cut")
-    biases(context)
+    scenario = SCENARIOS["calib-keep"]
+    context = context_of(memory, scenario)
+    scenario.prepare(context)
+    context.db.close()
+    tape = Tape([memory])
+    assert moved(memory, scenario, tape)
+    wanted = portrait(memory)
+    tape.lay_down(tape.left(0))
+    context = context_of(memory, scenario)
 
     def locked(verb: str, path: str) -> None:
         if verb == "commit" and path == when:
             context.db.execute("PRAGMA query_only = ON")
 
     with fs.probed(locked), pytest.raises(DfosError, match="journal cannot be written") as trouble:
-        asyncio.run(move(context, "CALIB", NIGHT))
+        asyncio.run(move(context, scenario.mode, scenario.date))
     assert "recover" in trouble.value.remedy
     context.db.execute("PRAGMA query_only = OFF")
     asyncio.run(recover(context))
-    assert differences(picture(context.tree.root), picture(whole.tree.root)) == []
-    assert not Journal(context.db, context.tree).unfinished()
+    assert differences(portrait(memory), wanted) == []
+    assert not unfinished(context.db, context.tree)
+    context.db.close()
