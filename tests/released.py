@@ -185,7 +185,7 @@ def portrait(root: Path) -> dict[str, str]:
             if ".sqlite" in name:
                 continue
             if stat.S_ISLNK(status.st_mode):
-                found[inside] = f"link to {os.readlink(path)}"
+                found[inside] = f"link to {path.readlink()}"
             elif stat.S_ISDIR(status.st_mode):
                 found[f"{inside}/"] = f"{status.st_mode:o}"
             else:
