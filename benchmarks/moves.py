@@ -30,7 +30,7 @@ from engine.core.ab import parse
 from engine.demo.account import DemoSpec, build_account
 from engine.headers.cards import set_cards
 from engine.questions import Answer, Operator, Question
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from engine.stores.abs import AbStore
 from engine.stores.database import connect
 

@@ -15,8 +15,9 @@ from config.tree import DfoTree
 from engine.core.dates import date_label, mode_label
 from engine.errors import UsageTrouble
 from engine.stores.database import connect
-from engine.transfer import export_queue, jobs_ingest
-from engine.transfer.ingest_states import FAILED, INGESTED, QUEUED, results, stages
+from engine.transfer.export import queue as export_queue
+from engine.transfer.ingest import jobs_ingest
+from engine.transfer.ingest.states import FAILED, INGESTED, QUEUED, results, stages
 from screens.links import Job, JobFile
 
 QUEUES = {"JOBS_INGEST": "ingestProducts", "JOBS_EXPORT": "exportProducts"}

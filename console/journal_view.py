@@ -12,7 +12,7 @@ from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import unfinished
 from engine.core.sizes import size_text
 from engine.errors import DfosError, UsageTrouble
-from engine.release.undo import looked, recorded
+from engine.release.undo.undo import looked, recorded
 from engine.stores.database import connect
 from screens.links import Run, Undo
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.product import FATES
-from engine.release.plan import MovePlan
+from engine.release.move.plan import MovePlan
 from screens.links import Plan, PlanLine
 
 

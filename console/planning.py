@@ -19,8 +19,8 @@ from console.plugins import load
 from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
-from engine.release.move_naming import naming_of
-from engine.release.move_products import MovePlan, planned
+from engine.release.move.hooks import naming_of
+from engine.release.move.move_products import MovePlan, planned
 from engine.stores.answers import Answers
 from engine.stores.database import connect
 

@@ -10,9 +10,9 @@ from console.jobs_view import unqueue
 from console.plan_view import data_of
 from engine import events as ev
 from engine.errors import DfosError
-from engine.release import saved_plan
-from engine.release.move_naming import naming_of
-from engine.release.move_products import MovePlan, planned
+from engine.release.move import saved_plan
+from engine.release.move.hooks import naming_of
+from engine.release.move.move_products import MovePlan, planned
 from engine.stores.orders import Order
 
 if TYPE_CHECKING:

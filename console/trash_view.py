@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from config.tree import DfoTree
 from engine.core.sizes import size_text
-from engine.release.trash_look import Retirement, pools, retirements
+from engine.release.undo.trash_look import Retirement, pools, retirements
 from engine.stores.database import connect
 from screens.links import Thrown
 

@@ -10,8 +10,9 @@ from astropy.io import fits
 
 from engine.atomic import fs
 from engine.context import Context
-from engine.transfer.archives import Receipt, archive_of
-from engine.transfer.ingest_states import INGESTED, IngestStates, Item
+from engine.transfer.archives.archives import archive_of
+from engine.transfer.archives.protocol import Receipt
+from engine.transfer.ingest.states import INGESTED, IngestStates, Item
 from tests.released import NIGHT, release_context
 
 MODE = "SCIENCE"

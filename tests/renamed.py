@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.context import Context
 from engine.core.done import Done
-from engine.release.rename_order import Wish, ordered
+from engine.release.rename.order import Wish, ordered
 from tests.released import NIGHT, release_context
 
 BIAS = {"PRO.CATG": "MASTER_BIAS", "DET.READ.CURNAME": "SCI1.0"}

@@ -12,8 +12,8 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from engine.transfer.export_preview import Preview
-    from engine.transfer.export_queue import Call, Waits
+    from engine.transfer.export.preview import Preview
+    from engine.transfer.export.queue import Call, Waits
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,7 +64,7 @@ def _calls(tree: DfoTree, given: argparse.Namespace) -> list[tuple[Call, Waits]]
     """The call that was named, or those in the queue; each with why it still waits."""
     from engine.core.dates import date_label, mode_label
     from engine.stores.database import connect
-    from engine.transfer.export_queue import Call, Waiting, Waits, queued
+    from engine.transfer.export.queue import Call, Waiting, Waits, queued
 
     calls = [Call(mode_label(given.mode), date_label(given.date))] if given.mode else queued(tree)
     if not tree.journal.exists():
@@ -87,8 +87,8 @@ def _shown(tree: DfoTree, calls: list[Call], given: argparse.Namespace) -> int:
 
     from console.account import open_settings
     from engine.stores.database import connect
-    from engine.transfer.export_preview import preview
-    from engine.transfer.host_keys import RemoteTrouble
+    from engine.transfer.export.host_keys import RemoteTrouble
+    from engine.transfer.export.preview import preview
 
     settings = open_settings(tree, os.environ, given.set).settings
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
@@ -108,7 +108,7 @@ def _shown(tree: DfoTree, calls: list[Call], given: argparse.Namespace) -> int:
 
 
 def _plain(found: Preview) -> dict[str, Any]:
-    from engine.transfer.export_plan import shown
+    from engine.transfer.export.plan import shown
 
     return {
         "mode": found.plan.mode,
@@ -130,7 +130,7 @@ def _plain(found: Preview) -> dict[str, Any]:
 
 
 def _lines(found: Preview) -> list[str]:
-    from engine.transfer.export_plan import shown
+    from engine.transfer.export.plan import shown
 
     made = found.plan
     lines = [

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from config.schema import Settings
     from config.tree import DfoTree
-    from engine.transfer.host_keys import Hop
+    from engine.transfer.export.host_keys import Hop
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         made.error("add and remove need HOST, list takes none")
     tree = words.tree(given.root)
     from console.account import open_settings
-    from engine.transfer import host_keys
+    from engine.transfer.export import host_keys
 
     settings = open_settings(tree, os.environ).settings
     path = host_keys.file_of(tree, settings.export)
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
 
 
 def _list(path: Path, as_json: bool) -> int:
-    from engine.transfer import host_keys
+    from engine.transfer.export import host_keys
 
     found = [(host, key.kind, key.fingerprint) for host, key in host_keys.hosts_in(host_keys.read(path))]
     if as_json:
@@ -69,7 +69,7 @@ def _list(path: Path, as_json: bool) -> int:
 
 def _remove(tree: DfoTree, settings: Settings, path: Path, host: str) -> int:
     from engine.errors import UsageTrouble
-    from engine.transfer import host_keys
+    from engine.transfer.export import host_keys
 
     names = [host]
     if host in settings.export.targets:
@@ -83,8 +83,8 @@ def _remove(tree: DfoTree, settings: Settings, path: Path, host: str) -> int:
 
 async def _add(tree: DfoTree, settings: Settings, path: Path, given: argparse.Namespace) -> int:
     """Add the key of every host on the way that is not known yet; 3 when somebody must say it is right."""
-    from engine.transfer import host_keys
-    from engine.transfer.sftp import host_key, way
+    from engine.transfer.export import host_keys
+    from engine.transfer.export.sftp import host_key, way
 
     hops = host_keys.hosts_of(settings.export, given.host)
     target = next(one for one in settings.export.targets.values() if host_keys.hops(one)[: len(hops)] == hops)
@@ -107,7 +107,7 @@ async def _add(tree: DfoTree, settings: Settings, path: Path, given: argparse.Na
 
 def _agreed(hop: Hop, fingerprint: str, given: argparse.Namespace) -> bool:
     """Whether somebody says that this is the right key. RemoteTrouble when it is not the one that was named."""
-    from engine.transfer.host_keys import RemoteTrouble
+    from engine.transfer.export.host_keys import RemoteTrouble
 
     if given.fingerprint:
         if fingerprint not in given.fingerprint:

@@ -10,7 +10,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from engine.release.plan import MovePlan
+    from engine.release.move.plan import MovePlan
     from engine.stores.orders import Order
 
 
@@ -84,7 +84,7 @@ def _never_asks(tree: DfoTree, sets: list[str]) -> bool:
 
 def _saved(made: argparse.ArgumentParser, given: argparse.Namespace) -> Order:
     from engine.errors import UsageTrouble
-    from engine.release import saved_plan
+    from engine.release.move import saved_plan
     from engine.stores.orders import Order
 
     saved = saved_plan.read(Path(given.plan))
@@ -103,7 +103,7 @@ def _shown(tree: DfoTree, mode: str, date: str, given: argparse.Namespace) -> in
     import sys
 
     from console.planning import plan_of
-    from engine.release import saved_plan
+    from engine.release.move import saved_plan
 
     plan = plan_of(tree, mode, date, recreate=given.recreate, sets=given.set)
     if given.plan_out:

@@ -10,7 +10,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from engine.release.rename_order import Wish
+    from engine.release.rename.order import Wish
 
 _FACTS = words.facts(
     "none",
@@ -42,8 +42,8 @@ def main(argv: list[str]) -> int:
     """Rename the products of one MODE and DATE."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
-    from engine.release.rename_look import place_of
-    from engine.release.rename_order import Wish
+    from engine.release.rename.look import place_of
+    from engine.release.rename.order import Wish
 
     wish = Wish(given.mode, given.date, given.back, given.only_script)
     place_of(tree, wish.mode, wish.date)  # a wrong MODE, DATE or a missing GEN_CALDIR is told at once
@@ -61,7 +61,7 @@ def _shown(tree: DfoTree, wish: Wish, given: argparse.Namespace) -> int:
     from console.account import open_settings
     from console.plugins import load
     from engine.errors import MoveTrouble
-    from engine.release.rename_order import planned
+    from engine.release.rename.order import planned
 
     settings = open_settings(tree, os.environ, given.set).settings
     utc = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from config.tree import DfoTree
-    from engine.release.trash_look import Retirement
+    from engine.release.undo.trash_look import Retirement
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         return _emptied(tree, given)
     if given.restore is not None:
         return _restored(tree, given)
-    from engine.release.trash_look import retirements
+    from engine.release.undo.trash_look import retirements
 
     today = time.strftime("%Y-%m-%d", time.gmtime())
     there = retirements(tree)
@@ -77,7 +77,7 @@ def _lines(there: list[Retirement], today: str) -> list[str]:
 
 
 def _data(tree: DfoTree, item: Retirement, today: str) -> dict[str, object]:
-    from engine.release.trash_look import UNLISTED
+    from engine.release.undo.trash_look import UNLISTED
 
     return {
         "transaction": item.label,
@@ -100,7 +100,7 @@ def _data(tree: DfoTree, item: Retirement, today: str) -> dict[str, object]:
 
 def _emptied(tree: DfoTree, given: argparse.Namespace) -> int:
     from console.running import carry_out
-    from engine.release.trash_look import named, retirements
+    from engine.release.undo.trash_look import named, retirements
     from engine.stores.orders import Order
 
     today = time.strftime("%Y-%m-%d", time.gmtime())
@@ -120,7 +120,7 @@ def _restored(tree: DfoTree, given: argparse.Namespace) -> int:
     import os
 
     from console.running import carry_out
-    from engine.release.trash_look import sought
+    from engine.release.undo.trash_look import sought
     from engine.stores.orders import Order
 
     here = os.path.abspath(given.restore)  # noqa: PTH100 - never follows a link, as resolve would
@@ -137,7 +137,7 @@ def _restored(tree: DfoTree, given: argparse.Namespace) -> int:
 
 
 def _by_pool(tree: DfoTree, labels: Iterable[str]) -> dict[tuple[str, str], list[str]]:
-    from engine.release.trash_look import pools
+    from engine.release.undo.trash_look import pools
     from engine.stores.database import connect
 
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None

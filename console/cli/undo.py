@@ -43,7 +43,7 @@ def _shown(tree: DfoTree, given: argparse.Namespace) -> int:
 
     from engine.atomic.journal import Journal
     from engine.errors import MoveTrouble
-    from engine.release.undo import UndoPlan, looked, recorded
+    from engine.release.undo.undo import UndoPlan, looked, recorded
     from engine.stores.database import connect
 
     plan = UndoPlan(given.mode, given.date)

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
 
 def _shown(tree: DfoTree, given: argparse.Namespace) -> int:
     from console.account import open_settings
-    from engine.release.update_order import planned
+    from engine.release.update.order import planned
     from engine.stores.database import connect
 
     settings = open_settings(tree, os.environ, given.set).settings

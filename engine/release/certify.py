@@ -29,7 +29,7 @@ from engine.release.standing import (
     scope_of,
     standings,
 )
-from engine.release.update_ab import one_line
+from engine.release.update.update_ab import one_line
 from engine.stores.answers import Answers
 from engine.stores.verdicts import ACCEPTED, WORDS, Verdict, Verdicts
 

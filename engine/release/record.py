@@ -8,8 +8,8 @@ from pathlib import Path
 from config.tree import DfoTree
 from engine.atomic.journal import Step, Transaction
 from engine.release import manifest
-from engine.release.ledger import ledger_of
 from engine.release.manifest import UNREAD, Entry
+from engine.release.undo.ledger import ledger_of
 
 
 def with_manifest(tree: DfoTree, transaction: Transaction, steps: Iterable[Step]) -> Iterator[Step]:

@@ -25,13 +25,13 @@ from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
-from engine.release.move_naming import naming_of
-from engine.release.move_products import MovePlan, move
+from engine.release.move.hooks import naming_of
+from engine.release.move.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 from engine.stores.refused import RefusedAbs
-from engine.transfer.ingest_products import ingest, verify_only
-from engine.transfer.jobs_ingest import Call, queued
+from engine.transfer.ingest.ingest_products import ingest, verify_only
+from engine.transfer.ingest.jobs_ingest import Call, queued
 from engine.workflows import tools
 
 
@@ -242,9 +242,9 @@ class _Run:
 
     async def _exported(self) -> None:
         """Logs and plots go to the web server at once; where it cannot be reached, the export stays queued."""
-        from engine.transfer.export import export
-        from engine.transfer.export_queue import Call as Export
-        from engine.transfer.export_queue import queued as waiting
+        from engine.transfer.export.export import export
+        from engine.transfer.export.queue import Call as Export
+        from engine.transfer.export.queue import queued as waiting
 
         if Export(self.order.mode, self.order.date) in waiting(self.context.tree):
             self._phase("export", f"{self.order.mode} {self.order.date}")

@@ -16,13 +16,13 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
-    "undo": "engine.release.undo",
-    "emptyTrash": "engine.release.empty_trash",
-    "restore": "engine.release.restore",
-    "updateAB": "engine.release.update_order",
-    "renameProducts": "engine.release.rename_order",
-    "exportProducts": "engine.transfer.export",
-    "cleanupProducts": "engine.transfer.cleanup_products",
+    "undo": "engine.release.undo.undo",
+    "emptyTrash": "engine.release.undo.empty_trash",
+    "restore": "engine.release.undo.restore",
+    "updateAB": "engine.release.update.order",
+    "renameProducts": "engine.release.rename.order",
+    "exportProducts": "engine.transfer.export.export",
+    "cleanupProducts": "engine.transfer.cleanup.cleanup_products",
     "recover": "engine.workflows.finish",
 }
 

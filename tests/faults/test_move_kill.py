@@ -13,14 +13,14 @@ import pytest
 
 import engine
 from engine.atomic.recover import recover
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from tests.builders import PSEUDO
 from tests.released import picture, release_context, target
 
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from tests.released import release_context
 context = release_context(Path(sys.argv[1]))
 print("ready", flush=True)

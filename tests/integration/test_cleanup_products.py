@@ -23,10 +23,11 @@ from engine.pgi import CleanupPlugin
 from engine.pgis import pgi_phoenix_MUSE_cleanup
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
-from engine.transfer.archives import Receipt, archive_of
-from engine.transfer.cleanup_products import Wish, clean_up, list_file, ordered
-from engine.transfer.ingest_states import QUEUED, IngestStates
-from engine.transfer.local_archive import LocalArchive
+from engine.transfer.archives.archives import archive_of
+from engine.transfer.archives.local_archive import LocalArchive
+from engine.transfer.archives.protocol import Receipt
+from engine.transfer.cleanup.cleanup_products import Wish, clean_up, list_file, ordered
+from engine.transfer.ingest.states import QUEUED, IngestStates
 from tests.builders import make_ab, record
 from tests.cleaned import MODE, dfos_night, finished, phoenix_night, product
 from tests.released import NIGHT, picture

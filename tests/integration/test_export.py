@@ -17,9 +17,10 @@ from engine import events as ev
 from engine.context import Context
 from engine.errors import DfosError, UsageTrouble
 from engine.stores.orders import Order
-from engine.transfer import delivery, export_queue
-from engine.transfer.export import export, ordered
-from engine.transfer.export_queue import Call, Waiting, append, queued
+from engine.transfer.export import delivery
+from engine.transfer.export import queue as export_queue
+from engine.transfer.export.export import export, ordered
+from engine.transfer.export.queue import Call, Waiting, append, queued
 from engine.workflows import tools
 from tests.builders import record
 from tests.exporting import DATE, GOES, Chroot, exporting, fill, keys, links, lost, public, tree, web_server

@@ -15,7 +15,7 @@ import pytest
 
 from config.tree import DIRECTORIES
 from console.account import open_tree
-from engine.transfer.export_queue import Call, append, queued
+from engine.transfer.export.queue import Call, append, queued
 from tests.exporting import DATE, keys, public, tree, web_server
 
 PAGE = '<a href="run.log">log</a>'

@@ -14,11 +14,11 @@ from engine import events as ev
 from engine.atomic import fs
 from engine.context import Context
 from engine.errors import DfosError, PluginTrouble
-from engine.release.move_products import move
-from engine.transfer.ingest_log import ingest_log
-from engine.transfer.ingest_products import Ingested, ingest
-from engine.transfer.ingest_states import IngestStates, Item, stages
-from engine.transfer.local_archive import LocalArchive
+from engine.release.move.move_products import move
+from engine.transfer.archives.local_archive import LocalArchive
+from engine.transfer.ingest.ingest_products import Ingested, ingest
+from engine.transfer.ingest.log import ingest_log
+from engine.transfer.ingest.states import IngestStates, Item, stages
 from tests.builders import PSEUDO, record
 from tests.released import keen, picture, release_context, target
 
@@ -218,7 +218,7 @@ async def test_both_generations_of_the_log_are_read(tmp_path: Path) -> None:
 
 
 def test_any_name_can_be_read_back_from_the_log(tmp_path: Path) -> None:
-    from engine.transfer.ingest_log import _logged, line_of
+    from engine.transfer.ingest.log import _logged, line_of
 
     for name in ("a b.fits", "a\nb.fits", "100%.fits", "é.fits", "MU_SCBD_1_2022-06-24T08:46:05.083_X.fits"):
         item = Item(name, 5, 0, "INGESTED", 1, "0" * 64)

@@ -13,11 +13,11 @@ from config.schema import Archive
 from engine.atomic import fs
 from engine.context import Context
 from engine.errors import UsageTrouble
-from engine.release.move_products import move
-from engine.transfer.archives import archive_of
-from engine.transfer.ingest_products import ingest
-from engine.transfer.ingest_states import IngestStates
-from engine.transfer.password import password_of
+from engine.release.move.move_products import move
+from engine.transfer.archives.archives import archive_of
+from engine.transfer.archives.password import password_of
+from engine.transfer.ingest.ingest_products import ingest
+from engine.transfer.ingest.states import IngestStates
 from tests.builders import make_tree
 from tests.ngas_server import FULL, FakeNgas
 from tests.released import NIGHT, biases, release_context

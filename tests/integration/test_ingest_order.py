@@ -8,9 +8,9 @@ import pytest
 
 from console.cli.ingest import parser
 from engine.context import Context
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from engine.stores.orders import Order
-from engine.transfer.jobs_ingest import Call, append
+from engine.transfer.ingest.jobs_ingest import Call, append
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 from tests.builders import PSEUDO
 from tests.released import release_context, target

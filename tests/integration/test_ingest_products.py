@@ -14,11 +14,12 @@ from engine.atomic.fs import sha256
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import DfosError, UsageTrouble
-from engine.release.move_products import move
-from engine.transfer.archives import Receipt, archive_of
-from engine.transfer.ingest_products import ingest, log_file, verify_only
-from engine.transfer.ingest_states import IngestStates, Item
-from engine.transfer.local_archive import LocalArchive
+from engine.release.move.move_products import move
+from engine.transfer.archives.archives import archive_of
+from engine.transfer.archives.local_archive import LocalArchive
+from engine.transfer.archives.protocol import Receipt
+from engine.transfer.ingest.ingest_products import ingest, log_file, verify_only
+from engine.transfer.ingest.states import IngestStates, Item
 from tests.builders import PSEUDO, record
 from tests.released import NIGHT, biases, dpc_of, keen, picture, release_context, target
 

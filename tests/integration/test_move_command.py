@@ -16,7 +16,7 @@ from console.planning import plan_of
 from engine.atomic import lock, trash
 from engine.context import Context
 from engine.core.product import MOVE
-from engine.release.move_products import move
+from engine.release.move.move_products import move
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
 from engine.stores.verdicts import Verdict, Verdicts

@@ -15,9 +15,9 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import MoveTrouble
 from engine.release.certify import certify
-from engine.release.move_products import execute, move, move_plan, survey
-from engine.release.undo import ordered
-from engine.release.undo import planned as undo_planned
+from engine.release.move.move_products import execute, move, move_plan, survey
+from engine.release.undo.undo import ordered
+from engine.release.undo.undo import planned as undo_planned
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 from tests.builders import record

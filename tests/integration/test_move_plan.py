@@ -17,7 +17,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import DELETE, MOVE, WITHHELD
 from engine.errors import MoveTrouble
-from engine.release.move_products import MovePlan, move, planned
+from engine.release.move.move_products import MovePlan, move, planned
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import Verdict, Verdicts
 from tests.builders import PSEUDO, make_ab, record

@@ -19,7 +19,7 @@ from engine.core.product import MOVE
 from engine.errors import AnswerNeeded, Busy, MoveTrouble, OpenJournal, PluginTrouble
 from engine.headers.verify import verify
 from engine.release.certify import certify
-from engine.release.move_products import MovePlan, execute, move, move_plan, survey
+from engine.release.move.move_products import MovePlan, execute, move, move_plan, survey
 from engine.stores.abs import AbStore, read
 from engine.stores.answers import Answers
 from tests.builders import PSEUDO, make_ab, record

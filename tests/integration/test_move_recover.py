@@ -16,8 +16,8 @@ from engine.atomic.journal import Journal, Step
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.errors import Busy, DfosError, MoveTrouble, OpenJournal
-from engine.release.move_products import move
-from engine.transfer.ingest_products import ingest, log_file
+from engine.release.move.move_products import move
+from engine.transfer.ingest.ingest_products import ingest, log_file
 from tests.builders import record
 from tests.released import NIGHT, biases, picture, release_context
 

@@ -14,10 +14,10 @@ import pytest
 
 from engine.atomic import fs
 from engine.errors import ArchiveTrouble
-from engine.transfer.archives import Closed, Duplicate, Receipt, Refused
-from engine.transfer.ngas_archive import NgasArchive, mime_of
-from engine.transfer.ngas_client import NgasClient, Patience, check_name
-from engine.transfer.ngas_reply import Away
+from engine.transfer.archives.ngas_archive import NgasArchive, mime_of
+from engine.transfer.archives.ngas_client import NgasClient, Patience, check_name
+from engine.transfer.archives.ngas_reply import Away
+from engine.transfer.archives.protocol import Closed, Duplicate, Receipt, Refused
 from tests.ngas_server import FULL, FakeNgas, Version
 
 QUICK = Patience(connect_s=5, block_s=1, answer_s=1)

@@ -20,8 +20,8 @@ from engine.atomic import fs, lock
 from engine.atomic.recover import recover
 from engine.context import Context
 from engine.errors import DfosError, UsageTrouble
-from engine.release.move_products import move, move_plan, survey
-from engine.transfer.ingest_states import FAILED, INGESTED, QUEUED, IngestStates, Item
+from engine.release.move.move_products import move, move_plan, survey
+from engine.transfer.ingest.states import FAILED, INGESTED, QUEUED, IngestStates, Item
 from tests.released import NIGHT, biases, keen, release_context
 
 CALL = f"ingestProducts -m CALIB -d {NIGHT}"

@@ -21,8 +21,8 @@ from engine.context import Context
 from engine.errors import MoveTrouble, PluginTrouble, UsageTrouble
 from engine.pgi import NameReview
 from engine.pgis import pgi_phoenix_MUSE_renameP
-from engine.release.rename_look import look, place_of
-from engine.release.rename_order import Wish, ordered, planned
+from engine.release.rename.look import look, place_of
+from engine.release.rename.order import Wish, ordered, planned
 from tests.builders import record
 from tests.released import NIGHT, RENAME, picture, release_context
 from tests.renamed import held, night, put, rename

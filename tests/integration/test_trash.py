@@ -14,15 +14,15 @@ from engine.atomic.recover import recover
 from engine.context import Context
 from engine.errors import MoveTrouble, OpenJournal, UsageTrouble
 from engine.questions import Parked
-from engine.release import empty_trash, restore
-from engine.release.empty_trash import RECORD
-from engine.release.move_products import move
-from engine.release.trash_look import pools, retirements, sought
-from engine.release.undo import planned
+from engine.release.move.move_products import move
+from engine.release.undo import empty_trash, restore
+from engine.release.undo.empty_trash import RECORD
+from engine.release.undo.trash_look import pools, retirements, sought
+from engine.release.undo.undo import planned
 from engine.stores.answers import Answers
 from engine.stores.orders import Order
 from tests.builders import make_tree
-from tests.faults.test_move_power_cut import Plug, PowerCut
+from tests.faults.power import Plug, PowerCut
 from tests.released import NIGHT, NOON, biases, keen, picture, processed, release_context
 
 LABEL = "move-000001"

@@ -17,16 +17,16 @@ from engine.context import Context
 from engine.errors import DfosError, MoveTrouble, OpenJournal
 from engine.questions import Parked
 from engine.release import manifest
-from engine.release.ledger import ledger_of
-from engine.release.move_products import move
-from engine.release.undo import execute, last, ordered, planned
+from engine.release.move.move_products import move
+from engine.release.undo.ledger import ledger_of
+from engine.release.undo.undo import execute, last, ordered, planned
 from engine.release.verify_date import verify_date
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.orders import Order
-from engine.transfer.ingest_products import ingest
-from engine.transfer.ingest_states import INGESTING, IngestStates, Item
+from engine.transfer.ingest.ingest_products import ingest
+from engine.transfer.ingest.states import INGESTING, IngestStates, Item
 from engine.workflows import tools
 from tests.builders import PSEUDO, make_ab, record
 from tests.released import NIGHT, bias, biases, dpc_of, keen, picture, processed, release_context, target

@@ -24,11 +24,11 @@ from engine.core.ab import AB, parse
 from engine.core.done import Done
 from engine.errors import Busy, MoveTrouble, UsageTrouble
 from engine.events import Notice
-from engine.release import update_order
-from engine.release.update_order import planned, update
+from engine.release.update import order as update_order
+from engine.release.update.order import planned, update
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
-from engine.transfer.ingest_states import INGESTED, IngestStates, Item
+from engine.transfer.ingest.states import INGESTED, IngestStates, Item
 from engine.workflows import tools
 from tests.builders import make_ab, record
 from tests.released import NIGHT, bias, picture, processed, release_context, write_product

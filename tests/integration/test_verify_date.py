@@ -11,10 +11,11 @@ import pytest
 
 from engine.atomic.journal import Journal, Step
 from engine.context import Context
-from engine.release import empty_trash, manifest, restore
-from engine.release.move_products import move
+from engine.release import manifest
+from engine.release.move.move_products import move
 from engine.release.record import with_manifest
-from engine.release.undo import ordered
+from engine.release.undo import empty_trash, restore
+from engine.release.undo.undo import ordered
 from engine.release.verify_date import Report, counted, verify_date
 from engine.stores.orders import Order
 from tests.builders import make_tree

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from config.schema import Dropped, Move, Saved
 from config.tree import DIRECTORIES, DfoTree
 from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Product
-from engine.release.move_plan import move_plan
+from engine.release.move.move_plan import move_plan
+from engine.release.move.survey import Extra, Found, Snapshot
 from engine.release.standing import READY, REJECTED, UNDECIDED, UNFINISHED, Standing
-from engine.release.survey import Extra, Found, Snapshot
 from engine.stores.verdicts import Verdict
 from tests.builders import make_ab, make_settings
 from tests.released import NIGHT, RENAME

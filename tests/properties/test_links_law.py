@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.release.links import exported, relinked
+from engine.release.links.links import exported, relinked
 
 NAME = st.text("ab.:_é %#?&\"'<>;,()", min_size=1, max_size=6).filter(lambda name: set(name) - {"."})
 FOLDER = st.lists(st.sampled_from(["a", "b", "c:d", "e f"]), max_size=3)

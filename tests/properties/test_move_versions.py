@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.archive import Archive
-from engine.release.move_products import move
-from engine.release.rename_look import header_keywords
+from engine.release.move.move_products import move
+from engine.release.rename.look import header_keywords
 from engine.stores.abs import read
 from tests.released import NIGHT, bias, keen, processed, release_context
 

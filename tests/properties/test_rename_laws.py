@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.core.product import Product
-from engine.release.rename_products import LONGEST, Named, names, reverted
+from engine.release.rename.rename_products import LONGEST, Named, names, reverted
 from tests.released import RENAME
 from tests.renamed import held, night, put, rename
 

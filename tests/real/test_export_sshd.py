@@ -19,8 +19,8 @@ import pytest
 
 from engine import events as ev
 from engine.context import Context
-from engine.transfer.export import export
-from engine.transfer.export_queue import Call, queued
+from engine.transfer.export.export import export
+from engine.transfer.export.queue import Call, queued
 from tests.exporting import DATE, GOES, exporting, keys, lost, public, tree
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -264,10 +264,10 @@ async def test_a_full_disk_on_the_server(site: Site, small_disk: Path) -> None:
 @pytest.mark.row(31)
 async def test_files_go_one_way_and_come_the_other(site: Site) -> None:
     """What two machines exchange: RUN_TYPE.txt there, DEEP_MODE.txt back, over one login."""
-    from engine.transfer.delivery import deliver, opened
-    from engine.transfer.export_plan import Upload
-    from engine.transfer.export_server import access
-    from engine.transfer.sftp import connected
+    from engine.transfer.export.delivery import deliver, opened
+    from engine.transfer.export.plan import Upload
+    from engine.transfer.export.server import access
+    from engine.transfer.export.sftp import connected
 
     context = site.account()
     ours = context.tree.config / "RUN_TYPE.txt"

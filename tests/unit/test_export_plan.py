@@ -16,12 +16,12 @@ from config.errors import ConfigTrouble
 from config.export import hop
 from config.load import load
 from engine.errors import DfosError
-from engine.transfer import host_keys
-from engine.transfer.delivery import left_over, partial
-from engine.transfer.export_plan import Seen, plan, shown, survey
-from engine.transfer.export_queue import Call, append, file_of, queued, remove
-from engine.transfer.host_keys import Hop, Key, RemoteTrouble
-from engine.transfer.sftp import There
+from engine.transfer.export import host_keys
+from engine.transfer.export.delivery import left_over, partial
+from engine.transfer.export.host_keys import Hop, Key, RemoteTrouble
+from engine.transfer.export.plan import Seen, plan, shown, survey
+from engine.transfer.export.queue import Call, append, file_of, queued, remove
+from engine.transfer.export.sftp import There
 from tests.builders import make_tree
 
 DATE = "2014-10-22"

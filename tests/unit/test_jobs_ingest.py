@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.transfer.jobs_ingest import Call, append, collapse, entries, file_of, queued, remove
+from engine.transfer.ingest.jobs_ingest import Call, append, collapse, entries, file_of, queued, remove
 from tests.builders import make_tree
 
 SCIENCE, CALIB = Call("SCIENCE", "2094-01-16"), Call("CALIB", "2014-10-22")

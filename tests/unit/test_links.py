@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from engine.release.links import NOT_EXPORTED, Relinked, exported, relinked
+from engine.release.links.links import NOT_EXPORTED, Relinked, exported, relinked
 
 OLD, NEW = "/a/logs/DFS/r.one.html", "/a/logs/2014-10-22/r.one.html"
 MOVED = {

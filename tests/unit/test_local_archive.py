@@ -10,8 +10,8 @@ import pytest
 
 from engine.atomic import fs
 from engine.errors import ArchiveTrouble
-from engine.transfer.archives import Duplicate, Receipt
-from engine.transfer.local_archive import LocalArchive
+from engine.transfer.archives.local_archive import LocalArchive
+from engine.transfer.archives.protocol import Duplicate, Receipt
 
 
 def _file(folder: Path, content: bytes, name: str = "X.fits") -> Path:

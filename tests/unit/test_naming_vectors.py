@@ -10,7 +10,7 @@ import pytest
 from config.codes import Code, NameField, Rename
 from config.load import load, naming_tables
 from engine.core.product import Product
-from engine.release.naming import Named, keywords_needed, names
+from engine.release.rename.naming import Named, keywords_needed, names
 
 TABLES = ("FORS2", "GIRAFFE", "HAWKI", "KMOS", "MUSE", "UVES", "XSHOOTER")
 

@@ -9,7 +9,7 @@ import pytest
 
 from config.codes import Code, NameField, Rename
 from engine.core.product import Product
-from engine.release.rename_products import Named, keywords_needed, names, plain_names, version_letter
+from engine.release.rename.rename_products import Named, keywords_needed, names, plain_names, version_letter
 from tests.released import RENAME
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.release.rn_files import rn_files_text, same_script
+from engine.release.rename.rn_files import rn_files_text, same_script
 
 PAIRS = [
     ("r.MUSE.2014-10-22T22:00:00.000_tpl_0000.fits", "MU_MBIA_141022A_SCI1.0.fits"),

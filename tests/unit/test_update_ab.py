@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.core.ab import parse
-from engine.release.update_ab import Certificate, Places, missing, product_names, updated
+from engine.release.update.update_ab import Certificate, Places, missing, product_names, updated
 from tests.builders import make_ab
 
 STAMP = "2025-11-21T09:43:10"
