@@ -90,7 +90,7 @@ class SpecialPlugin(Protocol):
     """SPECIAL_PLUGIN of moveProducts: takes products away before they move (step 2.7)."""
 
     def keep(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of `files` that are withheld."""
+        """Those of `files` (paths) that are withheld."""
         ...
 
 

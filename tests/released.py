@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -170,3 +172,22 @@ def picture(root: Path) -> dict[str, str]:
 def places(found: Mapping[str, str], top: str) -> list[str]:
     """The files below one directory of a picture."""
     return [name.removeprefix(top + "/") for name in found if name.startswith(top + "/")]
+
+
+def portrait(root: Path) -> dict[str, str]:
+    """Everything below `root` with kind, mode and content or goal; the engine's own state left out."""
+    found: dict[str, str] = {}
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name != "ENGINE"]
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            inside, status = os.path.relpath(path, root), path.lstat()
+            if ".sqlite" in name:
+                continue
+            if stat.S_ISLNK(status.st_mode):
+                found[inside] = f"link to {path.readlink()}"
+            elif stat.S_ISDIR(status.st_mode):
+                found[f"{inside}/"] = f"{status.st_mode:o}"
+            else:
+                found[inside] = f"{status.st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+    return found

@@ -250,7 +250,10 @@ class _commit:
         self._db = db
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as trouble:
+            raise _unwritten(trouble) from trouble
 
     def __exit__(self, kind: type[BaseException] | None, trouble: BaseException | None, trace: object) -> None:
         if kind is None:
@@ -262,9 +265,13 @@ class _commit:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         if isinstance(trouble, sqlite3.Error):
-            raise DfosError(
-                f"the journal cannot be written: {trouble}", remedy="is the disk full? Nothing was lost; then recover"
-            ) from trouble
+            raise _unwritten(trouble) from trouble
+
+
+def _unwritten(trouble: sqlite3.Error) -> DfosError:
+    return DfosError(
+        f"the journal cannot be written: {trouble}", remedy="is the disk full? Nothing was lost; then recover"
+    )
 
 
 async def _in_thread(work: Callable[[], int]) -> int:

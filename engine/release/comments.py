@@ -21,6 +21,7 @@ class Comments:
         self._lines: dict[str, None] = {}
         self._size = 0
         self._torn = ""
+        self._whole = True
 
     def add(self, lines: Iterable[str]) -> None:
         """Add the lines that are not there yet, durably. A line that a crash has cut is completed."""
@@ -33,12 +34,13 @@ class Comments:
             if self._torn and not any(line.startswith(self._torn) for line in wanted):
                 self._lines[self._torn] = None
             missing = [line for line in dict.fromkeys(wanted) if line not in self._lines]
-            if self._torn:
+            if not self._whole:
                 fs.replace(self.path, _bytes([*self._lines, *missing]))
             elif missing:
                 fs.append(self.path, _bytes(missing))
             self._lines.update(dict.fromkeys(missing))
-            self._torn, self._size = "", self.path.stat().st_size if self.path.exists() else 0
+            self._torn, self._whole = "", True
+            self._size = self.path.stat().st_size if self.path.exists() else 0
 
     def _refresh(self) -> None:
         """Read the file again where somebody else wrote to it."""
@@ -46,7 +48,8 @@ class Comments:
         if size == self._size:
             return
         text = self.path.read_bytes().decode("utf-8", "surrogateescape")
-        *lines, self._torn = text.split("\n")
+        *lines, last = text.split("\n")
+        self._torn, self._whole = last.rstrip("\0"), not last  # a cut may leave zeros where a line was to stand
         self._lines = dict.fromkeys(lines)
         self._size = size
 

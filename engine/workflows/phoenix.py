@@ -255,9 +255,10 @@ class _Run:
         name = self.context.settings.move.special_plugin
         if self.plugins.special is None:
             return {}
-        files = tuple(fate.product.pipefile for fate in plan.of(MOVE))
-        found = await asyncio.to_thread(self.plugins.special.keep, self.order.mode, self.order.date, files)
-        return {file: f"withheld by {name}" for file in checked_withheld(name, files, found)}
+        files = {fate.product.path: fate.product.pipefile for fate in plan.of(MOVE)}
+        shown = tuple(files)
+        found = await asyncio.to_thread(self.plugins.special.keep, self.order.mode, self.order.date, shown)
+        return {files[file]: f"withheld by {name}" for file in checked_withheld(name, shown, found)}
 
     # --- I --------------------------------------------------------------------------------
 

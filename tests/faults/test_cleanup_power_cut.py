@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,30 +17,13 @@ from engine.errors import DfosError, OpenJournal
 from engine.headers.hdr_file import Cards, fits_headers, parsed
 from engine.transfer.cleanup.cleanup_products import Wish, clean_up
 from tests.cleaned import MODE, dfos_night, phoenix_night
-from tests.released import NIGHT, picture, release_context
+from tests.faults import matrix
+from tests.faults.disk import Tape
+from tests.faults.power import Plug, PowerCut, survived
+from tests.released import NIGHT, picture, portrait, release_context
 
 WISH = Wish((MODE,), NIGHT)
 Night = Callable[[Path], Awaitable[Context]]
-
-
-class PowerCut(BaseException):
-    """The machine is gone."""
-
-
-class Plug:
-    """Pulls the plug before mutating call `at` (0: never); what was not synced yet is torn."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-        self.calls = 0
-
-    def __call__(self, verb: str, path: str) -> None:
-        self.calls += 1
-        if self.at and self.calls >= self.at:
-            if self.calls == self.at and verb == "fsync":
-                content = Path(path).read_bytes()
-                Path(path).write_bytes(content[:-20])
-            raise PowerCut(f"{verb} {path}")
 
 
 class FullDisk:
@@ -56,14 +38,6 @@ class FullDisk:
         self.calls += 1
         if self.calls == self.at and verb not in ("commit", "unlink"):
             raise OSError(self.number, "no luck", path)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
-    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
-    yield root
-    shutil.rmtree(root)
 
 
 def _night(night: Night, root: Path) -> dict[str, list[Cards]]:
@@ -113,24 +87,20 @@ def _nothing_lost(root: Path, headers: dict[str, list[Cards]]) -> None:
 @pytest.mark.row(112)
 @pytest.mark.parametrize("night", [dfos_night, phoenix_night])
 def test_power_cut_before_every_call(memory: Path, night: Night) -> None:
-    template, whole = memory / "template", memory / "whole"
-    headers = _night(night, template)
-    shutil.copytree(template, whole, symlinks=True)
-    plug = Plug()
-    assert _cleaned(whole, plug)
-    wanted = picture(whole / "account")
-    assert plug.calls > 20
-    for at in range(1, plug.calls + 1):
-        root = memory / "cut"
-        shutil.copytree(template, root, symlinks=True)
-        assert not _cleaned(root, Plug(at))
+    root = memory / "site"
+    headers = _night(night, root)
+    tape = Tape([root])
+    assert _cleaned(root, tape)
+    tape.end()
+    assert len(tape.calls) > 20
+    assert not tape.pending(len(tape.calls) + 1), "the clean-up ends before all of it is on disk"
+
+    def recovered(probe: fs.Probe) -> None:
         _nothing_lost(root, headers)
-        assert _cleaned(root, Plug())
-        assert picture(root / "account") == wanted, f"cut before call {at} of {plug.calls}"
-        again = Plug()
-        assert _cleaned(root, again)
-        assert again.calls == 0, "a second recovery changes nothing"
-        shutil.rmtree(root)
+        assert _cleaned(root, probe)
+
+    states = survived(tape, recovered, lambda: portrait(root))
+    matrix.record(f"cleanupProducts, {'PHOENIX' if night is phoenix_night else 'DFOS'} layout", len(tape.calls), states)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])

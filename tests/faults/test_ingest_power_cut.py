@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,35 +19,11 @@ from engine.transfer.archives.protocol import Receipt
 from engine.transfer.ingest.ingest_products import ingest, log_file
 from engine.transfer.ingest.states import IngestStates
 from tests.builders import record
+from tests.faults import matrix
+from tests.faults.disk import Tape
+from tests.faults.moves import contents
+from tests.faults.power import PowerCut, survived
 from tests.released import NIGHT, biases, picture, release_context
-
-
-class PowerCut(BaseException):
-    """The machine is gone."""
-
-
-class Plug:
-    """Pulls the plug before mutating call `at` (0: never); what was not synced yet is torn."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-        self.calls = 0
-
-    def __call__(self, verb: str, path: str) -> None:
-        self.calls += 1
-        if self.at and self.calls >= self.at:
-            if self.calls == self.at and verb == "fsync":
-                content = Path(path).read_bytes()
-                Path(path).write_bytes(content[:-20])
-            raise PowerCut(f"{verb} {path}")
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
-    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
-    yield root
-    shutil.rmtree(root)
 
 
 def _moved(root: Path) -> None:
@@ -60,7 +33,7 @@ def _moved(root: Path) -> None:
     context.db.close()
 
 
-def _ingested(root: Path, plug: Plug) -> bool:
+def _ingested(root: Path, plug: fs.Probe) -> bool:
     context = release_context(root)
     try:
         with fs.probed(plug):
@@ -87,23 +60,15 @@ def _all(root: Path) -> dict[str, str]:
 
 
 def test_power_cut_before_every_call(memory: Path) -> None:
-    template, whole = memory / "template", memory / "whole"
-    _moved(template)
-    shutil.copytree(template, whole)
-    plug = Plug()
-    assert _ingested(whole, plug)
-    wanted = _all(whole)
-    assert plug.calls > 20
-    for at in range(1, plug.calls + 1):
-        root = memory / "cut"
-        shutil.copytree(template, root)
-        assert not _ingested(root, Plug(at))
-        assert _ingested(root, Plug())
-        assert _all(root) == wanted, f"cut before call {at} of {plug.calls}"
-        again = Plug()
-        assert _ingested(root, again)
-        assert again.calls == 0, "a second run of a finished ingestion changes nothing"
-        shutil.rmtree(root)
+    root = memory / "site"
+    _moved(root)
+    before = contents(root)
+    tape = Tape([root])
+    assert _ingested(root, tape)
+    tape.end()
+    assert len(tape.calls) > 20
+    states = survived(tape, lambda probe: _ingested(root, probe), lambda: _all(root), kept=before)
+    matrix.record("ingestProducts CALIB, the local archive", len(tape.calls), states)
 
 
 class Flaky(LocalArchive):

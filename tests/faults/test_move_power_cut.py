@@ -3,235 +3,178 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import errno
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from engine.atomic import fs
-from engine.atomic.recover import recover, unfinished
-from engine.context import Context
+from engine.atomic import fs, syscalls
+from engine.atomic.recover import recover
+from engine.errors import MoveTrouble
 from engine.release.move.move_products import move
-from tests.builders import PSEUDO, make_ab, make_tree
-from tests.released import NIGHT, bias, biases, dpc_of, keen, picture, processed, release_context, target
-
-OTHER = "MUSE.2014-10-25T01:00:00.000"
-RECREATE = {"move__recreate": "recreate", "move__recreate__sure": "yes"}
-
-
-class PowerCut(BaseException):
-    """The machine is gone."""
+from tests.faults import matrix
+from tests.faults.disk import Tape
+from tests.faults.moves import MORE, SCENARIOS, TAKES_AWAY, TITLES, Scenario, contents, context_of, moved, recovered
+from tests.faults.power import ALL, Plug, survived
+from tests.released import portrait
 
 
-class Plug:
-    """Pulls the plug before mutating call `at` (0: never); what was not synced yet is torn."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-        self.calls = 0
-
-    def __call__(self, verb: str, path: str) -> None:
-        self.calls += 1
-        if self.at and self.calls >= self.at:
-            if self.calls == self.at and verb == "fsync" and path.endswith((".dfos~", ".txt")):
-                content = Path(path).read_bytes()
-                Path(path).write_bytes(content[:-10])
-            raise PowerCut(f"{verb} {path}")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A MODE and DATE ready to be moved, and how the operator answers."""
-
-    mode: str
-    date: str
-    prepare: Callable[[Context], None]
-    answers: dict[str, str]
-
-
-def _calib(context: Context) -> None:
-    biases(context)
-
-
-def _calib_again(context: Context) -> None:
-    """Two biases moved before; one joins between them (letters shift), one is made anew."""
-    processed(context, bias(0))
-    processed(context, bias(20))
-    asyncio.run(move(context, "CALIB", NIGHT))
-    processed(context, bias(10, "MASTER_BIAS", "BIAS_RESIDUALS"))
-    processed(context, bias(0), OBJECT="made anew")
-
-
-def _science(context: Context) -> None:
-    target(context, exposures=1)
-
-
-def _science_again(context: Context) -> None:
-    """A target moved before; its combination is made anew and that of another target joins."""
-    combined = dpc_of(target(context, exposures=1))
-    asyncio.run(move(context, "SCIENCE", PSEUDO))
-    processed(context, combined, OBJECT="made anew")
-    processed(context, make_ab(OTHER, "combine", products=("DATACUBE_FINAL", "IMAGE_FOV"), target="M83"))
-
-
-SCENARIOS = {
-    "calib": Scenario("CALIB", NIGHT, _calib, {}),
-    "calib-keep": Scenario("CALIB", NIGHT, _calib_again, {"move__recreate": "keep"}),
-    "calib-recreate": Scenario("CALIB", NIGHT, _calib_again, RECREATE),
-    "science": Scenario("SCIENCE", PSEUDO, _science, {}),
-    "science-keep": Scenario("SCIENCE", PSEUDO, _science_again, {"move__recreate": "keep"}),
-    "science-recreate": Scenario("SCIENCE", PSEUDO, _science_again, RECREATE),
-}
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one: hundreds of moves with all their syncs."""
-    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
-    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
-    yield root
-    shutil.rmtree(root)
-
-
-def _at(root: Path, scenario: Scenario) -> Context:
-    return release_context(root, keen(**scenario.answers))
-
-
-def _moved(root: Path, scenario: Scenario, plug: Plug) -> bool:
-    """Move with the plug; True when it got to its end."""
-    context = _at(root, scenario)
-    try:
-        with fs.probed(plug):
-            asyncio.run(move(context, scenario.mode, scenario.date))
-    except PowerCut:
-        return False
-    finally:
-        context.db.close()
-    return True
-
-
-def _recovered(root: Path, scenario: Scenario) -> int:
-    """What the next start does: finish what was cut, then move what had not begun. The number of mutating calls."""
-    context, plug = _at(root, scenario), Plug()
-    with fs.probed(plug):
-        asyncio.run(recover(context))
-        asyncio.run(move(context, scenario.mode, scenario.date))
-    assert not unfinished(context.db, context.tree)
+def _taped(root: Path, scenario: Scenario, far: Path) -> tuple[Tape, set[bytes]]:
+    """An undisturbed move on tape, and what was there before it."""
+    context = context_of(root, scenario, far)
+    scenario.prepare(context)
     context.db.close()
-    return plug.calls
+    roots = [root, far] if scenario.far else [root]
+    before = contents(*roots)
+    tape = Tape(roots)
+    assert moved(root, scenario, tape, far)
+    tape.end()
+    after = contents(*roots)
+    if scenario.plugin is not None:  # what it removes itself is its own doing
+        before &= after
+    assert before <= after, "the undisturbed move lost something"
+    return tape, before
 
 
 @pytest.mark.row(68)
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_power_cut_before_every_call(name: str, memory: Path) -> None:
-    scenario = SCENARIOS[name]
-    template = memory / "template"
-    context = _at(template, scenario)
-    scenario.prepare(context)
-    context.db.close()
-    before = _products(template)
+@pytest.mark.parametrize("name", [*SCENARIOS, *MORE])
+def test_power_cut_before_every_call(name: str, memory: Path, tmp_path: Path) -> None:
+    scenario = {**SCENARIOS, **MORE}[name]
+    root, far = memory / "site", tmp_path / "far"
+    tape, before = _taped(root, scenario, far)
+    assert len(tape.calls) > 40
+    assert not tape.pending(len(tape.calls) + 1), "the move ends before all of it is on disk"
+    fresh = [old for old, new in tape.unsettled if "/product/" in old or "/dfs_log/" in old if "/TRASH/" not in new]
+    assert not fresh, "moved before what a recipe wrote into it was on disk"
 
-    whole = memory / "whole"
-    shutil.copytree(template, whole)
-    plug = Plug()
-    assert _moved(whole, scenario, plug)
-    wanted = picture(whole / "account")
-    assert before <= set(_products(whole)), "the undisturbed move lost a product"
-
-    assert plug.calls > 50
-    for at in range(1, plug.calls + 1):
-        root = memory / "cut"
-        shutil.copytree(template, root)
-        assert not _moved(root, scenario, Plug(at))
-        assert before <= set(_products(root)), f"content lost by the cut before call {at}"
-        _recovered(root, scenario)
-        assert picture(root / "account") == wanted, f"cut before call {at} of {plug.calls}"
-        if at % 7 == 0:
-            assert _recovered(root, scenario) == 0, f"second recovery after the cut before call {at}"
-            assert picture(root / "account") == wanted
-        shutil.rmtree(root)
+    if scenario.far:
+        assert any(verb == "copy" for verb, _ in tape.calls) or _device(root) == _device(tmp_path)
+    states = survived(tape, lambda probe: recovered(root, scenario, probe, far), lambda: _seen(root, far), kept=before)
+    matrix.record(TITLES[name], len(tape.calls), states)
 
 
-@pytest.mark.parametrize("at", range(60, 75, 3))
-def test_cut_again_during_recovery(at: int, memory: Path) -> None:
-    scenario = SCENARIOS["calib-keep"]
-    root, whole = memory / "cut", memory / "whole"
-    context = _at(root, scenario)
-    scenario.prepare(context)
-    context.db.close()
-    shutil.copytree(root, whole)
-    assert _moved(whole, scenario, Plug())
-    assert not _moved(root, scenario, Plug(at))
-    for again in range(1, 400):
-        context = _at(root, scenario)
-        try:
-            with fs.probed(Plug(again)):
-                asyncio.run(recover(context))
-            break
-        except PowerCut:
-            continue
-        finally:
-            context.db.close()
-    assert picture(root / "account") == picture(whole / "account")
+def _seen(root: Path, far: Path) -> Mapping[str, str]:
+    return portrait(root) | {f"far/{name}": what for name, what in portrait(far).items()}
 
 
-def test_power_cut_across_filesystems(memory: Path, tmp_path: Path) -> None:
-    """$DFO_CAL_DIR on another filesystem than the products, where the machine has two."""
+def _device(path: Path) -> int:
+    return path.stat().st_dev
 
-    def at(name: str) -> Context:
-        tree = make_tree(memory / name)
-        cal = tmp_path / name
-        cal.mkdir(exist_ok=True)
-        variables = {**tree.variables, "DFO_CAL_DIR": str(cal)}
-        return release_context(memory / name, tree=replace(tree, cal=cal, variables=variables))
 
-    def cut(name: str, plug: Plug) -> bool:
-        context = at(name)
-        try:
-            with fs.probed(plug):
-                asyncio.run(recover(context))
-                asyncio.run(move(context, "CALIB", NIGHT))
-        except PowerCut:
-            return False
-        finally:
-            context.db.close()
-        return True
+def test_many_products_are_synced_together(memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done for more than a few files: their filesystem is synced, not each of them."""
+    monkeypatch.setattr(fs, "FEW", 2)
+    scenario, root = SCENARIOS["calib"], memory / "site"
+    tape, before = _taped(root, scenario, tmp_path / "far")
+    assert any(verb == "syncfs" for verb, _ in tape.calls)
+    assert not tape.pending(len(tape.calls) + 1) and not [old for old, _ in tape.unsettled if old.endswith("0000.fits")]
+    states = survived(
+        tape, lambda probe: recovered(root, scenario, probe), lambda: portrait(root), kept=before, of=ALL[1:3]
+    )
+    matrix.record(f"{TITLES['calib']}, synced as many products are", len(tape.calls), states)
 
-    context = at("template")
-    processed(context, bias(0))
-    context.db.close()
-    shutil.copytree(memory / "template", memory / "whole")
-    plug = Plug()
-    assert cut("whole", plug)
-    wanted = picture(memory / "whole" / "account") | picture(tmp_path / "whole")
-    assert "2014-10-22/MU_MBIA_141022A_SCI1.0.fits" in wanted
-    for number in range(1, plug.calls + 1):
-        shutil.copytree(memory / "template", memory / "cut")
-        assert not cut("cut", Plug(number))
-        assert cut("cut", Plug())
-        found = picture(memory / "cut" / "account") | picture(tmp_path / "cut")
-        assert found == wanted, f"cut before call {number} of {plug.calls}"
-        shutil.rmtree(memory / "cut")
-        shutil.rmtree(tmp_path / "cut")
+
+def test_a_filesystem_that_cannot_rename_between_directories(
+    memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EXDEV within one filesystem, e.g. between mounts of it: logs, plots and products are copied and verified."""
+    rename = syscalls.rename_new
+
+    def refused(source: int, old: str, target: int, new: str) -> int:
+        same = os.path.samestat(os.fstat(source), os.fstat(target))
+        return rename(source, old, target, new) if same else errno.EXDEV
+
+    monkeypatch.setattr(syscalls, "rename_new", refused)
+    scenario, root = MORE["calib-pages"], memory / "site"
+    tape, before = _taped(root, scenario, tmp_path / "far")
+    assert sum(verb == "copy" for verb, _ in tape.calls) > 5
+    states = survived(
+        tape,
+        lambda probe: recovered(root, scenario, probe),
+        lambda: portrait(root),
+        kept=before,
+        of=("nothing", "everything", "one"),
+    )
+    matrix.record("moveProducts CALIB where no rename between directories is possible (EXDEV)", len(tape.calls), states)
+
+
+def test_cut_again_at_every_call_of_the_recovery(memory: Path, tmp_path: Path) -> None:
+    scenario, root = SCENARIOS["calib-keep"], memory / "site"
+    tape, before = _taped(root, scenario, tmp_path / "far")
+    wanted = portrait(root)
+    calls = states = 0
+    begun = next(at for at, (verb, path) in enumerate(tape.calls, 1) if path.startswith("begin"))
+    for at in range(begun + 1, len(tape.calls), 19):
+        tape.lay_down(tape.left(at, tape.pending(at), at))
+        again = Tape([root])
+        recovered(root, scenario, again)
+        again.end()
+        calls += len(again.calls)
+        states += survived(
+            again,
+            lambda probe: recovered(root, scenario, probe),
+            lambda: portrait(root),
+            kept=before,
+            of=("nothing", "everything", "one"),
+            wanted=wanted,
+        )
+    matrix.record("moveProducts CALIB into a date that exists, cut again during its recovery", calls, states)
+
+
+@pytest.mark.parametrize(
+    ("what", "patch"),
+    [
+        ("no directory is synced", ("sync_dir", lambda path, now=False: None)),
+        ("no file is synced", ("sync_file", lambda path: None)),
+        ("nothing is settled", ("settle", lambda paths: None)),
+    ],
+)
+def test_a_sync_that_is_missing_is_found(
+    what: str, patch: tuple[str, object], memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model of the disk is worth something: without the syncs the moves do not survive."""
+    scenario, root = SCENARIOS["science-keep"], memory / "site"
+    with monkeypatch.context() as broken:
+        broken.setattr(fs, *patch)
+        tape, before = _taped(root, scenario, tmp_path / "far")
+    with pytest.raises(AssertionError):
+        survived(
+            tape,
+            lambda probe: recovered(root, scenario, probe),
+            lambda: portrait(root),
+            kept=before,
+            of=("everything",),
+        )
+        assert not tape.unsettled
+
+
+@pytest.mark.row(38)
+def test_a_plugin_that_removes_a_product_itself(memory: Path, tmp_path: Path) -> None:
+    """Once the intent is written the product stays away; cut before, the operator is told which product is gone."""
+    scenario, root = TAKES_AWAY, memory / "site"
+    tape, before = _taped(root, scenario, tmp_path / "far")
+    begun = next(at for at, (verb, path) in enumerate(tape.calls, 1) if path.startswith("begin"))
+    after = range(begun + 1, len(tape.calls) + 2)
+    states = survived(
+        tape, lambda probe: recovered(root, scenario, probe), lambda: portrait(root), kept=before, cuts=after
+    )
+    tape.lay_down(tape.left(begun))
+    with pytest.raises(MoveTrouble, match=r"T22:10.* is gone"):
+        recovered(root, scenario, Plug())
+    assert before <= contents(root)
+    matrix.record("moveProducts CALIB, SPECIAL_PLUGIN removes a product itself", len(after) - 1, states)
 
 
 def test_a_finished_move_leaves_nothing_to_recover(memory: Path) -> None:
     scenario = SCENARIOS["science"]
-    context = _at(memory, scenario)
+    context = context_of(memory, scenario)
     scenario.prepare(context)
     asyncio.run(move(context, scenario.mode, scenario.date))
-    before, plug = picture(context.tree.root), Plug()
+    before, plug = portrait(context.tree.root), Plug()
     with fs.probed(plug):
         assert asyncio.run(recover(context)) == []
     assert plug.calls == 0
-    assert picture(context.tree.root) == before
-
-
-def _products(root: Path) -> set[bytes]:
-    """The content of every product, wherever it stands (trash included)."""
-    return {path.read_bytes() for path in root.rglob("*.fits") if not path.name.startswith(".")} | {
-        path.read_bytes() for path in root.rglob(".*.pool~")
-    }
+    assert portrait(context.tree.root) == before
+    context.db.close()

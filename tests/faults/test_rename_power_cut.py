@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,25 +13,11 @@ from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.release.rename.order import Wish, ordered
-from tests.released import NIGHT, picture, release_context
+from tests.faults import matrix
+from tests.faults.disk import Tape
+from tests.faults.power import survived
+from tests.released import NIGHT, portrait, release_context
 from tests.renamed import put
-
-
-class PowerCut(BaseException):
-    """The machine is gone."""
-
-
-class Plug:
-    """Pulls the plug before mutating call `at` (0: never)."""
-
-    def __init__(self, at: int = 0) -> None:
-        self.at = at
-        self.calls = 0
-
-    def __call__(self, verb: str, path: str) -> None:
-        self.calls += 1
-        if self.at and self.calls >= self.at:
-            raise PowerCut(f"{verb} {path}")
 
 
 @dataclass(frozen=True)
@@ -71,25 +55,14 @@ SCENARIOS = {
 }
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory where there is one."""
-    shared = Path("/dev/shm")  # noqa: S108 - a memory disk
-    root = Path(tempfile.mkdtemp(prefix="dfos-", dir=shared if shared.is_dir() else tmp_path))
-    yield root
-    shutil.rmtree(root)
-
-
-def _carried_out(root: Path, wish: Wish, plug: Plug) -> bool:
+def _carried_out(root: Path, wish: Wish, probe: fs.Probe) -> None:
     context = release_context(root)
     try:
-        with fs.probed(plug):
+        with fs.probed(probe):
             asyncio.run(_once(context, wish))
-    except PowerCut:
-        return False
+        assert not unfinished(context.db, context.tree)
     finally:
         context.db.close()
-    return True
 
 
 async def _once(context: Context, wish: Wish) -> None:
@@ -105,33 +78,18 @@ def _contents(root: Path) -> list[bytes]:
 @pytest.mark.row(85, 86, 92)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_power_cut_before_every_call(name: str, memory: Path) -> None:
-    scenario = SCENARIOS[name]
-    template, whole = memory / "template", memory / "whole"
-    context = release_context(template)
+    scenario, root = SCENARIOS[name], memory / "site"
+    context = release_context(root)
     scenario.prepare(context.tree.cal / NIGHT)
     status = context.tree.mon / "DFO_STATUS"
     status.write_text(f"cal_Renamed {NIGHT} 2014-10-23T00:00:00 rh\nnight_Finished 2014-01-01\n")
     context.db.close()
-    before = _contents(template)
-
-    shutil.copytree(template, whole)
-    plug = Plug()
-    assert _carried_out(whole, scenario.wish, plug)
-    wanted = picture(whole / "account")
-    assert _contents(whole) == before
-
-    assert plug.calls > 5
-    for at in range(1, plug.calls + 1):
-        root = memory / "cut"
-        shutil.copytree(template, root)
-        assert not _carried_out(root, scenario.wish, Plug(at))
-        assert _contents(root) == before, f"content lost by the cut before call {at}"
-        assert _carried_out(root, scenario.wish, Plug())
-        assert picture(root / "account") == wanted, f"cut before call {at} of {plug.calls}"
-        again = Plug()
-        assert _carried_out(root, scenario.wish, again)
-        assert again.calls == 0, f"a second recovery changed something after the cut before call {at}"
-        context = release_context(root)
-        assert not unfinished(context.db, context.tree)
-        context.db.close()
-        shutil.rmtree(root)
+    before = _contents(root)
+    tape = Tape([root])
+    _carried_out(root, scenario.wish, tape)
+    tape.end()
+    assert _contents(root) == before
+    assert len(tape.calls) > 5
+    assert not tape.pending(len(tape.calls) + 1), "the renaming ends before all of it is on disk"
+    states = survived(tape, lambda probe: _carried_out(root, scenario.wish, probe), lambda: portrait(root), kept=before)
+    matrix.record(f"renameProducts, {name}", len(tape.calls), states)

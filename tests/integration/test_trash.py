@@ -22,7 +22,7 @@ from engine.release.undo.undo import planned
 from engine.stores.answers import Answers
 from engine.stores.orders import Order
 from tests.builders import make_tree
-from tests.faults.test_move_power_cut import Plug, PowerCut
+from tests.faults.power import Plug, PowerCut
 from tests.released import NIGHT, NOON, biases, keen, picture, processed, release_context
 
 LABEL = "move-000001"

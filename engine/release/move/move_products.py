@@ -279,9 +279,12 @@ async def _proposed(context: Context, plugin: SpecialPlugin, plan: MovePlan) -> 
 
 
 def _taken_away(plan: MovePlan) -> dict[str, str]:
-    """What the plugin removed itself, which it may (step 2.7)."""
-    names = (Path(fate.product.path) for fate in plan.fates)
-    return {path.name: "taken away" for path in names if not path.exists()}
+    """What the plugin removed itself, which it may (step 2.7). It stays away, even if the power fails."""
+    gone = [path for fate in plan.fates if not (path := Path(fate.product.path)).exists()]
+    for folder in dict.fromkeys(path.parent for path in gone):
+        if folder.is_dir():
+            fs.sync_dir(folder)
+    return {path.name: "taken away" for path in gone}
 
 
 async def _recreate(context: Context, snapshot: Snapshot, plan: MovePlan) -> str:
