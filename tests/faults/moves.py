@@ -117,7 +117,7 @@ async def asks_a_script(plan: MovePlan) -> Mapping[str, str]:
     tree = make_tree(Path(plan.final_dir).parents[2])
     script = tree.bin / "pgi_takes_away"
     files = tuple(fate.product.path for fate in plan.of(MOVE_FATE))
-    withheld = await asyncio.to_thread(ShellPgi(script, tree, 20).keep, plan.mode, plan.date, files)
+    withheld = await asyncio.to_thread(ShellPgi(script, tree, 20).keep, plan.mode, plan.date, files, {})
     return {Path(path).name: "removed by the plugin" for path in withheld}
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.accounts import copied
+
 DFOS = [sys.executable, "-P", "-m", "console"]
 WORDS = [
     "demo",
@@ -106,10 +108,20 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return tree(where)
 
 
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The account when everything has been processed and nothing certified."""
+    where = tmp_path_factory.mktemp("processed")
+    run(where, MOMENTS["certifying"])
+    return where
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_started_again_it_ends_in_the_same_tree(
-    tmp_path: Path, undisturbed: dict[str, str], moment: str
+    tmp_path: Path, undisturbed: dict[str, str], processed: Path, moment: str
 ) -> None:
+    if list(MOMENTS).index(moment) > list(MOMENTS).index("certifying"):
+        copied(processed / "account", tmp_path / "account")
     code, events = run(tmp_path, MOMENTS[moment])
     assert code == -signal.SIGKILL, f"the moment '{moment}' never came: {events[-3:]}"
     code, events = run(tmp_path)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import os
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from textual.app import App
 from textual.screen import Screen
 
+from config.tree import DfoTree
+from console.account import open_tree
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
 from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.theme import DFOS
+from tests.accounts import built, copied
 
 NOW = 1_414_060_000.0  # 2014-10-23T10:26:40Z
 
@@ -304,3 +312,24 @@ def link() -> FakeLink:
 def library() -> FakeLibrary:
     """An empty library."""
     return FakeLibrary()
+
+
+def engine_pid(tree: DfoTree) -> int:
+    return int(json.loads((tree.state / "lock").read_text())["pid"])
+
+
+@pytest.fixture(scope="session")
+def uncertified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A strict demo account whose combination waits for a verdict."""
+    words = ["--targets", "1", "--exposures", "2", "--sky", "0", "--strict", "--auto"]
+    return built(tmp_path_factory.mktemp("strict") / "account", *words, code=3)
+
+
+@pytest.fixture
+def parked(uncertified: Path, tmp_path: Path) -> Iterator[DfoTree]:
+    """The same, for one test."""
+    root = copied(uncertified, tmp_path / "account")
+    tree = open_tree(root, {})
+    yield tree
+    with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+        os.kill(engine_pid(tree), signal.SIGTERM)

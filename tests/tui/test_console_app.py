@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from textual.pilot import Pilot
 
 from config.tree import DfoTree
-from console.account import open_tree
 from console.app import ConsoleApp
 from console.engine_process import AccountLink, attach_or_start
 from console.library import AccountLibrary
 from screens.ab_monitor import AbMonitor
 from screens.certify import Certify
 from screens.questions import Questions
-from tests.tui.conftest import screen_text
-
-
-def engine_pid(tree: DfoTree) -> int:
-    return int(json.loads((tree.state / "lock").read_text())["pid"])
-
-
-@pytest.fixture
-def parked(tmp_path: Path) -> Iterator[DfoTree]:
-    """A strict demo account whose combination waits for a verdict."""
-    root = tmp_path / "account"
-    words = ["demo", "--root", str(root), "--targets", "1", "--exposures", "2", "--sky", "0", "--strict", "--auto"]
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "console", *words, "--set", "process.pipeline=stand-in"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 3, done.stderr[-2000:]
-    tree = open_tree(root, {})
-    yield tree
-    with suppress(ProcessLookupError, FileNotFoundError, ValueError):
-        os.kill(engine_pid(tree), signal.SIGTERM)
+from tests.tui.conftest import engine_pid, screen_text
 
 
 @asynccontextmanager

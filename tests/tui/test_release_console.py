@@ -16,9 +16,7 @@ from screens.plan import PlanScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
 from tests.tui.conftest import screen_text
-from tests.tui.test_console_app import console, parked, until
-
-__all__ = ["parked"]
+from tests.tui.test_console_app import console, until
 
 
 async def certified(tree: DfoTree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -207,11 +207,18 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
 
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:
-    """The order `undo`: plan, ask, execute. Option `yes`: it was decided already, nobody is asked."""
+    """The order `undo`: plan, ask, execute. Option `yes`: it was decided already, nobody is asked; `digest`: that of
+    the plan somebody looked at."""
     plan = await planned(context, order.mode, order.date, read=False)
     if plan.empty:
         return Done(0, "nothing to undo")
     _refuse(plan)
+    if order.options.get("digest", plan.digest) != plan.digest:
+        raise MoveTrouble(
+            "the tree has changed since this undo was looked at",
+            where=f"{plan.mode} {plan.date}",
+            remedy="nothing was changed; look at it again",
+        )
     question = _question(context, plan)
     if order.options.get("yes") != "yes":
         answer = await context.operator.ask(question)
