@@ -385,7 +385,7 @@ async def test_special_plugins_that_misbehave(site: Site, script: str, match: st
 
     async def asked(plan: MovePlan) -> Mapping[str, str]:
         files = tuple(fate.product.path for fate in plan.of(MOVE))
-        return dict.fromkeys(ShellPgi(path, site.tree, 0.3).keep("CALIB", NIGHT, files), "it says so")
+        return dict.fromkeys(ShellPgi(path, site.tree, 0.3).keep("CALIB", NIGHT, files, {}), "it says so")
 
     with pytest.raises((PluginTrouble, MoveTrouble), match=match) as trouble:
         await move(site.context, "CALIB", NIGHT, plugin=asked)
