@@ -137,7 +137,12 @@ async def execute(context: Context, plan: MovePlan) -> Moved:
 
 async def _execute(context: Context, plan: MovePlan) -> Moved:
     _refuse(plan)
-    sums = await asyncio.to_thread(_proven, plan, context.tree)
+    try:
+        sums = await asyncio.to_thread(_proven, plan, context.tree)
+    except OSError as trouble:
+        raise MoveTrouble(
+            f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
+        ) from trouble
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))

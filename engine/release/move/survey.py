@@ -132,6 +132,11 @@ def _look(
     logged = tuple(_logged(tree, mode, date))
     owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
     final = tree.final(mode) / date
+    for place in (final, tree.log / date, tree.plt / date):
+        if os.path.lexists(place) and not place.is_dir():
+            raise MoveTrouble(
+                "a file stands where a directory is needed", where=str(place), remedy="nothing was moved; take it away"
+            )
     home = _device(final)
     raw_types = dict.fromkeys([*(ab.raw_type for ab in pool), *(row.raw_type for row in settings.move.raw_types)])
     products: list[Found] = []
