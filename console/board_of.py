@@ -21,13 +21,15 @@ def known(tree: DfoTree, attempts: Attempts) -> Iterator[AbSeen]:
     """The last known rows, put right where the files have gone further than an engine could still write down.
 
     An AB that stands in $DFO_LOG_DIR/<DATE> and no longer in $DFO_AB_DIR has moved; one that moved and stands in
-    $DFO_AB_DIR only was undone.
+    $DFO_AB_DIR only was undone; one that stands in both was delivered again.
     """
     for event in attempts.seen():
         if event.state not in _GONE and not (tree.ab / event.ab).exists() and _moved(tree, event):
             yield replace(event, state="MOVED", reason="found moved")
         elif event.state == "MOVED" and (tree.ab / event.ab).exists() and not _moved(tree, event):
             yield replace(event, state="ACCEPTED", reason="found undone")
+        elif event.state in _GONE and (tree.ab / event.ab).exists():
+            yield replace(event, state="DONE", reason="delivered again", verdict="", comment="")
         else:
             yield event
 
@@ -36,24 +38,30 @@ def _moved(tree: DfoTree, event: AbSeen) -> bool:
     return (tree.log / event.date / event.ab).exists()
 
 
-def refuse_if_moved(question: Question, board: Board) -> None:
-    """UsageTrouble when a verdict comes after its products have left."""
+def refuse_if_moved(question: Question, board: Board, tree: DfoTree) -> None:
+    """UsageTrouble when a verdict comes after its products have left, and the AB was not delivered again."""
     row = board.rows.get(question.subject)
-    if question.kind == CERTIFY and row is not None and row.state in _GONE:
+    if question.kind == CERTIFY and row is not None and row.state in _GONE and not (tree.ab / row.ab).exists():
         raise UsageTrouble(f"the products of {row.ab} have moved already", remedy="its verdict stands")
 
 
 def board_of(tree: DfoTree) -> Board:
     """The last known rows of the account's ABs; an empty board where nothing was ever run."""
-    board = Board()
     if not tree.journal.exists():
-        return board
+        return Board()
     connection = connect(tree.journal, readonly=True)
+    try:
+        return board_in(tree, connection)
+    finally:
+        connection.close()
+
+
+def board_in(tree: DfoTree, connection: sqlite3.Connection) -> Board:
+    """The same, of a journal that is open already."""
+    board = Board()
     try:
         for event in known(tree, Attempts(connection, readonly=True)):
             board.fold(Stamped("", 0, 0.0, event))
     except sqlite3.OperationalError:
-        return board  # a journal that never held an AB
-    finally:
-        connection.close()
+        pass  # a journal that never held an AB
     return board

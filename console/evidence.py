@@ -17,6 +17,7 @@ from engine.errors import BadAb, BadFits
 from engine.headers.verify import verify
 from engine.stores.abs import read
 from engine.stores.answers import Answers
+from engine.stores.contents import Contents
 from engine.stores.database import connect
 from engine.stores.verdicts import WORDS, Verdicts
 from screens.links import Cover, Finding, Review, Verdict
@@ -152,8 +153,9 @@ def _flags(log: Path) -> tuple[str, ...]:
     return tuple(found[:_MOST]) + ((f"... and {len(found) - _MOST} more",) if len(found) > _MOST else ())
 
 
-def _is_open(answers: Answers, question: str) -> bool:
-    return any(found.id == question for found in answers.open())
+def _number(answers: Answers, question: str) -> int:
+    asked = answers.history(question) or any(found.id == question for found in answers.open())
+    return answers.find(question).number if asked else 0
 
 
 def _history(tree: DfoTree, ab: AB) -> tuple[int, tuple[Verdict, ...]]:
@@ -163,18 +165,19 @@ def _history(tree: DfoTree, ab: AB) -> tuple[int, tuple[Verdict, ...]]:
     with closing(connect(tree.journal, readonly=True)) as connection:
         try:
             answers = Answers(connection)
+            asked = Contents.questions(connection, Verdicts.id_of(connection, ab))
             rows = connection.execute(
                 "SELECT verdict, comment, who, at FROM verdicts WHERE question LIKE ? ORDER BY seq",
                 (f"certify:{ab.name}:%",),
             ).fetchall()
-            question = Verdicts.id_of(connection, ab)
             known = {(row["verdict"], row["comment"], row["who"], row["at"]) for row in rows}
             known |= {
                 (WORDS[answer.choice], answer.comment, answer.who, answer.when)
+                for question in asked
                 for answer in answers.history(question)
                 if answer.choice in WORDS
             }
-            number = answers.find(question).number if answers.history(question) or _is_open(answers, question) else 0
+            number = _number(answers, asked[0])
         except sqlite3.OperationalError:
             return 0, ()
     return number, tuple(

@@ -34,6 +34,7 @@ def lines_of(plan: MovePlan) -> list[PlanLine]:
     lines += [PlanLine("page", Path(p.source).name, f"{_place(p.target)}, links edited", p.size) for p in plan.pages]
     lines += [PlanLine("AB", entry.name, f"{_place(entry.target)}, updated") for entry in plan.abs]
     lines += [PlanLine("stays", name, f"({why})") for name, why in plan.stay]
+    lines += [PlanLine("note", name, "would be accepted by score") for name in plan.by_score]
     lines += [PlanLine("note", text) for text in plan.notes]
     return lines
 

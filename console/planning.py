@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.account import open_settings
+from console.board_of import board_in
 from console.cli import words
 from console.operators import Auto
 from console.plugins import load
-from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
 from engine.release.move.hooks import naming_of
@@ -44,7 +44,7 @@ def plan_of(
     try:
         bus = Bus("plan")
         operator = Auto(Answers(db), bus, words.user())
-        context = Context(settings, tree, bus, Board(), operator, db, words.user(), True, clock=_now)
+        context = Context(settings, tree, bus, board_in(tree, db), operator, db, words.user(), True, clock=_now)
         return asyncio.run(planned(context, mode, date, recreate=recreate, only=only, naming=naming))
     finally:
         db.close()

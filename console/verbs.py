@@ -90,7 +90,7 @@ class Verbs(ReleaseVerbs):
 
     async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
         question = self._host.answers.find(int(number))
-        refuse_if_moved(question, self._host.board)
+        refuse_if_moved(question, self._host.board, self._host.tree)
         answer = self._host.desk.answered(int(number), choice, comment, who)
         self._show_verdict(question, answer)
         if question.kind == CERTIFY:

@@ -45,6 +45,10 @@ class Row:
         """Seconds it has run: up to `now` while at work, else of its last attempt; 0 when never."""
         return max(0.0, now - self.started) if self.state in AT_WORK and self.started else self.duration_s
 
+    def seen(self) -> ev.AbSeen:
+        """The event that brings this row to a board."""
+        return ev.AbSeen(**{name: getattr(self, name) for name in Row.__slots__})
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -156,7 +160,7 @@ class Board:
         if self.streams:
             yield ev.StreamsChanged(self.streams)
         for row in self.rows.values():
-            yield ev.AbSeen(**{name: getattr(row, name) for name in Row.__slots__})
+            yield row.seen()
         for where, why in self.refused.items():
             yield ev.AbRefused(where, why)
         for number, question in self.questions.items():

@@ -55,7 +55,7 @@ async def _answered(tree: DfoTree, given: argparse.Namespace, who: str) -> str:
         if not tree.journal.exists():
             raise UsageTrouble("nothing was ever asked in this account") from None
         connection = connect(tree.journal)
-        refuse_if_moved(Answers(connection).find(given.number), board_of(tree))
+        refuse_if_moved(Answers(connection).find(given.number), board_of(tree), tree)
         when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
         answer = Answers(connection).answer(given.number, given.choice, given.comment, who, when)
         connection.close()

@@ -134,6 +134,7 @@ def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
         f" {len(plan.carried) + len(plan.pages)} logs and plots, {len(plan.abs)} ABs; nothing has been touched",
         *(f"      {text}" for text in plan.notes),
         *(f"      not certified yet: {name} (dfos questions, or the console)" for name in plan.undecided),
+        *(f"      would be accepted by score: {name}" for name in plan.by_score),
         *(f"      not processed yet: {name}; moveProducts wants --force REASON" for name in plan.unprocessed[:1]),
         "",
     ]

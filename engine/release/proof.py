@@ -6,7 +6,7 @@ hours, disks and people. Reads whole files; call it in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -14,15 +14,24 @@ from engine.core.ab import AB
 from engine.headers.verify import verify
 
 
-def damage(tree: DfoTree, ab: AB) -> str:
-    """What is wrong with the products of an AB that waits in $DFS_PRODUCT; '' when all stand as processed."""
+def missing(tree: DfoTree, ab: AB) -> str:
+    """What is missing of the products of an AB that waits in $DFS_PRODUCT; '' when all are there. Reads no file."""
     if not ab.products:
         return "it has no products"
     place = tree.product / ab.raw_type / ab.date
-    missing = [product.name for product in ab.products if not (place / product.name).is_file()]
-    if missing:
-        return f"{len(missing)} of its {len(ab.products)} products are gone: {missing[0]}"
-    return next(damages(place / product.name for product in ab.products), "")
+    gone = [product.name for product in ab.products if not (place / product.name).is_file()]
+    return f"{len(gone)} of its {len(ab.products)} products are gone: {gone[0]}" if gone else ""
+
+
+def inspected(tree: DfoTree, ab: AB) -> tuple[str, dict[str, str]]:
+    """What is wrong with the products of an AB that waits in $DFS_PRODUCT, '' when all stand as processed.
+
+    And the SHA-256 (hex) by `<RAW_TYPE>/<name>` of what was read to find out.
+    """
+    place = tree.product / ab.raw_type / ab.date
+    sums, troubles = proven(path for product in ab.products if (path := place / product.name).is_file())
+    why = missing(tree, ab) or next(iter(troubles), "")
+    return why, {f"{ab.raw_type}/{Path(path).name}": found for path, found in sums.items() if found}
 
 
 def proven(paths: Iterable[Path]) -> tuple[dict[str, str], list[str]]:
@@ -35,11 +44,3 @@ def proven(paths: Iterable[Path]) -> tuple[dict[str, str], list[str]]:
         if found.problems:
             troubles.append(f"{path.name} is damaged: {found.problems[0]}")
     return sums, troubles
-
-
-def damages(paths: Iterable[Path]) -> Iterator[str]:
-    """A sentence for each file that is damaged."""
-    for path in paths:
-        problems = verify(path).problems
-        if problems:
-            yield f"{path.name} is damaged: {problems[0]}"

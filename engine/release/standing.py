@@ -67,13 +67,18 @@ def scope_of(pool: Sequence[AB], only: str) -> frozenset[str]:
     return frozenset({only, *cascade(pool, {}).above(only)})
 
 
-def standings(abs_: Iterable[AB], settings: Settings, verdicts: Mapping[str, Verdict]) -> dict[str, Standing]:
-    """Where every AB of a pool stands; `verdicts` by AB name."""
+def standings(
+    abs_: Iterable[AB], settings: Settings, verdicts: Mapping[str, Verdict], anew: Mapping[str, str] | None = None
+) -> dict[str, Standing]:
+    """Where every AB of a pool stands; `verdicts` by AB name, `anew` says why one without is asked again."""
     pool = list(abs_)
     order = cascade(pool, {})
     by_name = {ab.name: ab for ab in pool}
     heads = _heads(pool, settings, order)
     found = {name: _of_head(by_name[name], verdicts.get(name), order, by_name) for name in heads}
+    for name, why in (anew or {}).items():
+        if name in heads and found[name].standing == UNDECIDED:
+            found[name] = Standing(UNDECIDED, f"not certified yet: {why}", name)
     below: dict[str, list[str]] = {}
     for head in sorted(heads):
         for name in order.above(head):

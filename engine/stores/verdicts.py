@@ -1,6 +1,7 @@
 """Verdicts on ABs: what counts now for the present attempt of an AB.
 
-A person's answer to `certify:<AB_NAME>:<attempt>` always counts before one given by score. Every
+A person's answer to `certify:<AB_NAME>:<attempt>`, with the mark of a content where products were exchanged
+(engine/stores/contents.py), always counts before one given by score. Every
 verdict is kept with who, when and why; a later one never erases an earlier one. Times UTC, ISO.
 """
 
@@ -52,9 +53,12 @@ class Verdicts:
         attempt = str(row[0]) if row and row[0] else ab.get("UPDATED").replace(" ", "_") or "0"
         return f"certify:{ab.name}:{attempt}"
 
-    def of(self, ab: AB) -> Verdict | None:
-        """The verdict on the present attempt; None while there is none, or it was withdrawn."""
-        question = self.question_id(ab)
+    def of(self, ab: AB, question: str = "") -> Verdict | None:
+        """The verdict on the present attempt; None while there is none, or it was withdrawn.
+
+        `question` is the one about the products that stand there now ('': the first one of the attempt).
+        """
+        question = question or self.question_id(ab)
         if self._answers.history(question):
             answer = self._answers.latest(question)
             if answer is None or answer.choice not in WORDS:
@@ -65,9 +69,9 @@ class Verdicts:
         ).fetchone()
         return Verdict(*row) if row else None
 
-    def record(self, ab: AB, verdict: Verdict) -> None:
+    def record(self, ab: AB, verdict: Verdict, question: str = "") -> None:
         """Keep a verdict; on disk when this returns. Given by score, it closes the question a person had open."""
-        question = self.question_id(ab)
+        question = question or self.question_id(ab)
         last = self._db.execute(
             "SELECT verdict, comment, who, at FROM verdicts WHERE question = ? ORDER BY seq DESC LIMIT 1", (question,)
         ).fetchone()

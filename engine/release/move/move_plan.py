@@ -146,6 +146,8 @@ class _Planner:
             call=call,
             export=export,
             statuses=self._statuses(bool(held_back), empty),
+            by_score=seen.by_score,
+            certified=tuple((ab.name, *seen.judged[ab.name]) for ab in moving if ab.name in seen.judged),
             stamps=(
                 *seen.stamps,
                 *((found.product.path, found.product.size, found.mtime_ns) for found in (*seen.products, *seen.pool)),

@@ -7,8 +7,8 @@ the journal. Killed at any moment, the move is finished by recovery to the same 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -26,9 +26,12 @@ from engine.release.move.hooks import NO_HOOKS, Naming
 from engine.release.move.move_plan import MovePlan, move_plan
 from engine.release.move.move_steps import steps
 from engine.release.move.recreate import RECREATED, STOP, recreated
+from engine.release.move.room import too_full
 from engine.release.move.survey import Snapshot, changed, survey
 from engine.release.proof import proven
+from engine.release.seen import content_of, key_of, unseen
 from engine.stores.abs import AbStore
+from engine.stores.contents import Contents, Held, Note
 
 __all__ = ["MovePlan", "Moved", "Snapshot", "execute", "move", "move_plan", "planned", "survey"]
 
@@ -57,9 +60,12 @@ class Moved:
 async def planned(
     context: Context, mode: str, date: str, *, recreate: bool = False, only: str = "", naming: Naming = NO_HOOKS
 ) -> MovePlan:
-    """The plan of a move as it would be now. Reads only, asks nobody; SPECIAL_PLUGINs are not called."""
+    """The plan of a move as it would be now, with the verdicts that would be given by score.
+
+    Reads only, asks nobody; SPECIAL_PLUGINs are not called.
+    """
     mode_label(mode), date_label(date)
-    snapshot = await naming.amended(context, await survey(context, mode, date, only))
+    snapshot = await naming.amended(context, await survey(context, mode, date, only, _scores(context)))
     return move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate)
 
 
@@ -136,13 +142,14 @@ async def execute(context: Context, plan: MovePlan) -> Moved:
 
 
 async def _execute(context: Context, plan: MovePlan) -> Moved:
-    _refuse(plan)
+    _refuse(plan, context.tree)
     try:
         sums = await asyncio.to_thread(_proven, plan, context.tree)
     except OSError as trouble:
         raise MoveTrouble(
             f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
         ) from trouble
+    await _refuse_unseen(context, plan, sums)
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
@@ -187,7 +194,7 @@ def _report(plan: MovePlan) -> Iterator[str]:
     yield f"ingestProducts: {'queued in JOBS_INGEST' if plan.call else 'nothing to queue'}"
 
 
-def _refuse(plan: MovePlan) -> None:
+def _refuse(plan: MovePlan, tree: DfoTree) -> None:
     where = f"{plan.mode} {plan.date}"
     if plan.undecided:
         raise _uncertified(where, plan.undecided)
@@ -205,6 +212,9 @@ def _refuse(plan: MovePlan) -> None:
             where=where,
             remedy="nothing was moved; make the plan again",
         )
+    full = too_full(plan, tree)
+    if full:
+        raise MoveTrouble("; ".join(full), where=where, remedy="nothing was moved; make room there and call again")
 
 
 def _proven(plan: MovePlan, tree: DfoTree) -> dict[str, str]:
@@ -227,6 +237,56 @@ def _proven(plan: MovePlan, tree: DfoTree) -> dict[str, str]:
         if path.is_file() and not path.is_symlink():
             sums[carry.source] = fs.sha256(path)
     return sums
+
+
+async def _refuse_unseen(context: Context, plan: MovePlan, sums: Mapping[str, str]) -> None:
+    """Every verdict must have been given on what moves now, byte by byte; otherwise it is asked anew.
+
+    A verdict from before contents were noted counts, for these products alone from now on.
+    """
+    contents = Contents(context.db)
+    notes = {question: contents.about(question) for _, question, _ in plan.certified}
+    present = await asyncio.to_thread(_present, plan, sums, [note for note in notes.values() if note])
+    adopted: list[tuple[str, Note]] = []
+    doubted: list[tuple[str, Note]] = []
+    words = []
+    for ab, question, covers in plan.certified:
+        files = {key: held for name in covers for key, held in present.get(name, {}).items()}
+        note = notes[question]
+        if note is None:
+            adopted.append((question, Note(question, files)))
+        elif why := unseen(note, files):
+            again = {key: replace(held, mtime_ns=-1) for key, held in note.files.items()}  # to be read when asked
+            doubted.append((question, Note(question, again)))
+            words.append(f"{ab}: {why}")
+    contents.keep([*adopted, *doubted])
+    if words:
+        for text in words:
+            context.bus.publish(ev.Notice("warning", f"{text}, since its verdict was given: it does not count"))
+        await _certified(context, plan.mode, plan.date, None, plan.only)
+        raise MoveTrouble(
+            f"products changed after they were certified: {words[0]}",
+            where=f"{plan.mode} {plan.date}",
+            remedy="nothing was moved; they have verdicts anew, call again",
+        )
+
+
+def _present(plan: MovePlan, sums: Mapping[str, str], notes: Iterable[Note]) -> dict[str, dict[str, Held]]:
+    """The products of the plan by AB. Of those that do not move, only what is not as noted is read here."""
+    found: dict[str, dict[str, Held]] = {}
+    noted = {key: held for note in notes for key, held in note.files.items()}
+    times = {path: (size, mtime_ns) for path, size, mtime_ns in plan.stamps}
+    judged_now = {name for _, _, covers in plan.certified for name in covers}
+    for fate in plan.fates:
+        product = fate.product
+        if product.ab in judged_now and product.path in times:
+            size, mtime_ns = times[product.path]
+            key = key_of(product.path)
+            held = noted.get(key)
+            if product.path in sums or held is None or (held.size, held.mtime_ns) != (size, mtime_ns):
+                held = Held(size, mtime_ns, sums.get(product.path) or content_of(Path(product.path)))
+            found.setdefault(product.ab, {})[key] = held
+    return found
 
 
 def _uncertified(where: str, names: tuple[str, ...]) -> AnswerNeeded:
@@ -262,10 +322,15 @@ def _nothing(context: Context, plan: MovePlan) -> Moved:
     return Moved(withheld=len(plan.of(WITHHELD)), stay=plan.stay, unfinished=plan.unfinished)
 
 
+def _scores(context: Context) -> dict[str, str]:
+    """The score digests on the board, by AB."""
+    return {name: row.score for name, row in context.board.rows.items()}
+
+
 async def _certified(context: Context, mode: str, date: str, scores: Mapping[str, str] | None, only: str) -> None:
     pool = AbStore(context.tree).load(mode, date)
     if scores is None:
-        scores = {name: row.score for name, row in context.board.rows.items()}
+        scores = _scores(context)
     result = await certify(context, pool, scores, only)
     if result.parked:
         raise _uncertified(f"{mode} {date}", tuple(question.subject for question in result.parked))

@@ -33,7 +33,7 @@ def steps(
     """All steps of one move, in order. `sums` are SHA-256 by path of the files as they stand before."""
     last_day = trash.until(transaction.begun, trash_days)
     yield from _directories(plan, tree)
-    yield from trash.preparing(tree, transaction, _retired(plan), last_day)
+    yield from trash.preparing(tree, transaction, retired(plan), last_day)
     yield from _make_way(plan, tree, transaction)
     yield from _place(plan, sums)
     yield from _update(plan, tree, transaction)
@@ -42,7 +42,8 @@ def steps(
     yield from _flags(plan, tree, transaction)
 
 
-def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
+def retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
+    """What goes to the trash: path, why, bytes."""
     sizes = {path: size for path, size, _ in plan.stamps}
     return [
         *((Path(fate.product.path), fate.why, fate.product.size) for fate in plan.of(DELETE)),
@@ -179,7 +180,7 @@ def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapp
         yield manifest.of_text(page.text, "log", page.target)
     if plan.script:
         yield manifest.of_text(plan.script, "script", f"{plan.final_dir}/{NAME}")
-    for path, _, size in _retired(plan):
+    for path, _, size in retired(plan):
         place = trash.place_of(tree, transaction.begun, transaction.label, path)
         yield Entry(UNREAD, size, "retired", str(path), str(place))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.product import DELETE, FATES, MOVE, Fate
+
+# a verdict by score is the same whenever it is given; certification.mode is its name
+_BY_SCORE = re.compile(r"(CERTIFIED +accepted by auto_(?:all|green) at )[0-9T:-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,10 @@ class MovePlan:
     ABs (no recipe has run for them) only when forced.
 
     `far` are directories whose products stand on another filesystem than `final_dir`; `script` is the text of
-    rn_files ('': none); `export` is the line for JOBS_EXPORT; `warnings` stop nothing; `stamp` is the UPDATED
-    time of its ABs and not part of its digest.
+    rn_files ('': none); `certified` says by reviewed AB that moves the question its verdict was given on, and the ABs
+    whose products that is about; `by_score` are ABs that would be accepted by score (not part of the digest: to
+    accept them changes nothing in the plan); `export` is the line for JOBS_EXPORT; `warnings` stop nothing; `stamp`
+    is the UPDATED time of its ABs and not part of its digest.
     """
 
     mode: str
@@ -92,6 +98,8 @@ class MovePlan:
     export: str = ""
     statuses: tuple[str, ...] = ()
     stamps: tuple[tuple[str, int, int], ...] = ()
+    certified: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    by_score: tuple[str, ...] = ()
 
     def of(self, fate: str) -> tuple[Fate, ...]:
         """The products with this fate."""
@@ -133,7 +141,8 @@ class MovePlan:
 
 
 def digest_of(data: Mapping[str, Any]) -> str:
-    """The digest of a plan given as plain data; the time of its ABs is left out."""
+    """The digest of a plan given as plain data; the time of its ABs and of verdicts by score is left out."""
     stamp = str(data["stamp"])
-    text = json.dumps({**data, "stamp": ""}, sort_keys=True)
+    known = {name: value for name, value in data.items() if name != "by_score"}
+    text = _BY_SCORE.sub(r"\1STAMP", json.dumps({**known, "stamp": ""}, sort_keys=True))
     return hashlib.sha256((text.replace(stamp, "STAMP") if stamp else text).encode()).hexdigest()

@@ -19,13 +19,14 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import Product, is_product, stem_of
 from engine.errors import BadAb, BadFits, MoveTrouble
+from engine.release.certify import Judged, judged, would_be
 from engine.release.links.links import relinked
 from engine.release.rename.rename_products import Named, Value, keywords_needed
 from engine.release.rename.rn_files import NAME
-from engine.release.standing import READY, Standing, reviewed, scope_of, standings
+from engine.release.standing import READY, Standing, scope_of, standings
 from engine.release.update.survey import calibrations_of
 from engine.stores.abs import AbStore, read
-from engine.stores.verdicts import ACCEPTED, Verdict, Verdicts
+from engine.stores.verdicts import ACCEPTED, Verdict
 from engine.transfer.ingest.states import INGESTED, IngestStates
 
 _PIPEFILE = re.compile(r"(?P<root>r\..+)_\d{4}\.fits")
@@ -68,6 +69,8 @@ class Snapshot:
     path, `links`: what they link to that is there. `needed`: by PRO.CATG an AB that still needs a file of it.
     `archived`: names in the final directory that the archive has confirmed. `directories`: raw types that have a
     product directory for this date. `script`: bytes of rn_files, which is none of `final`; -1 where there is none.
+    `judged`: by reviewed AB the question its verdict was given on, and the ABs whose products that is about.
+    `by_score`: ABs without a verdict that would be accepted by their score.
     """
 
     tree: DfoTree
@@ -95,28 +98,54 @@ class Snapshot:
     others: int = 0
     directories: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
+    judged: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    by_score: tuple[str, ...] = ()
 
 
-async def survey(context: Context, mode: str, date: str, only: str = "") -> Snapshot:
-    """Look at everything a move of MODE and DATE concerns; `only` restricts it to one AB and what it was made from."""
+async def survey(
+    context: Context, mode: str, date: str, only: str = "", scores: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Look at everything a move of MODE and DATE concerns; `only` restricts it to one AB and what it was made from.
+
+    With `scores` (digests by AB) the ABs that would be accepted by score count as accepted now.
+    """
     store = AbStore(context.tree)
     known_abs = await asyncio.to_thread(store.load)
     pool = [ab for ab in known_abs if (ab.mode, ab.date) == (mode, date)]
-    verdicts = Verdicts(context.db)
-    known = {ab.name: verdict for ab in reviewed(pool, context.settings) if (verdict := verdicts.of(ab))}
-    where = standings(pool, context.settings, known)
+    try:
+        heads = await judged(context, pool)
+    except OSError as trouble:
+        raise _unreadable(trouble) from trouble
+    scored = {} if scores is None else _would_be(context, pool, heads, only, scores)
+    known = {name: one.verdict for name, one in heads.items() if one.verdict} | scored
+    where = standings(pool, context.settings, known, {name: one.anew for name, one in heads.items() if one.anew})
     refused = tuple(f"{bad.where}: {bad.why}" for bad in store.refused)
     try:
         seen = await asyncio.to_thread(_look, context, (mode, date, only), pool, where, refused)
     except OSError as trouble:
-        raise MoveTrouble(
-            f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
-        ) from trouble
+        raise _unreadable(trouble) from trouble
     needed = {calib.catg: ab.name for ab in known_abs if ab.status == "CREATED" for calib in ab.calibs}
     states = IngestStates(context.db, mode, date).items()
     confirmed = {name for name, item in states.items() if item.state == INGESTED}
     slimmed = {name for name in seen.final if name.endswith(".hdr")}
-    return replace(seen, needed=needed, archived=frozenset(confirmed | slimmed))
+    return replace(
+        seen,
+        needed=needed,
+        archived=frozenset(confirmed | slimmed),
+        judged={name: (one.about.question, tuple(ab.name for ab in one.covers)) for name, one in heads.items()},
+        by_score=tuple(scored),
+    )
+
+
+def _would_be(
+    context: Context, pool: list[AB], heads: Mapping[str, Judged], only: str, scores: Mapping[str, str]
+) -> dict[str, Verdict]:
+    scope = scope_of(pool, only)
+    return would_be(context, [one for name, one in heads.items() if name in scope], scores)
+
+
+def _unreadable(trouble: OSError) -> MoveTrouble:
+    return MoveTrouble(f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved")
 
 
 def _look(
@@ -137,7 +166,7 @@ def _look(
             raise MoveTrouble(
                 "a file stands where a directory is needed", where=str(place), remedy="nothing was moved; take it away"
             )
-    home = _device(final)
+    home = device_of(final)
     raw_types = dict.fromkeys([*(ab.raw_type for ab in pool), *(row.raw_type for row in settings.move.raw_types)])
     products: list[Found] = []
     far: list[str] = []
@@ -149,7 +178,7 @@ def _look(
             directories.append(raw_type)
         products += [_found(path, wanted, raw_type, owners) for path in _files(place) if _is_fits(path)]
         extras += _extras(place, owners)
-        if place.is_dir() and _device(place) != home:
+        if place.is_dir() and device_of(place) != home:
             far.append(str(place))
     earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
     scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
@@ -184,11 +213,16 @@ def _look(
     )
 
 
-def _device(place: Path) -> int:
+def device_of(place: Path) -> int:
     """The filesystem a directory stands on, or will stand on."""
+    return ground_of(place).stat().st_dev
+
+
+def ground_of(place: Path) -> Path:
+    """The directory itself, or the nearest one above it that is there already."""
     while not place.exists():
         place = place.parent
-    return place.stat().st_dev
+    return place
 
 
 def changed(stamps: Iterable[tuple[str, int, int]]) -> list[str]:
