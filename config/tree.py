@@ -87,6 +87,12 @@ class DfoTree:
         path = Path(text)
         return path if path.is_absolute() else self.root / path
 
+    def lengthen(self, text: str) -> Path:
+        """The path that `shorten` has written: the $VARIABLE at its beginning filled in, every other $ is a name's."""
+        first, slash, rest = text.partition("/")
+        known = self.variables.get(first[1:]) if first.startswith("$") else None
+        return Path(f"{known}{slash}{rest}" if known else text)
+
     def shorten(self, path: Path) -> str:
         """A path written with the longest fitting $VARIABLE, as ABs hold it."""
         best = ""

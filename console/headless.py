@@ -59,6 +59,8 @@ def line_of(stamped: ev.Stamped, board: Board) -> str:
             )
         case ev.ProductMoved():
             return f"moved {event.pipefile} -> {event.final}"
+        case ev.ProductRetired():
+            return f"not saved {event.pipefile}: in the trash until {event.until}"
         case ev.StatusWritten():
             return f"status {event.status} {event.date}"
         case ev.IngestQueued():

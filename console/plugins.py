@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,10 @@ def slots(settings: Settings, tree: DfoTree) -> list[tuple[str, str, bool, str]]
     return rows
 
 
-def load(settings: Settings, tree: DfoTree) -> dict[str, Any]:
+def load(settings: Settings, tree: DfoTree, only: Collection[str] = tuple(PROTOCOLS)) -> dict[str, Any]:
     """The configured plugins by slot; each fulfils the protocol of its slot (`engine.pgi.PROTOCOLS`).
+
+    `only` names the slots that are of interest.
 
     Slots filled by this console itself (CERTIF_PGI phoenixCertify_MUSE) are not in the answer. PluginTrouble
     lists every plugin that is missing or unfit, before anything moves.
@@ -52,7 +54,7 @@ def load(settings: Settings, tree: DfoTree) -> dict[str, Any]:
     found: dict[str, Any] = {}
     missing: list[str] = []
     for slot, name in _configured(settings):
-        if name.casefold() in _NONE:
+        if slot not in only or name.casefold() in _NONE:
             continue
         try:
             plugin = _find(slot, name, settings, tree)[0]

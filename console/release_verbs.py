@@ -11,6 +11,7 @@ from console.plan_view import data_of
 from engine import events as ev
 from engine.errors import DfosError
 from engine.release.move import saved_plan
+from engine.release.move.hooks import naming_of
 from engine.release.move.move_products import MovePlan, planned
 from engine.stores.orders import Order
 
@@ -71,7 +72,8 @@ class ReleaseVerbs:
         return text
 
     async def _planned(self, who: str, mode: str, date: str, recreate: bool) -> MovePlan:
-        return await planned(self._context(who, mode, date), mode, date, recreate=recreate)
+        naming = naming_of(self._host.plugins.by_slot)
+        return await planned(self._context(who, mode, date), mode, date, recreate=recreate, naming=naming)
 
     def _context(self, who: str, mode: str, date: str) -> Any:
         return self._host.context(Order(mode, date, "M", who=who).checked())
@@ -80,10 +82,4 @@ class ReleaseVerbs:
 def _keep(plan: MovePlan, digest: str, path: Path) -> None:
     if plan.digest != digest:
         raise DfosError("the tree has changed since you looked", remedy="plan again, then save")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(saved_plan.text_of(plan))
-    except FileExistsError:
-        raise DfosError("there is a file of this name already", where=str(path), remedy="take another name") from None
-    except OSError as trouble:
-        raise DfosError(f"the plan cannot be saved: {trouble.strerror}", where=str(path)) from trouble
+    saved_plan.write(plan, path)

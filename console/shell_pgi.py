@@ -68,16 +68,17 @@ class ShellPgi:
         with self._scratch() as scratch:
             return tuple(" ".join(self._run(scratch, abs, abs[0] if abs else None)).split())
 
-    def keep(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
-        """SPECIAL_PLUGIN: the files that it took out of $DFS_PRODUCT are withheld."""
+    def keep(self, mode: str, date: str, files: tuple[str, ...], options: Mapping[str, str]) -> tuple[str, ...]:
+        """SPECIAL_PLUGIN: the files that it took out of $DFS_PRODUCT are withheld; options as OPTION_<NAME>."""
+        extra = {"MODE": mode, "DATE": date, **_exported(options)}
         with self._scratch() as scratch:
             links = {file: self._link(scratch, file) for file in files}
-            self._run(scratch, (), None, {"MODE": mode, "DATE": date}, tuple(str(link) for link in links.values()))
+            self._run(scratch, (), None, extra, tuple(str(link) for link in links.values()))
             return tuple(file for file, link in links.items() if not link.is_symlink())
 
     def spare(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
         """CLEANUP_PLUGIN: the same, for files that stay FITS."""
-        return self.keep(mode, date, files)
+        return self.keep(mode, date, files, {})
 
     def after(self, ab: AB, products: Products) -> Aftermath:
         """POST_PLUGIN: lines `retire <product>`; every other line is a note."""
@@ -88,9 +89,10 @@ class ShellPgi:
 
     def finish(self, ab: AB, products: Products, options: Mapping[str, str]) -> Mapping[str, str]:
         """FINAL_PLUGIN: lines `<product> <new PRO.CATG>`; options are exported as OPTION_<NAME>."""
-        extra = {f"OPTION_{key.replace('.', '_').upper()}": value for key, value in options.items()}
         with self._scratch() as scratch:
-            lines = self._run(scratch, (ab,), ab, extra, tuple(f"{name} {catg}" for name, catg in products))
+            lines = self._run(
+                scratch, (ab,), ab, _exported(options), tuple(f"{name} {catg}" for name, catg in products)
+            )
         pairs = [line.split() for line in lines if line.strip()]
         for words in pairs:
             if len(words) != 2:
@@ -222,6 +224,10 @@ class ShellPgi:
                 remedy="nothing was changed; correct the plugin or set its slot to NONE",
             )
         return tuple(_head(out).splitlines())
+
+
+def _exported(options: Mapping[str, str]) -> dict[str, str]:
+    return {f"OPTION_{key.replace('.', '_').upper()}": value for key, value in options.items()}
 
 
 def _head(path: Path) -> str:

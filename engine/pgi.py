@@ -89,8 +89,8 @@ class CertifPgi(Protocol):
 class SpecialPlugin(Protocol):
     """SPECIAL_PLUGIN of moveProducts: takes products away before they move (step 2.7)."""
 
-    def keep(self, mode: str, date: str, files: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of `files` (paths) that are withheld."""
+    def keep(self, mode: str, date: str, files: tuple[str, ...], options: Mapping[str, str]) -> tuple[str, ...]:
+        """Those of `files` (absolute paths of the products that would move) that are withheld."""
         ...
 
 

@@ -188,6 +188,8 @@ def portrait(root: Path) -> dict[str, str]:
                 found[inside] = f"link to {path.readlink()}"
             elif stat.S_ISDIR(status.st_mode):
                 found[f"{inside}/"] = f"{status.st_mode:o}"
+            elif not stat.S_ISREG(status.st_mode):
+                found[inside] = f"{status.st_mode:o}"
             else:
                 found[inside] = f"{status.st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
     return found

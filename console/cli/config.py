@@ -1,4 +1,4 @@
-"""`dfos config explain|schema|import`: where a setting comes from, what is legal, classic files as YAML."""
+"""`dfos config`: where a setting comes from, what is legal, classic files as YAML, the example plugin to look at."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from console.cli import words
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from config.tree import DfoTree
+
 _EPILOG = """\
   explain [KEY]   value, origin (file:line), meaning and legal values of a key, e.g. certification.mode;
                   a group (move, kinds.scipost) lists its keys, without KEY all of them
   schema          the JSON schema of dfos.yaml, for editors
   import FILE     a classic config.moveProducts, or a .dfosrc, as YAML on stdout
+  install-plugin pgi_moveProducts
+                  put the example plugin of moveProducts into $DFO_INSTALL_DIR/moveProducts, to be looked at;
+                  it is used when move.special_plugin names it, and not before
 
 Settings come from, later wins: shipped templates, the instrument profile (profile: NAME in dfos.yaml),
 config.moveProducts, dfos.yaml, environment DFOS_<SECTION>__<KEY>, --set SECTION.KEY=VALUE."""
@@ -24,8 +29,8 @@ config.moveProducts, dfos.yaml, environment DFOS_<SECTION>__<KEY>, --set SECTION
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser("dfos config", "The settings of an account.", _EPILOG)
-    made.add_argument("action", choices=("explain", "schema", "import"))
-    made.add_argument("what", nargs="?", default="", metavar="KEY|FILE")
+    made.add_argument("action", choices=("explain", "schema", "import", "install-plugin"))
+    made.add_argument("what", nargs="?", default="", metavar="KEY|FILE|NAME")
     made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
     return made
 
@@ -40,6 +45,8 @@ def main(argv: list[str]) -> int:
         if not given.what:
             made.error("import needs a FILE, e.g. config.moveProducts")
         return _import(given.what)
+    if given.action == "install-plugin":
+        return _install(words.tree(given.root), given.what)
     return _explain(given.root, given.what, given.set)
 
 
@@ -104,6 +111,30 @@ def _import_dfosrc(path: Path) -> int:
     text = yaml.safe_dump(scalars, sort_keys=False) if scalars else "# DFO_INSTRUMENT is not set\n"
     print("\n".join(lines) + "\n" + text, end="")
     _tell(found.notices)
+    return 0
+
+
+def _install(tree: DfoTree, name: str) -> int:
+    """The source of the example plugin, for people to read. Nothing that is there is overwritten."""
+    import inspect
+
+    from engine.atomic import fs
+    from engine.errors import UsageTrouble
+    from engine.pgis import pgi_moveProducts
+
+    if name != pgi_moveProducts.NAME:
+        raise UsageTrouble(f"'{name}' is no example plugin", remedy=f"there is one: {pgi_moveProducts.NAME}")
+    folder = tree.variables.get("DFO_INSTALL_DIR", "")
+    if not folder:
+        raise UsageTrouble("DFO_INSTALL_DIR is not set", remedy="add 'export DFO_INSTALL_DIR=...' to .dfosrc")
+    text = inspect.getsource(pgi_moveProducts).encode()
+    path = tree.expand(folder) / "moveProducts" / f"{name}.py"
+    try:
+        fs.make_dir(path.parent)
+        fs.write_new(path, text)
+    except OSError as trouble:
+        raise UsageTrouble(f"cannot be written: {trouble.strerror}", where=str(path)) from trouble
+    print(f"{path}\nit is not in use; to use it: move.special_plugin: {name}")
     return 0
 
 

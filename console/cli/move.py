@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
             "distributed files, updated ABs; the virtual calibrations (VCAL) managed",
             "export of logs and plots to the QC web server (queued)",
         )
-        + "\nexit codes: 0 clean, 2 usage, 3 an answer is needed (e.g. certification), 4 busy, 5 unfinished journal",
+        + "\nexit codes: 0 clean; 1 moved, but ABs of the date failed; 2 usage, or ABs are not processed yet;\n"
+        "3 an answer is needed (e.g. certification); 4 busy; 5 unfinished journal;\n"
+        "15 conflict, or the plan is out of date; 17 plugin; 130 interrupted",
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")
@@ -39,8 +41,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--recreate",
         action="store_true",
-        help="retire what stands in the final directory to the trash (otherwise it is asked, AUTO keeps it)",
+        help="retire what stands in the final directory to the trash (otherwise it is asked, AUTO keeps it);"
+        " on a terminal it is asked once more",
     )
+    made.add_argument("--force", metavar="REASON", default="", help="move, although ABs are not processed yet")
     words.add_running(made)
     return made
 
@@ -63,19 +67,35 @@ def main(argv: list[str]) -> int:
 
     if given.plan:
         return carry_out(tree, [_saved(made, given)], given)
+    if _never_asks(tree, given.set):
+        given.auto = True
     options = {"recreate": "yes"} if given.recreate else {}
-    return carry_out(tree, [Order(given.mode, given.date, "M", options=options)], given)
+    return carry_out(tree, [Order(given.mode, given.date, "M", reason=given.force, options=options)], given)
+
+
+def _never_asks(tree: DfoTree, sets: list[str]) -> bool:
+    """TOOL_MODE of config.moveProducts."""
+    import os
+
+    from console.account import open_settings
+
+    return open_settings(tree, os.environ, sets).settings.move.tool_mode == "AUTO"
 
 
 def _saved(made: argparse.ArgumentParser, given: argparse.Namespace) -> Order:
+    from engine.errors import UsageTrouble
     from engine.release.move import saved_plan
     from engine.stores.orders import Order
 
     saved = saved_plan.read(Path(given.plan))
     if (given.mode or saved.mode, given.date or saved.date) != (saved.mode, saved.date):
         made.error(f"{given.plan} is a plan for {saved.mode} {saved.date}")
+    for what in saved.conflicts or [f"{name} was not certified" for name in saved.undecided]:
+        raise UsageTrouble(
+            f"this plan cannot be carried out: {what}", where=given.plan, remedy="put this right and save a new one"
+        )
     options = {"digest": saved.digest, "recreate": "yes" if saved.recreate else "no"}
-    return Order(saved.mode, saved.date, "M", only=saved.only, options=options)
+    return Order(saved.mode, saved.date, "M", only=saved.only, reason=given.force, options=options)
 
 
 def _shown(tree: DfoTree, mode: str, date: str, given: argparse.Namespace) -> int:
@@ -87,16 +107,17 @@ def _shown(tree: DfoTree, mode: str, date: str, given: argparse.Namespace) -> in
 
     plan = plan_of(tree, mode, date, recreate=given.recreate, sets=given.set)
     if given.plan_out:
-        with Path(given.plan_out).open("x", encoding="utf-8") as file:
-            file.write(saved_plan.text_of(plan))
+        saved_plan.write(plan, Path(given.plan_out))
         print(f"plan saved: {given.plan_out}", file=sys.stderr)
     if given.json:
         print(json.dumps({"digest": plan.digest, **plan.to_dict()}))
     elif given.dry_run:
         words.say(_table(tree, plan))
-    if plan.conflicts:
-        return 15
-    return 3 if plan.undecided else 0
+    if plan.unprocessed and not given.force:
+        return 2
+    if plan.undecided:
+        return 3
+    return 15 if plan.conflicts else 0
 
 
 def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
@@ -112,6 +133,8 @@ def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
         f"      {len(deletes)} not saved ({lost}), {len(withheld)} stay,"
         f" {len(plan.carried) + len(plan.pages)} logs and plots, {len(plan.abs)} ABs; nothing has been touched",
         *(f"      {text}" for text in plan.notes),
+        *(f"      not certified yet: {name} (dfos questions, or the console)" for name in plan.undecided),
+        *(f"      not processed yet: {name}; moveProducts wants --force REASON" for name in plan.unprocessed[:1]),
         "",
     ]
     lines = plan.describe()

@@ -465,7 +465,7 @@ def remove_empty_dir(path: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError as trouble:
-        if trouble.errno in (errno.ENOTEMPTY, errno.EEXIST):
+        if trouble.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):  # ENOTDIR: a link to one
             return False
         raise
     sync_dir(path.parent)

@@ -8,6 +8,7 @@ the one before it is noted as done. So a transaction that was cut anywhere is si
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import json
@@ -104,10 +105,10 @@ class Journal:
         """Write the intent: all steps that `steps(transaction)` gives, in one durable commit.
 
         OpenJournal when an earlier transaction of this MODE and DATE is unfinished; MoveTrouble when
-        a step would leave the account. In both cases nothing is written.
+        a step would leave the account, or what it changes cannot be read. In all cases nothing is written.
         """
         fs.acting("commit", f"begin {kind}")
-        with _commit(self._db):
+        with _commit(self._db), _readable():
             for old in self.unfinished(mode, date):
                 raise OpenJournal(
                     f"{old.label} of {old.who} from {old.begun} is unfinished: {old.summary}",
@@ -266,6 +267,16 @@ class _commit:
             self._db.execute("ROLLBACK")
         if isinstance(trouble, sqlite3.Error):
             raise _unwritten(trouble) from trouble
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as trouble:
+        raise MoveTrouble(
+            f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing has begun"
+        ) from trouble
 
 
 def _unwritten(trouble: sqlite3.Error) -> DfosError:

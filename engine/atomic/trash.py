@@ -123,5 +123,5 @@ def listing(tree: DfoTree) -> list[Retired]:
             except OSError:
                 continue
             last, who = str(content.get("until", "")), str(content.get("who", ""))
-            found.append(Retired(place, tree.expand(origin), why, last, size, path.parent.name, who))
+            found.append(Retired(place, tree.lengthen(origin), why, last, size, path.parent.name, who))
     return found

@@ -20,8 +20,8 @@ from engine.atomic.journal import Step, Transaction
 UNREAD = "-"
 _NAME = re.compile(r"manifest_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})_([a-zA-Z]+-\d{6})\.txt")
 _LINE = re.compile(r"([0-9a-f]{64}|-)\t(\d+)\t([a-z]+)\t([^\t]+)\t([^\t]+)")
-_SAFE = re.compile(r"[A-Za-z0-9_./:$+~=@,-]*", re.ASCII)
-_PLAIN = "/$:.,+=@~ !&()[]{}'"
+_SAFE = re.compile(r"[A-Za-z0-9_./:+~=@,-]*", re.ASCII)
+_PLAIN = "/:.,+=@~ !&()[]{}'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def text_of(tree: DfoTree, transaction: Transaction, entries: Iterable[Entry]) -
             return "-"
         folder, _, name = path.rpartition("/")
         if folder not in folders:
-            folders[folder] = _quoted(tree.shorten(Path(folder)))
+            variable, slash, rest = _divided(tree.shorten(Path(folder)))
+            folders[folder] = f"{variable}{slash}{_quoted(rest)}"
         return f"{folders[folder]}/{_quoted(name)}"
 
     lines = (
@@ -93,8 +94,16 @@ def _quoted(text: str) -> str:
     return text if _SAFE.fullmatch(text) else quote(text, safe=_PLAIN, errors="surrogateescape")
 
 
+def _divided(text: str) -> tuple[str, str, str]:
+    """The variable that a path begins with ('': none), what divides, and the rest."""
+    return text.partition("/") if text.startswith("$") else ("", "", text)
+
+
 def _read(tree: DfoTree, text: str) -> str:
-    return "" if text == "-" else str(tree.expand(unquote(text, errors="surrogateescape")))
+    if text == "-":
+        return ""
+    variable, slash, rest = _divided(text)
+    return str(tree.lengthen(f"{variable}{slash}{unquote(rest, errors='surrogateescape')}"))
 
 
 def read(tree: DfoTree, path: Path) -> Manifest | None:

@@ -25,7 +25,7 @@ from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
-from engine.release.move.hooks import Naming
+from engine.release.move.hooks import naming_of
 from engine.release.move.move_products import MovePlan, move
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
@@ -87,6 +87,12 @@ async def carry_out(
         ended = Ended(DfosError.exit_code, f"{order.pool}: internal error: {_innermost(trouble)}; please report it")
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
+
+
+def options_of(context: Context, name: str) -> dict[str, str]:
+    """The options of a plugin; those that begin with a $VARIABLE of the account are paths, and written out."""
+    given = {key.casefold(): value for key, value in context.settings.plugins.options.items()}.get(name.casefold(), {})
+    return {key: str(context.tree.expand(text)) if text.startswith("$") else text for key, text in given.items()}
 
 
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
@@ -207,7 +213,8 @@ class _Run:
                 f"{len(open_)} of {len(abs_)} ABs of {order.pool} are not processed yet, e.g. {open_[0].name}",
                 remedy="process them first (-P), or force it with a reason (--force REASON)",
             )
-        if not abs_:
+        digest = order.options.get("digest", "")
+        if not abs_ and not digest:
             self.notes.append("nothing to move")
             return ()
         self._phase("certify", f"{order.pool}")
@@ -215,10 +222,8 @@ class _Run:
         certified: Certified = await certify(self.context, pool, scores, only=order.only)
         if certified.parked:
             return certified.parked
-        self._phase("move", f"{order.pool}")
         plugin = self._withheld if self.plugins.special else None
         recreate = {"yes": True, "no": False}.get(order.options.get("recreate", ""))
-        digest = order.options.get("digest", "")
         moved = await move(
             self.context,
             order.mode,
@@ -228,9 +233,7 @@ class _Run:
             only=order.only,
             recreate=recreate,
             digest=digest,
-            naming=Naming(
-                self.plugins.by_slot.get("RENAME_PRE_PLUGIN"), self.plugins.by_slot.get("RENAME_SPECIAL_PLUGIN")
-            ),
+            naming=naming_of(self.plugins.by_slot),
         )
         self.failed += len(set(moved.unfinished) - self.bad)
         self.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")
@@ -255,10 +258,12 @@ class _Run:
         name = self.context.settings.move.special_plugin
         if self.plugins.special is None:
             return {}
-        files = {fate.product.path: fate.product.pipefile for fate in plan.of(MOVE)}
-        shown = tuple(files)
-        found = await asyncio.to_thread(self.plugins.special.keep, self.order.mode, self.order.date, shown)
-        return {files[file]: f"withheld by {name}" for file in checked_withheld(name, shown, found)}
+        pipefiles = {fate.product.path: fate.product.pipefile for fate in plan.of(MOVE)}
+        options = options_of(self.context, name)
+        found = await asyncio.to_thread(
+            self.plugins.special.keep, self.order.mode, self.order.date, tuple(pipefiles), options
+        )
+        return {pipefiles[file]: f"withheld by {name}" for file in checked_withheld(name, tuple(pipefiles), found)}
 
     # --- I --------------------------------------------------------------------------------
 

@@ -117,7 +117,7 @@ async def asks_a_script(plan: MovePlan) -> Mapping[str, str]:
     tree = make_tree(Path(plan.final_dir).parents[2])
     script = tree.bin / "pgi_takes_away"
     files = tuple(fate.product.path for fate in plan.of(MOVE_FATE))
-    withheld = await asyncio.to_thread(ShellPgi(script, tree, 20).keep, plan.mode, plan.date, files)
+    withheld = await asyncio.to_thread(ShellPgi(script, tree, 20).keep, plan.mode, plan.date, files, {})
     return {Path(path).name: "removed by the plugin" for path in withheld}
 
 
@@ -203,14 +203,15 @@ def recovered(root: Path, scenario: Scenario, probe: fs.Probe, far: Path | None 
         context.db.close()
 
 
-def contents(*roots: Path) -> set[bytes]:
+def contents(*roots: Path, all_of_it: bool = False) -> set[bytes]:
     """What every file holds that nobody may lose: products, logs, plots, ABs, pages; wherever it stands."""
+    lists = ("ENGINE",) if all_of_it else ("ENGINE", "lst", "job", "config")
     kept: set[bytes] = set()
     for root in roots:
         for folder, folders, files in os.walk(root):
-            folders[:] = [name for name in folders if name not in ("ENGINE", "lst", "job", "config")]
+            folders[:] = [name for name in folders if name not in lists]
             for name in files:
                 path = Path(folder, name)
-                if ".sqlite" not in name and name != "DFO_STATUS" and not path.is_symlink():
+                if ".sqlite" not in name and name != "DFO_STATUS" and path.is_file() and not path.is_symlink():
                     kept.add(path.read_bytes())
     return kept

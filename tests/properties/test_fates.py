@@ -77,10 +77,10 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         pool=tuple(pool),
         final={Path(item.product.path).name: 10 for item in pool},
         extras=tuple(extras),
-        logs_there=frozenset(),
-        plots_there=frozenset(),
+        logs_there={},
+        plots_there={},
         parents={},
-        vcal=(),
+        vcal={},
     )
 
 

@@ -154,7 +154,7 @@ def test_a_special_plugin_withholds_by_taking_away(tree: DfoTree) -> None:
     for file in files:
         Path(file).write_text("precious")
     body = 'rm "$DFS_PRODUCT/OBJECT/$DATE/"*_0001.fits; [ "$MODE" = SCIENCE ]; [ $(wc -l < $FILE_LIST) = 3 ]'
-    assert pgi(tree, body).keep("SCIENCE", "2094-01-16", files) == (files[1],)
+    assert pgi(tree, body).keep("SCIENCE", "2094-01-16", files, {}) == (files[1],)
     assert all(Path(file).read_text() == "precious" for file in files)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine import events as ev
 from engine.context import Context
@@ -56,3 +58,8 @@ class Naming:
 
 
 NO_HOOKS = Naming()
+
+
+def naming_of(plugins: Mapping[str, Any]) -> Naming:
+    """The hooks among the plugins of an instance, by slot."""
+    return Naming(plugins.get("RENAME_PRE_PLUGIN"), plugins.get("RENAME_SPECIAL_PLUGIN"))

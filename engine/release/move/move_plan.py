@@ -14,7 +14,7 @@ from pathlib import Path
 
 from config.schema import Settings
 from engine.core.ab import AB, tag_of
-from engine.core.product import DELETE, FATES, MOVE, WITHHELD, Fate, stem_of
+from engine.core.product import DELETE, FATES, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
 from engine.release.move.fates import Fates
 from engine.release.move.pages import pages
@@ -28,6 +28,8 @@ from engine.stores.vcal import superseded
 
 __all__ = ["MovePlan", "move_plan"]
 
+_WORDS = {MOVE: "move", DELETE: "not saved", WITHHELD: "stay"}
+_GRAPHICS = ("gif", "png", "jpg")
 NO_STATUS = "2099-99-99"  # the pre-imaging placeholder writes no status (decision 10)
 
 
@@ -84,6 +86,7 @@ class _Planner:
             if fate == MOVE and found.problem
         ]
         joining = [found for found, (fate, _) in zip(seen.products, choices, strict=True) if fate == MOVE]
+        self.recreate = self.recreate and bool(joining)
         replaced = {found.product.pipefile for found in joining}
         kept = [f for f in seen.pool if joining and not self.recreate and f.product.pipefile not in replaced]
         naming = self._names(kept, joining)
@@ -99,13 +102,15 @@ class _Planner:
         abs_, logged = self._updates(moving, places)
         more_first += [self._there(Path(entry.target)) for entry in abs_ if Path(entry.target).name in seen.logs_there]
         last += self._vcal(places)
-        edited = pages(seen, carried, self._moved(fates, pool, carried, abs_))
+        leaving = {fate.product.path for fate in fates if fate.fate == DELETE}
+        leaving |= {entry.path for entry in (*first, *more_first, *last)}
+        edited = pages(seen, carried, self._moved(fates, pool, carried, abs_), leaving)
         self.warnings += edited.warnings
-        self._warn_of_needed()
+        self._warn_of_needed(fates)
         self._refuse_occupied(fates, pool)
         self._refuse_archived(pool)
         call, export = self._calls(bool(joining), bool(moving))
-        held_back = tuple(name for name, _ in stay if self._open(name))
+        held_back = (*(name for name, _ in stay if self._open(name)), *self._unreadable())
         empty = not (moving or joining or any(fate == DELETE for fate, _ in choices))
         return MovePlan(
             mode=seen.mode,
@@ -131,6 +136,7 @@ class _Planner:
                 for ab in seen.abs
                 if seen.standings[ab.name].standing == UNDECIDED and seen.standings[ab.name].by == ab.name
             ),
+            unprocessed=tuple(ab.name for ab in seen.abs if ab.status == "CREATED" and not ab.runs_no_recipe),
             unfinished=held_back,
             unknown=naming.unknown,
             conflicts=(*self.conflicts, *naming.conflicts),
@@ -157,28 +163,46 @@ class _Planner:
 
     def _notes(self, fates: tuple[Fate, ...]) -> Iterator[str]:
         """What each raw type of this MODE comes to, skips included (steps 1 to 2.7)."""
-        if self.settings.move.special_plugin in ("", "NONE"):
+        plugin = self.settings.move.special_plugin
+        if plugin in ("", "NONE"):
             yield "SPECIAL_PLUGIN is NONE: step 2.7 is skipped"
+        else:
+            yield f"SPECIAL_PLUGIN {plugin} is called before anything moves; what it takes away stays (step 2.7)"
+        if not self._renames():
+            yield f"RENAME {self.seen.mode} is NO: products keep their PIPEFILE names"
         counts = Counter((fate.product.raw_type, fate.fate) for fate in fates)
-        plots = {extra.ab for extra in self.seen.extras if extra.path.lower().endswith((".png", ".gif", ".jpg"))}
+        plots = {extra.ab for extra in self.seen.extras if _format(Path(extra.path)) in _GRAPHICS}
         by_type = {ab.raw_type for ab in self.seen.abs if ab.name in plots}
         for number, (raw_type, row) in enumerate(self.fates.rows.items(), 1):
-            mine = [f"{counts[raw_type, fate]} {fate}" for fate in FATES if counts[raw_type, fate]]
-            what = ", ".join(mine) if mine else "no products of this date, skipped"
+            mine = [f"{counts[raw_type, fate]} {_WORDS[fate]}" for fate in FATES if counts[raw_type, fate]]
+            none = "no products" if raw_type in self.seen.directories else "no product directory"
+            what = ", ".join(mine) if mine else f"{none} of this date, skipped"
             what += "" if not mine or raw_type in by_type else ", no graphics"
             yield f"{number} of {len(self.fates.rows)} {raw_type} ({row.save}): {what}"
 
-    def _warn_of_needed(self) -> None:
-        """DELETE should not name what another AB still needs."""
-        for row in self.settings.move.delete:
-            if row.raw_type in self.fates.rows and row.catg in self.seen.needed:
-                self.warnings.append(
-                    f"DELETE {row.raw_type} {row.catg}: {self.seen.needed[row.catg]} needs a file of this category"
-                )
+    def _warn_of_needed(self, fates: tuple[Fate, ...]) -> None:
+        """What another AB still needs should be saved."""
+        wanted = [(row.raw_type, row.catg) for row in self.settings.move.delete]
+        wanted += [(fate.product.raw_type, fate.product.catg) for fate in fates if fate.fate == DELETE]
+        for raw_type, catg in dict.fromkeys(wanted):
+            row, needed_by = self.fates.rows.get(raw_type), self.seen.needed.get(catg)
+            why = self.fates.not_saved(row, catg) if row and needed_by else ""
+            if why:
+                self.warnings.append(f"{why}: {needed_by} needs a file of category {catg}")
+
+    def _unreadable(self) -> tuple[str, ...]:
+        """AB files that cannot be read, where products wait that belong to no AB: one of them may be theirs."""
+        if not any(found.product.ab == "" for found in self.seen.products):
+            return ()
+        self.warnings += [f"{text}; products that belong to no AB stay" for text in self.seen.refused]
+        return tuple(text.partition(": ")[0] for text in self.seen.refused)
+
+    def _renames(self) -> bool:
+        return self.settings.move.rename.get(self.seen.mode, False)  # type: ignore[call-overload, no-any-return]
 
     def _script(self, kept: list[Found], fates: tuple[Fate, ...], naming: Naming) -> str:
         """rn_files for what stands in the final directory after the move."""
-        if not any(fate.final for fate in fates) or not self.settings.move.rename.get(self.seen.mode, False):  # type: ignore[call-overload]
+        if not any(fate.final for fate in fates) or not self._renames():
             return ""
         products = [*(found.product for found in kept), *(fate.product for fate in fates if fate.final)]
         pairs = sorted((plain_name(product), naming.final.get(product.pipefile, "")) for product in products)
@@ -208,7 +232,7 @@ class _Planner:
             if found.problem:
                 self.conflicts.append(f"{found.product.path}: {found.problem}")
         sound = [found for found in (*kept, *joining) if not found.problem]
-        if not self.settings.move.rename.get(self.seen.mode, False):  # type: ignore[call-overload]
+        if not self._renames():
             return plain_names(found.product for found in sound)
         pool = [found.named or named_of(found) for found in sound]
         naming = names(pool, self.settings.rename, self.seen.mode, self.seen.date)
@@ -287,12 +311,12 @@ class _Planner:
 
     def _places(self, pool: list[Found], fates: tuple[Fate, ...], naming: Naming) -> Places:
         final: dict[str, str] = {}
-        for name in self.seen.final if not self.recreate else ():
-            if name.endswith(".hdr"):
-                final[name.removesuffix(".hdr") + ".fits"] = name.removesuffix(".hdr") + ".fits"
         for found in () if self.recreate else pool:
             current = Path(found.product.path).name
-            final[current] = final[found.product.pipefile] = naming.final.get(found.product.pipefile, current)
+            name = naming.final.get(found.product.pipefile, current)
+            called = f"{stem_of(name)}.fits" if name.endswith(".hdr") else name  # ABs go on naming the product itself
+            final |= {f"{stem_of(current)}{suffix}": called for suffix in SUFFIXES}
+            final[current] = final[found.product.pipefile] = called
         final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
         path = self.seen.tree.shorten(self.final_dir)
         here = {old: f"{path}/{new}" for old, new in final.items()}
@@ -343,14 +367,14 @@ class _Planner:
         last: list[Retire] = []
         for extra in self.seen.extras:
             path = Path(extra.path)
-            kind = path.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+            kind = _format(path)
             if extra.ab not in along:
                 if not extra.ab and not some_stay and not self.seen.refused:
                     last.append(Retire(extra.path, "belongs to no AB", extra.size))
             elif kind in ("ps", "eps"):
                 last.append(Retire(extra.path, "graphics of format ps are not supported", extra.size))
                 self.warnings.append(f"{path.name} of {extra.ab}: ps is not supported, it is not kept")
-            elif kind in ("gif", "png", "jpg") and kind not in wanted:
+            elif kind in _GRAPHICS and kind not in wanted:
                 last.append(Retire(extra.path, f"graphics of format {kind} are not kept", extra.size))
             else:
                 self._carry(extra, kind, carried, first, last)
@@ -360,7 +384,7 @@ class _Planner:
         self, extra: Extra, kind: str, carried: dict[str, Carry], first: list[Retire], last: list[Retire]
     ) -> None:
         path = Path(extra.path)
-        plot = kind in ("gif", "png", "jpg") or (kind in ("html", "htm") and "cover" in path.name)
+        plot = kind in _GRAPHICS or _is_coversheet(path)
         place = self.plot_dir if plot else self.log_dir
         target = str(place / path.name)
         if target in carried:
@@ -387,6 +411,15 @@ class _Planner:
             return ()
         stem = "cal" if self.seen.mode == "CALIB" else "sci"
         return (f"{stem}_Updated",) if held_back or self.seen.others else (f"{stem}_Updated", f"{stem}_Finished")
+
+
+def _format(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
+
+
+def _is_coversheet(path: Path) -> bool:
+    """`<root>_cs.html` as processQC writes it, or any page that says so in its name."""
+    return _format(path) in ("html", "htm") and (path.stem.endswith("_cs") or "cover" in path.name.lower())
 
 
 def named_of(found: Found) -> Named:

@@ -7,7 +7,6 @@ the journal. Killed at any moment, the move is finished by recovery to the same 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +19,16 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.product import DELETE, MOVE, WITHHELD
-from engine.core.sizes import size_text
 from engine.errors import AnswerNeeded, MoveTrouble, OpenJournal, PluginTrouble
-from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
 from engine.release import manifest
 from engine.release.certify import certify
 from engine.release.move.hooks import NO_HOOKS, Naming
 from engine.release.move.move_plan import MovePlan, move_plan
 from engine.release.move.move_steps import steps
+from engine.release.move.recreate import RECREATED, STOP, recreated
 from engine.release.move.survey import Snapshot, changed, survey
 from engine.release.proof import proven
 from engine.stores.abs import AbStore
-from engine.stores.answers import Answers
 
 __all__ = ["MovePlan", "Moved", "Snapshot", "execute", "move", "move_plan", "planned", "survey"]
 
@@ -57,10 +54,12 @@ class Moved:
         return 1 if self.unfinished else 0
 
 
-async def planned(context: Context, mode: str, date: str, *, recreate: bool = False, only: str = "") -> MovePlan:
-    """The plan of a move as it would be now. Reads only, asks nobody; the SPECIAL_PLUGIN is not called."""
+async def planned(
+    context: Context, mode: str, date: str, *, recreate: bool = False, only: str = "", naming: Naming = NO_HOOKS
+) -> MovePlan:
+    """The plan of a move as it would be now. Reads only, asks nobody; SPECIAL_PLUGINs are not called."""
     mode_label(mode), date_label(date)
-    snapshot = await survey(context, mode, date, only)
+    snapshot = await naming.amended(context, await survey(context, mode, date, only))
     return move_plan(snapshot, context.settings, stamp=context.utc(), recreate=recreate)
 
 
@@ -99,12 +98,12 @@ async def move(
             )
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
-        if recreate is None and snapshot.final and plan.of(MOVE):
-            choice = await _recreate(context, snapshot, plan)
-            if choice == "stop":
+        if plan.of(MOVE) and not digest:
+            choice = await recreated(context, snapshot, plan, recreate)
+            if choice == STOP:
                 context.bus.publish(ev.Notice("info", f"moveProducts {mode} {date}: stopped, nothing was changed"))
                 return Moved(stopped=True)
-            recreate = choice == "recreate"
+            recreate = choice == RECREATED
         withheld: Mapping[str, str] = {}
         if plugin is not None and not plan.conflicts:
             withheld = await _proposed(context, plugin, plan)
@@ -138,7 +137,12 @@ async def execute(context: Context, plan: MovePlan) -> Moved:
 
 async def _execute(context: Context, plan: MovePlan) -> Moved:
     _refuse(plan)
-    sums = await asyncio.to_thread(_proven, plan, context.tree)
+    try:
+        sums = await asyncio.to_thread(_proven, plan, context.tree)
+    except OSError as trouble:
+        raise MoveTrouble(
+            f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was moved"
+        ) from trouble
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
     bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
@@ -172,11 +176,15 @@ def _report(plan: MovePlan) -> Iterator[str]:
     """What was done, tool by tool, in the order of the tool page."""
     virtual = sum("/VCAL/" in entry.path for entry in plan.retired_last)
     carried = len(plan.carried) + len(plan.pages)
-    yield f"moveProducts: {len(plan.of(MOVE))} products, {carried} logs and plots in place; {virtual} VCAL entries gone"
+    yield (
+        f"moveProducts: {len(plan.of(MOVE))} products, {carried} logs and plots in place,"
+        f" {len(plan.of(DELETE))} products not saved, {virtual} virtual calibrations became real"
+    )
     named = [fate for fate in plan.of(MOVE) if fate.final != fate.product.pipefile]
     yield f"renameProducts: {len(named)} names given, {len(plan.pool)} earlier names changed"
-    yield f"updateAB: {len(plan.abs)} ABs updated, {len(plan.logged)} that moved earlier"
-    yield f"ingestProducts: {'queued in JOBS_INGEST' if plan.call else 'nothing queued'}"
+    again = sum(entry.target.endswith(".ab") for entry in plan.logged)
+    yield f"updateAB: {len(plan.abs)} ABs updated, {again} that moved earlier"
+    yield f"ingestProducts: {'queued in JOBS_INGEST' if plan.call else 'nothing to queue'}"
 
 
 def _refuse(plan: MovePlan) -> None:
@@ -285,65 +293,3 @@ def _taken_away(plan: MovePlan) -> dict[str, str]:
         if folder.is_dir():
             fs.sync_dir(folder)
     return {path.name: "taken away" for path in gone}
-
-
-async def _recreate(context: Context, snapshot: Snapshot, plan: MovePlan) -> str:
-    """keep, recreate or stop: what becomes of products that stand in the final directory already (step 2.2)."""
-    if context.settings.move.tool_mode == "AUTO":
-        return "keep"
-    content = [size for size in snapshot.final.values() if size >= 0]
-    if not content:
-        return "keep"
-    held = f"{len(content)} files ({size_text(sum(content))})"
-    mark = hashlib.sha256(repr(sorted(snapshot.final.items())).encode()).hexdigest()[:12]
-    subject = f"{snapshot.mode} {snapshot.date}"
-    question = Question(
-        id=f"{RECREATE}:{subject}:{mark}",
-        kind=RECREATE,
-        subject=subject,
-        text=f"{plan.final_dir} holds {held} already",
-        choices=(
-            Choice("keep", "Keep", f"back to PIPEFILE, {len(plan.of(MOVE))} new ones join, versions anew over all"),
-            Choice("recreate", "Recreate", f"the {held} go to the trash for {context.settings.move.trash_days} days"),
-            Choice("stop", "Stop", "nothing is changed"),
-        ),
-        safe="keep",
-        auto="keep",
-        details=tuple(plan.describe()[:200]),
-        asked_by=context.who,
-        asked_at=context.utc(),
-    )
-    choice = await _asked(context, question)
-    if choice != "recreate":
-        return _acted_on(context, choice, question)
-    sure = Question(
-        id=f"{RECREATE_SURE}:{subject}:{mark}",
-        kind=RECREATE_SURE,
-        subject=subject,
-        text=f"Really empty {plan.final_dir}: {held}?",
-        choices=(
-            Choice("no", "No", "nothing is changed, moveProducts stops"),
-            Choice(
-                "yes", "Yes, recreate", f"{held} go to the trash, only the {len(plan.of(MOVE))} new ones stand there"
-            ),
-        ),
-        safe="no",
-        auto="no",
-        asked_by=context.who,
-        asked_at=context.utc(),
-    )
-    choice = "recreate" if await _asked(context, sure) == "yes" else "stop"
-    return _acted_on(context, choice, question, sure)
-
-
-async def _asked(context: Context, question: Question) -> str:
-    answer = await context.operator.ask(question)
-    question.checked(answer.choice, answer.comment)
-    return answer.choice
-
-
-def _acted_on(context: Context, choice: str, *questions: Question) -> str:
-    """The answers were for this time only; the next move asks again. Both stand until the second one is in."""
-    for question in questions:
-        Answers(context.db).close(question.id)
-    return choice

@@ -24,6 +24,7 @@ from engine.release.rename.rn_files import MODE_BITS, NAME
 STATUS_KEPT = 5000  # entries of DFO_STATUS (finishNight)
 TOGETHER = 500  # ABs written with one sync
 _HIDDEN = ".pool~"
+_BEFORE = {True: "the AB before its products changed", False: "the page before its links were edited"}
 
 
 def steps(
@@ -48,7 +49,7 @@ def _retired(plan: MovePlan) -> list[tuple[Path, str, int]]:
         *((Path(entry.path), entry.why, entry.size) for entry in (*plan.retired_first, *plan.retired_last)),
         *((Path(page.source), "the page before its links were edited", page.size) for page in plan.pages),
         *((Path(entry.source), "the AB before the move", sizes.get(entry.source, 0)) for entry in plan.abs),
-        *((Path(entry.target), "the AB before its products changed", 0) for entry in plan.logged),
+        *((Path(ab.target), _BEFORE[ab.target.endswith(".ab")], sizes.get(ab.target, 0)) for ab in plan.logged),
     ]
 
 
@@ -173,7 +174,7 @@ def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapp
     for entry in plan.carried:
         yield Entry(sums.get(entry.source, UNREAD), entry.size, entry.what, entry.source, entry.target)
     for written in (*plan.abs, *plan.logged):
-        yield manifest.of_text(written.text, "ab", written.target)
+        yield manifest.of_text(written.text, "ab" if written.target.endswith(".ab") else "log", written.target)
     for page in plan.pages:
         yield manifest.of_text(page.text, "log", page.target)
     if plan.script:

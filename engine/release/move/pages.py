@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,22 @@ class Pages:
     warnings: tuple[str, ...]
 
 
-def pages(seen: Snapshot, carried: Iterable[Carry], moved: Mapping[str, str]) -> Pages:
-    """What becomes of the pages; `moved` maps every path that changes, old to new."""
+def pages(
+    seen: Snapshot, carried: Iterable[Carry], moved: Mapping[str, str], leaving: Collection[str] = frozenset()
+) -> Pages:
+    """What becomes of the pages; `moved` maps every path that changes, old to new, `leaving` go to the trash."""
     moving, standing, warnings = [], [], []
     targets = {entry.source: entry for entry in carried}
+
+    def stays(path: str) -> bool:
+        return path in seen.links and path not in leaving
+
     for path, html in seen.pages.items():
         entry = targets.get(path)
         new = entry.target if entry else path
-        if entry is None and path in moved:
+        if entry is None and (path in moved or path in leaving):
             continue
-        edited = relinked(html, old=Path(path), new=Path(new), moved=moved, exists=seen.links.__contains__)
+        edited = relinked(html, old=Path(path), new=Path(new), moved=moved, exists=stays)
         if entry:
             warnings += [f"{Path(path).name}: its link {link} leads nowhere" for link in edited.dead]
         if edited.html == html:
@@ -37,6 +43,6 @@ def pages(seen: Snapshot, carried: Iterable[Carry], moved: Mapping[str, str]) ->
         text = edited.html.decode("utf-8", "surrogateescape")
         if entry:
             moving.append(Page(path, new, text, entry.size))
-        elif Path(path).parent.name == seen.date:
+        else:
             standing.append(AbUpdate(Path(path).name, "", path, text))
     return Pages(tuple(moving), tuple(standing), tuple(warnings))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ class Page:
 
 @dataclass(frozen=True)
 class MovePlan:
-    """Everything one move will do. With `conflicts` or `undecided` ABs it may not be executed.
+    """Everything one move will do. With `conflicts` or `undecided` ABs it may not be executed, with `unprocessed`
+    ABs (no recipe has run for them) only when forced.
 
     `far` are directories whose products stand on another filesystem than `final_dir`; `script` is the text of
     rn_files ('': none); `export` is the line for JOBS_EXPORT; `warnings` stop nothing; `stamp` is the UPDATED
@@ -79,6 +81,7 @@ class MovePlan:
     directories: tuple[str, ...] = ()
     far: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    unprocessed: tuple[str, ...] = ()
     unfinished: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
@@ -107,11 +110,7 @@ class MovePlan:
     @cached_property
     def digest(self) -> str:
         """The same for the same plan of the same tree: SHA-256, hex."""
-        data = replace(self, stamp="").to_dict()
-        text = json.dumps(data, sort_keys=True)
-        if self.stamp:
-            text = text.replace(self.stamp, "STAMP")
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(self.to_dict())
 
     def describe(self) -> list[str]:
         """The plan in lines: fate, PIPEFILE, final name or reason; then what is in the way."""
@@ -131,3 +130,10 @@ class MovePlan:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json and for a saved plan."""
         return asdict(self)
+
+
+def digest_of(data: Mapping[str, Any]) -> str:
+    """The digest of a plan given as plain data; the time of its ABs is left out."""
+    stamp = str(data["stamp"])
+    text = json.dumps({**data, "stamp": ""}, sort_keys=True)
+    return hashlib.sha256((text.replace(stamp, "STAMP") if stamp else text).encode()).hexdigest()

@@ -63,10 +63,11 @@ class Snapshot:
 
     `only`: it was restricted to this AB and what it was made from ('': the whole pool); `others` counts
     the ABs of the pool outside. `final`: names in the final directory with their sizes in bytes, -1 for a
-    directory. `stamps`: path, size and time of every AB file. `far`: directories with products on another
-    filesystem than the final directory. `pages`: HTML of ABs by path, `links`: what they link to that is there.
-    `needed`: by PRO.CATG an AB that still needs a file of it. `archived`: names in the final directory that the
-    archive has confirmed. `script`: bytes of rn_files, which is none of `final`; -1 where there is none.
+    directory. `stamps`: path, size and time of every AB file, also of those that moved earlier, and of pages that
+    stay. `far`: directories with products on another filesystem than the final directory. `pages`: HTML of ABs by
+    path, `links`: what they link to that is there. `needed`: by PRO.CATG an AB that still needs a file of it.
+    `archived`: names in the final directory that the archive has confirmed. `directories`: raw types that have a
+    product directory for this date. `script`: bytes of rn_files, which is none of `final`; -1 where there is none.
     """
 
     tree: DfoTree
@@ -92,6 +93,7 @@ class Snapshot:
     archived: frozenset[str] = frozenset()
     script: int = -1
     others: int = 0
+    directories: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
 
 
@@ -130,21 +132,31 @@ def _look(
     logged = tuple(_logged(tree, mode, date))
     owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
     final = tree.final(mode) / date
+    for place in (final, tree.log / date, tree.plt / date):
+        if os.path.lexists(place) and not place.is_dir():
+            raise MoveTrouble(
+                "a file stands where a directory is needed", where=str(place), remedy="nothing was moved; take it away"
+            )
     home = _device(final)
     raw_types = dict.fromkeys([*(ab.raw_type for ab in pool), *(row.raw_type for row in settings.move.raw_types)])
     products: list[Found] = []
     far: list[str] = []
+    directories: list[str] = []
     extras = [extra for extra in _extras(tree.dfs_log, owners) if extra.ab]
     for raw_type in raw_types:
         place = tree.product / raw_type / date
+        if place.is_dir():
+            directories.append(raw_type)
         products += [_found(path, wanted, raw_type, owners) for path in _files(place) if _is_fits(path)]
         extras += _extras(place, owners)
         if place.is_dir() and _device(place) != home:
             far.append(str(place))
     earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
     scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
+    standing = [*_there(tree, date), *(extra.path for extra in extras if extra.ab not in scope)]
     extras = [extra for extra in extras if extra.ab in scope]
-    pages, links = _pages([*(extra.path for extra in extras), *_there(tree, date)])
+    pages, links = _pages([*(extra.path for extra in extras), *standing])
+    rewritten = [*(tree.log / date / ab.name for ab in logged), *(Path(path) for path in standing if path in pages)]
     return Snapshot(
         tree=tree,
         mode=mode,
@@ -161,7 +173,8 @@ def _look(
         plots_there=_sizes(tree.plt / date),
         parents=calibrations_of(tree, [*pool, *logged]) if settings.update.checks(mode) else {},
         vcal={str(path): path.lstat().st_size for path in [*_files(tree.vcal), *_files(tree.vcal / date)]},
-        stamps=tuple(_stamp(tree.ab / ab.name) for ab in pool if ab.name in scope),
+        stamps=tuple(_stamp(path) for path in [*(tree.ab / ab.name for ab in pool if ab.name in scope), *rewritten]),
+        directories=frozenset(directories),
         far=tuple(far),
         pages=pages,
         links=links,
