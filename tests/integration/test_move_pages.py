@@ -244,6 +244,7 @@ async def test_a_page_too_large_to_edit_is_said(tmp_path: Path) -> None:
     context = release_context(tmp_path)
     ab = processed(context, bias(0))
     (context.tree.dfs_log / f"{ab.root}.html").write_bytes(b"<p>" + b"x" * 10_000_001)
+    await certify(context, AbStore(context.tree).load("CALIB", NIGHT), {})
     plan = await planned(context, "CALIB", NIGHT)
     assert any("links could be edited" in text for text in plan.warnings)
 
