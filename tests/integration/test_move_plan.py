@@ -386,3 +386,12 @@ async def test_a_plan_has_the_same_digest_a_second_later(tmp_path: Path) -> None
     Verdicts(context.db).record(abs_[0], Verdict("accepted", "fine", "rh", "2023-11-14T22:13:21"))
     later = move_plan(await survey(context, "CALIB", NIGHT), context.settings, stamp=then.stamp)
     assert later.digest != now.digest
+
+
+async def test_what_stays_is_told_ab_by_ab(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    processed(context, bias(0, "MASTER_BIAS", "BIAS_RESIDUALS"))
+    processed(context, bias(10))
+    lines = [line for line in (await planned(context, "CALIB", NIGHT)).describe() if line.startswith("withheld")]
+    assert len(lines) == 2
+    assert "and 1 more of its AB" in lines[0] and "not certified yet" in lines[0]

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.core.product import DELETE, FATES, MOVE, Fate
+from engine.core.product import DELETE, MOVE, WITHHELD, Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +121,25 @@ class MovePlan:
         lines += [
             f"{entry.fate:<8} {entry.product.pipefile or Path(entry.product.path).name}"
             f"  {entry.final or '(' + entry.why + ')'}"
-            for fate in FATES
+            for fate in (MOVE, DELETE)
             for entry in self.of(fate)
         ]
+        lines += self._withheld()
         lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
         lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]
         return lines + [f"stays    {name}  ({why})" for name, why in self.stay]
+
+    def _withheld(self) -> list[str]:
+        """What stays, AB by AB: a date that waits for verdicts is told in as many lines as it has ABs."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for entry in self.of(WITHHELD):
+            name = entry.product.pipefile or Path(entry.product.path).name
+            key = (entry.product.ab, entry.why) if entry.product.ab else (name, entry.why)
+            groups.setdefault(key, []).append(name)
+        return [
+            f"withheld {names[0]}{f' and {len(names) - 1} more of its AB' if len(names) > 1 else ''}  ({why})"
+            for (_, why), names in groups.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json and for a saved plan."""
