@@ -17,6 +17,7 @@ from engine.errors import UsageTrouble
 from engine.stores.database import connect
 from engine.transfer.export import queue as export_queue
 from engine.transfer.ingest import jobs_ingest
+from engine.transfer.ingest.log import ingest_log
 from engine.transfer.ingest.states import FAILED, INGESTED, QUEUED, results, stages
 from screens.links import Job, JobFile
 
@@ -50,6 +51,13 @@ def files(tree: DfoTree, job: Job) -> list[JobFile]:
     order = {FAILED: 0, INGESTED: 2}
     items.sort(key=lambda item: (order.get(item.state, 1), item.name))
     return [JobFile(item.name, item.size, item.state, item.tries, item.result) for item in items]
+
+
+def log_lines(tree: DfoTree, job: Job) -> list[str]:
+    """The log of an ingestion in $DFO_LST_DIR, older layouts too, oldest line first. An export has none."""
+    if job.queue != "JOBS_INGEST" or not job.mode:
+        return []
+    return [line.text for line in ingest_log(tree, job.mode, job.date)]
 
 
 def unqueue(tree: DfoTree, queue: str, mode: str, date: str) -> str:

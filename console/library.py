@@ -87,6 +87,10 @@ class AccountLibrary:
         """What waits in JOBS_INGEST and JOBS_EXPORT."""
         return await asyncio.to_thread(jobs_view.jobs, self._tree)
 
+    async def job_log(self, job: Job) -> list[str]:
+        """The log of an ingestion."""
+        return await asyncio.to_thread(jobs_view.log_lines, self._tree, job)
+
     async def job_files(self, job: Job) -> list[JobFile]:
         """The products of a job."""
         return await asyncio.to_thread(jobs_view.files, self._tree, job)

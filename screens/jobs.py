@@ -90,14 +90,16 @@ class JobsScreen(ListScreen[Job]):
         return [("enter", "files"), ("r", "run"), ("D", "take out"), ("f", "next failure")]
 
     def opened(self, row: Job) -> None:
-        """Its files, the failed ones first."""
+        """Its files, the failed ones first; then its log."""
 
         async def lines() -> list[str]:
             head = [f"{row.queue}: {row.line}"]
             if not row.mode:
                 return [*head, "", "nobody knows this line; it stays as it is: correct the file by hand"]
             files = await self.library.job_files(row)
-            return [*head, "", *(file_line(file) for file in files)] if files else [*head, "", "not begun yet"]
+            log = await self.library.job_log(row)
+            about = [file_line(file) for file in files] or ["not begun yet"]
+            return [*head, "", *about, *(["", "its log:", *log] if log else [])]
 
         self.app.push_screen(Page(row.line, lines, self.link, self.glyphs, self.clock, file_style))
 

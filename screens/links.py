@@ -302,6 +302,10 @@ class Library(Protocol):
         """What waits in JOBS_INGEST and JOBS_EXPORT, in their order."""
         ...
 
+    async def job_log(self, job: Job) -> list[str]:
+        """What its log in $DFO_LST_DIR says, oldest line first; [] where there is none."""
+        ...
+
     async def job_files(self, job: Job) -> list[JobFile]:
         """The products of a job, what failed first."""
         ...

@@ -12,7 +12,7 @@ from console.cli import jobs as jobs_command
 from console.cli import journal as journal_command
 from console.cli import words
 from console.headers import cards_of
-from console.jobs_view import files, jobs, unqueue
+from console.jobs_view import files, jobs, log_lines, unqueue
 from console.journal_view import runs, step_lines, whole
 from console.plan_view import data_of, plan_from
 from console.trash_view import file_lines, thrown
@@ -62,7 +62,7 @@ async def test_a_plan_reaches_the_console_as_it_was_made(tmp_path: Path) -> None
     assert data_of(again, {}, 7.0)["held"] == len(list((context.tree.cal / NIGHT).iterdir()))
 
 
-@pytest.mark.row(101)
+@pytest.mark.row(18, 101)
 async def test_jobs_with_states_sizes_and_lines_nobody_knows(tmp_path: Path) -> None:
     context = release_context(tmp_path, keen())
     biases(context)
@@ -85,6 +85,10 @@ async def test_jobs_with_states_sizes_and_lines_nobody_knows(tmp_path: Path) -> 
     assert [(file.state, file.tries) for file in files(tree, begun)] == [(FAILED, 3)] * (len(names) - 1) + [
         (INGESTED, 1)
     ]
+    (tree.lst / f"list_ingest_{NIGHT}.txt").write_text("MU_OLD.fits of an older tool\n")
+    (tree.lst / f"list_ingest_CALIB_{NIGHT}.txt").write_text(f"{names[0]} 5 - 2014-10-23T08:00:00 1 INGESTED\n")
+    assert log_lines(tree, begun) == ["MU_OLD.fits of an older tool", f"{names[0]} 5 - 2014-10-23T08:00:00 1 INGESTED"]
+    assert log_lines(tree, export) == log_lines(tree, strange) == []
     assert unqueue(tree, "JOBS_INGEST", "CALIB", NIGHT) == CALL
     assert unqueue(tree, "JOBS_EXPORT", "CALIB", NIGHT).startswith("exportProducts")
     assert [job.line for job in jobs(tree)] == ["rm -rf /", CALL]

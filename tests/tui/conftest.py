@@ -232,6 +232,9 @@ class FakeLibrary:
         self._asked("jobs", "")
         return list(self.waiting)
 
+    async def job_log(self, job: Job) -> list[str]:
+        return [f"MU_0.fits 10 - 2014-10-23T08:00:00 1 INGESTED {job.date}"]
+
     async def job_files(self, job: Job) -> list[JobFile]:
         self._asked("job_files", job.line)
         return self.files.get(job.line, [])

@@ -80,7 +80,7 @@ def text(app: Host) -> str:
     return "\n".join(screen_text(app))
 
 
-@pytest.mark.row(101)
+@pytest.mark.row(18, 101)
 async def test_jobs_say_how_far_and_why_not_and_strange_lines_are_shown(link: FakeLink, library: FakeLibrary) -> None:
     library.waiting = JOBS
     library.files = {
@@ -98,6 +98,7 @@ async def test_jobs_say_how_far_and_why_not_and_strange_lines_are_shown(link: Fa
         await pilot.press("enter")
         await settled(app, pilot)
         assert isinstance(app.screen, Page) and "FAILED      3 tries      10 B  MU_A.fits  disk full" in text(app)
+        assert "its log:" in text(app) and "MU_0.fits 10 - 2014-10-23T08:00:00 1 INGESTED 2094-01-16" in text(app)
         await pilot.press("escape", "down", "r")
         await pilot.pause()
         assert "nobody knows this line" in text(app) and not isinstance(app.screen, Confirm)

@@ -20,6 +20,7 @@ def loaded(tmp_path: Path) -> Loaded:
     return load(tmp_path)
 
 
+@pytest.mark.row(12)
 def test_a_key_tells_value_origin_meaning_and_what_is_legal(loaded: Loaded) -> None:
     lines = explain(loaded, "gate.interval_s").splitlines()
     assert lines[0] == "gate.interval_s = 5.0"
