@@ -19,7 +19,7 @@ from tests.moving import account
 from tests.released import NIGHT, bias, biases, processed
 
 COMMAND = [sys.executable, "-P", "-m", "console", "moveProducts", "-m", "CALIB", "-d", NIGHT, "--auto", "--json"]
-KILLS = 10
+KILLS = 8
 _WRITTEN = re.compile(rb"[0-9a-f]{64}\t(\d+)\t(ab|script)")  # the sum of a text that says when it was written
 _NOW = re.compile(rb"20[2-9]\d-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?")
 
