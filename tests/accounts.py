@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from engine.demo.account import MARKER
+
 DFOS = [sys.executable, "-P", "-m", "console"]
 
 
@@ -26,8 +28,10 @@ def built(root: Path, *words: str, code: int = 0) -> Path:
 def copied(source: Path, target: Path) -> Path:
     """The account at another place."""
     shutil.copytree(source, target, symlinks=True, ignore=_sockets)
-    rc = target / ".dfosrc"
-    rc.write_text(rc.read_text().replace(str(source), str(target)))
+    for name in (".dfosrc", MARKER):
+        note = target / name
+        if note.is_file():
+            note.write_text(note.read_text().replace(str(source), str(target)))
     return target
 
 
