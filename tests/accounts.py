@@ -1,4 +1,4 @@
-"""A demo account built once and copied for each test: an account may move, its `.dfosrc` says where it stands."""
+"""A demo account built once and copied for each test: two files say where it stands."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-from engine.demo.account import MARKER
 
 DFOS = [sys.executable, "-P", "-m", "console"]
 
@@ -28,10 +26,9 @@ def built(root: Path, *words: str, code: int = 0) -> Path:
 def copied(source: Path, target: Path) -> Path:
     """The account at another place."""
     shutil.copytree(source, target, symlinks=True, ignore=_sockets)
-    for name in (".dfosrc", MARKER):
-        note = target / name
-        if note.is_file():
-            note.write_text(note.read_text().replace(str(source), str(target)))
+    for name in (".dfosrc", ".dfos-demo.json"):
+        file = target / name
+        file.write_text(file.read_text().replace(str(source), str(target)))
     return target
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -133,7 +134,11 @@ class MovePlan:
 
 
 def digest_of(data: Mapping[str, Any]) -> str:
-    """The digest of a plan given as plain data; the time of its ABs is left out."""
-    stamp = str(data["stamp"])
-    text = json.dumps({**data, "stamp": ""}, sort_keys=True)
-    return hashlib.sha256((text.replace(stamp, "STAMP") if stamp else text).encode()).hexdigest()
+    """The digest of a plan given as plain data; the time that its ABs and rn_files would bear is left out."""
+    stamp, plain = str(data["stamp"]), {**data, "stamp": ""}
+    if stamp:
+        line = re.compile(rf"^(UPDATED\s+){re.escape(stamp)}$", re.MULTILINE)
+        for part in ("abs", "logged"):
+            plain[part] = [{**entry, "text": line.sub(r"\1", entry["text"])} for entry in data[part]]
+        plain["script"] = data["script"].replace(stamp, "")
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
