@@ -39,7 +39,9 @@ class Busy:
         script.write_text(f"#!/bin/sh\nread line < {self.fifo}\n")
         script.chmod(0o755)
         self.move = self.command("moveProducts", *POOL)
-        self.gate = stack.enter_context(self.fifo.open("w"))  # opens when the plugin reads: moveProducts runs and holds the engine
+        self.gate = stack.enter_context(
+            self.fifo.open("w")
+        )  # opens when the plugin reads: moveProducts runs and holds the engine
 
     def command(self, *words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
