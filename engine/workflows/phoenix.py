@@ -116,7 +116,7 @@ def _unforeseen(trouble: BaseException) -> str:
     """Trouble nobody foresaw, in words: the file system's with its path and a remedy, else a fault of ours."""
     while isinstance(trouble, BaseExceptionGroup):
         trouble = trouble.exceptions[0]
-    if isinstance(trouble, OSError) and trouble.filename is not None and trouble.strerror:
+    if isinstance(trouble, OSError) and isinstance(trouble.filename, str | bytes | os.PathLike) and trouble.strerror:
         remedy = _REMEDIES.get(trouble.errno or 0, "put this right")
         return f"{os.fsdecode(trouble.filename)}: {trouble.strerror} ({remedy}, then call again)"
     return f"internal error: {type(trouble).__name__}: {trouble}; please report it"
