@@ -132,7 +132,7 @@ def _look(
     logged = tuple(_logged(tree, mode, date))
     owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
     final = tree.final(mode) / date
-    for place in (final, tree.log / date, tree.plt / date):
+    for place in (final, tree.log / date, tree.plt / date, tree.job, tree.lst, tree.trash):
         if os.path.lexists(place) and not place.is_dir():
             raise MoveTrouble(
                 "a file stands where a directory is needed", where=str(place), remedy="nothing was moved; take it away"
