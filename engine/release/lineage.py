@@ -49,11 +49,13 @@ class Lineage:
         self._here: dict[str, Life] = {}  # by folder and stem: what stands there after the last run
         self._held: dict[str, list[Life]] = {}  # by stem: those that ever stood in the final directory under it
         self._written: dict[str, list[tuple[int, str]]] = {}
+        self.labels: dict[int, str] = {}  # of the runs, e.g. move-000001
         for one in manifest.of_date(tree, date, mode):
             self._follow(one)
 
     def _follow(self, one: manifest.Manifest) -> None:
         run, kind = int(one.transaction.rpartition("-")[2]), one.transaction.rpartition("-")[0]
+        self.labels[run] = one.transaction
         moved = [entry for entry in one.entries if entry.before.endswith(_PRODUCTS)]
         taken = [(entry, self._here.pop(_key(entry.before), None)) for entry in moved]
         for entry, life in taken:

@@ -38,6 +38,11 @@ async def moved(root: Path) -> tuple[Context, list[AB]]:
     return context, abs_
 
 
+def by_hand(script: Path) -> None:
+    """All products by their PIPEFILE again, as the head of the script says."""
+    subprocess.run([script, "-r"], check=True)
+
+
 def told(context: Context, abs_: list[AB]) -> list[tuple[str, str]]:
     """State and name of what the ABs name: their products, then the calibrations of the last."""
     read = [parse((context.tree.log / NIGHT / ab.name).read_bytes(), ab.name) for ab in abs_]
@@ -63,7 +68,7 @@ async def test_back_to_pipefile_and_forth_the_abs_follow(tmp_path: Path) -> None
 async def test_rn_files_by_hand_the_abs_follow(tmp_path: Path) -> None:
     context, abs_ = await moved(tmp_path)
     script = context.tree.cal / NIGHT / "rn_files"
-    subprocess.run([script, "-r"], check=True)
+    by_hand(script)
     await update(context, "CALIB", NIGHT)
     assert told(context, abs_) == [("REAL", PLAIN[0]), ("REAL", PLAIN[1]), ("REAL", PLAIN[0])]
 
