@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.core.product import DELETE, FATES, MOVE, Fate
+from engine.core.product import DELETE, MOVE, WITHHELD, Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,25 @@ class MovePlan:
         lines += [
             f"{entry.fate:<8} {entry.product.pipefile or Path(entry.product.path).name}"
             f"  {entry.final or '(' + entry.why + ')'}"
-            for fate in FATES
+            for fate in (MOVE, DELETE)
             for entry in self.of(fate)
         ]
+        lines += self._withheld()
         lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
         lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]
         return lines + [f"stays    {name}  ({why})" for name, why in self.stay]
+
+    def _withheld(self) -> list[str]:
+        """What stays, AB by AB: a date that waits for verdicts is told in as many lines as it has ABs."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for entry in self.of(WITHHELD):
+            name = entry.product.pipefile or Path(entry.product.path).name
+            key = (entry.product.ab, entry.why) if entry.product.ab else (name, entry.why)
+            groups.setdefault(key, []).append(name)
+        return [
+            f"withheld {names[0]}{f' and {len(names) - 1} more of its AB' if len(names) > 1 else ''}  ({why})"
+            for (_, why), names in groups.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json and for a saved plan."""
@@ -133,7 +147,11 @@ class MovePlan:
 
 
 def digest_of(data: Mapping[str, Any]) -> str:
-    """The digest of a plan given as plain data; the time of its ABs is left out."""
-    stamp = str(data["stamp"])
-    text = json.dumps({**data, "stamp": ""}, sort_keys=True)
-    return hashlib.sha256((text.replace(stamp, "STAMP") if stamp else text).encode()).hexdigest()
+    """The digest of a plan given as plain data; the time that its ABs and rn_files would bear is left out."""
+    stamp, plain = str(data["stamp"]), {**data, "stamp": ""}
+    if stamp:
+        line = re.compile(rf"^(UPDATED\s+){re.escape(stamp)}$", re.MULTILINE)
+        for part in ("abs", "logged"):
+            plain[part] = [{**entry, "text": line.sub(r"\1", entry["text"])} for entry in data[part]]
+        plain["script"] = data["script"].replace(stamp, "")
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
