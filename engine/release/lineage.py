@@ -13,11 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.tree import DfoTree
+from engine.atomic import fs
 from engine.core.product import SUFFIXES
+from engine.headers.pipefile import pipefile_of
 from engine.release import manifest
 from engine.release.rename.naming import stem
 from engine.release.rename.rn_files import NAME
 
+BY_HAND = "rn_files was run by hand"
 _PRODUCTS = (*SUFFIXES, ".tfits")
 NOW = 1 << 62  # later than every run
 
@@ -122,6 +125,20 @@ class Lineage:
                 found.append(name)
         return found + [self._scripted[stem(name)] for name in found[:1] if stem(name) in self._scripted]
 
+    def by_hand(self, path: Path, size: int, sha256: str = manifest.UNREAD) -> Path | None:
+        """Where the product stands now that should stand at `path`, if it was renamed by hand; None if not.
+
+        It must be a product this place knows under that other name, of the same size and SHA-256 (`-`: not asked).
+        """
+        life = self._here.get(_key(path))
+        for name in self.names_of(life)[1:] if life is not None else []:
+            other = path.with_name(name)
+            if other == path or other.is_symlink() or not other.is_file() or other.stat().st_size != size:
+                continue
+            if sha256 == manifest.UNREAD or fs.sha256(other) == sha256:
+                return other
+        return None
+
     def called(self, name: str, run: int | None) -> list[str]:
         """Under which names the product that was called `name` may stand now; none when nobody knows it.
 
@@ -136,6 +153,13 @@ class Lineage:
 def _key(path: str | Path) -> str:
     folder, _, name = str(path).rpartition("/")
     return f"{folder}/{stem(name)}"
+
+
+def renamed_words(now: Path) -> str:
+    """What is said of a product that was renamed by hand to `now`, and how the right names come back."""
+    if stem(pipefile_of(now)) == stem(now.name):
+        return f"called by its PIPEFILE ({BY_HAND}); ./rn_files gives the final names back"
+    return f"called by another name of it ({BY_HAND}); ./rn_files -r gives the PIPEFILE names back"
 
 
 def _pairs(script: Path) -> dict[str, str]:

@@ -9,10 +9,14 @@ import pytest
 
 from engine.context import Context
 from engine.core.ab import AB, parse
+from engine.errors import MoveTrouble
 from engine.release.lineage import NOW, Lineage
 from engine.release.move.move_products import move
+from engine.release.undo.undo import ordered
 from engine.release.update.order import planned, update
+from engine.release.verify_date import verify_date
 from engine.stores.abs import AbStore
+from engine.stores.orders import Order
 from tests.builders import make_ab
 from tests.released import NIGHT, bias, keen, processed, release_context
 from tests.renamed import put, rename
@@ -112,3 +116,43 @@ async def test_lives(tmp_path: Path) -> None:
     assert sorted(life.last.name for life in lineage.standing()) == sorted(PLAIN)
     assert lineage.called(A, 1)[:2] == lineage.called(A, NOW)[:2] == [PLAIN[0], A]
     assert lineage.called("nobody.fits", 1) == []
+
+
+@pytest.mark.row(68)
+async def test_rn_files_by_hand_is_recognised_by_verify_and_undo(tmp_path: Path) -> None:
+    context, _ = await moved(tmp_path)
+    place = context.tree.cal / NIGHT
+    by_hand(place / "rn_files")
+    words = "called by its PIPEFILE (rn_files was run by hand); ./rn_files gives the final names back"
+    report = verify_date(context.tree, NIGHT)
+    assert [(one.kind, Path(one.path).name) for one in report.findings] == [("renamed", A), ("renamed", B)]
+    assert all(one.detail.endswith(words) for one in report.findings) and PLAIN[0] in report.findings[0].detail
+    order = Order("CALIB", NIGHT, tool="undo", options={"yes": "yes"})
+    with pytest.raises(MoveTrouble) as caught:
+        await ordered(context, order, {})
+    assert words in str(caught.value) and "gone" not in caught.value.what
+    assert caught.value.remedy.endswith("rn_files beside the products, then call again")
+    changed = bytearray((place / PLAIN[1]).read_bytes())
+    changed[-1] ^= 1
+    (place / PLAIN[1]).write_bytes(changed)
+    kinds = [(one.kind, Path(one.path).name) for one in verify_date(context.tree, NIGHT).findings]
+    assert kinds == [("renamed", A), ("missing", B), ("unknown", PLAIN[1])], "not by its name alone"
+    changed[-1] ^= 1
+    (place / PLAIN[1]).write_bytes(changed)
+    by_hand_forth(place / "rn_files")
+    assert verify_date(context.tree, NIGHT).findings == []
+    assert (await ordered(context, order, {})).exit_code == 0
+
+
+async def test_rn_files_forward_after_back_is_recognised(tmp_path: Path) -> None:
+    context, _ = await moved(tmp_path)
+    await rename(context, back=True)
+    by_hand_forth(context.tree.cal / NIGHT / "rn_files")
+    report = verify_date(context.tree, NIGHT)
+    assert sorted(one.kind for one in report.findings) == ["renamed", "renamed"]
+    assert all(one.detail.endswith("./rn_files -r gives the PIPEFILE names back") for one in report.findings)
+
+
+def by_hand_forth(script: Path) -> None:
+    """The final names again."""
+    subprocess.run([script], check=True)
