@@ -20,7 +20,7 @@ from astropy.io import fits
 
 from config.schema import Certification, Move, Saved, Settings
 from config.tree import DIRECTORIES, DfoTree
-from engine.atomic import fs
+from engine.atomic import place as placing
 from engine.atomic.journal import Journal
 from engine.atomic.shifts import shifts
 from engine.board import Board
@@ -180,9 +180,10 @@ def across(size: int) -> tuple[float, float]:
             return time.perf_counter() - begun
 
         pairs = [
-            (timed(lambda: fs.copy(cube, target)), timed(lambda: shutil.copyfile(cube, target))) for _ in range(ROUNDS)
+            (timed(lambda: placing.copy(cube, target)), timed(lambda: shutil.copyfile(cube, target)))
+            for _ in range(ROUNDS)
         ]
-    return statistics.median(ours for ours, _ in pairs), statistics.median(peer for _, peer in pairs)
+    return statistics.median(mine for mine, _ in pairs), statistics.median(other for _, other in pairs)
 
 
 def main() -> list[dict[str, object]]:

@@ -50,6 +50,8 @@ def line_of(stamped: ev.Stamped, board: Board) -> str:
         case ev.QuestionAsked():
             parked = "parked" if event.parked else "asked"
             return f"question {event.number} {parked}: {event.question['subject']}: {event.question['text']}"
+        case ev.QuestionAnswered() if not event.choice:
+            return f"question {event.number} withdrawn: {event.comment}"
         case ev.QuestionAnswered():
             return f"question {event.number} answered: {event.choice} ({event.who})"
         case ev.PlanMade():

@@ -128,6 +128,10 @@ class Host:
         self._wake.set()
         return given
 
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
     async def work_off(self, orders: Sequence[Order] = ()) -> list[int]:
         """Carry out `orders`, or everything that waits; the exit codes. Parked orders stay parked unless answered."""
         if orders:
@@ -137,6 +141,10 @@ class Host:
         while order := self._next():
             codes.append((await self._carry_out(order)).exit_code)
         return codes
+
+    async def take_up(self, number: int) -> Ended:
+        """Carry out an order that waits in the queue."""
+        return await self._carry_out(Order(**self.orders.numbered(number)["what"]))
 
     async def serve(self) -> None:
         """Carry out orders as they come; ends when told, or when nobody is attached and nothing waits."""
@@ -178,6 +186,7 @@ class Host:
         return next(iter(self.orders.waiting(QUEUED)), None)
 
     async def _carry_out(self, order: Order) -> Ended:
+        self._parked.pop(order.number, None)
         self.orders.mark(order.number, RUNNING, run=self.bus.run)
         try:
             ended = await carry_out(

@@ -103,6 +103,8 @@ class Desk(_Recording):
             self._seen = given.seq
             if (given.answer.question, given.answer.choice, given.answer.when) not in self._told:
                 self._say(given.number, given.answer)
+            for moot in self._answers.moot(given.answer.question, given.answer.choice):
+                self._say(moot.number, Answer(moot.id, "", "it no longer matters", given.answer.who, given.answer.when))
             if given.answer.choice == LATER:
                 stored = self._answers.find(given.number)
                 self._bus.publish(ev.QuestionAsked(stored.number, stored.to_dict(), False))
@@ -182,7 +184,7 @@ class PlainTerminal(_Recording):
         look: Callable[[Question], list[str]] = lambda question: list(question.details),
     ) -> None:
         super().__init__(answers, bus, who, clock)
-        self._read = read or sys.stdin.readline
+        self._read = read
         self._print = say or _to_stderr
         self._look = look
         self._turn = asyncio.Lock()  # one question at a time, however many are asked at once
@@ -200,7 +202,7 @@ class PlainTerminal(_Recording):
         self._show(plain.lines(stored))
         while True:
             self._print(plain.prompt(stored), "")
-            typed = await asyncio.to_thread(self._read)
+            typed = await (asyncio.to_thread(self._read) if self._read else _line_of_terminal())
             if not typed:
                 raise Parked(stored)
             if typed.strip().lower() == "d":
@@ -253,6 +255,18 @@ class AnswersFile(_Recording):
         except UsageTrouble as trouble:
             raise UsageTrouble(trouble.what, where=str(self._path), remedy=trouble.remedy) from None
         return self._answered(self._asked(question, parked=False), *given, self._who)
+
+
+async def _line_of_terminal() -> str:
+    """A line as typed, '' at the end. A terminal gives whole lines, so nothing blocks and Ctrl-C ends it at once."""
+    loop = asyncio.get_running_loop()
+    typed = asyncio.Event()
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()
 
 
 def _to_stderr(text: str, end: str) -> None:

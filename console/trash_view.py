@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 
 from config.tree import DfoTree
@@ -41,7 +40,7 @@ def _key(wanted: Thrown) -> tuple[str, str]:
 
 
 def _why(item: Retirement) -> str:
-    whys = Counter(file.why for file in item.files).most_common()
+    whys = item.reasons
     if not whys:
         return ""
     more = len(whys) - 1

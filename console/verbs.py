@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from console.board_of import refuse_if_moved
@@ -19,7 +19,7 @@ from engine.errors import UsageTrouble
 from engine.process.run_pool import Streams, reset
 from engine.process.why import why_known
 from engine.questions import CERTIFY, LATER, Answer, Question
-from engine.stores.orders import Order
+from engine.stores.orders import ENDED, PARKED, Order
 from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended
 
@@ -124,10 +124,14 @@ class Verbs(ReleaseVerbs):
             return self._host.streams.why(ab)
         return why_known(self._host.board, ab)
 
-    async def _do_order(self, who: str, /, **order: Any) -> dict[str, Any]:
-        given = self._host.give(replace(Order(**order), number=0, who=who).checked())
+    async def _do_ended(self, who: str, number: int) -> dict[str, Any]:
+        """How an order that stands in the queue ended; replies when it has."""
+        order = self._host.orders.numbered(int(number))
+        if order["state"] in (ENDED, PARKED):
+            return order
+        self._host.wake()
         future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._host.waiting.setdefault(given.number, []).append(future)
+        self._host.waiting.setdefault(int(number), []).append(future)
         return asdict(await future)
 
     async def _do_process(self, who: str) -> str:

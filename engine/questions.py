@@ -41,7 +41,8 @@ class Question:
 
     `id` is stable: the same situation asks the same question, so an answer given later is found.
     `safe` is the key under the cursor. `auto` is the answer in AUTO, None when there is none.
-    `number` is given by the store, for `dfos answer NUMBER`.
+    `number` is given by the store, for `dfos answer NUMBER`. A question that `follows` another one (its id) matters
+    only as long as that one is answered with `upon`.
     """
 
     id: str
@@ -55,6 +56,8 @@ class Question:
     asked_by: str = ""
     asked_at: str = ""
     number: int = 0
+    follows: str = ""
+    upon: str = ""
 
     def choice(self, key: str) -> Choice:
         """The choice named `key`; UsageTrouble lists the legal ones."""

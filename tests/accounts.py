@@ -1,4 +1,4 @@
-"""A demo account built once and copied for each test: an account may move, its `.dfosrc` says where it stands."""
+"""A demo account built once and copied for each test: two files say where it stands."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ def built(root: Path, *words: str, code: int = 0) -> Path:
 def copied(source: Path, target: Path) -> Path:
     """The account at another place."""
     shutil.copytree(source, target, symlinks=True, ignore=_sockets)
-    rc = target / ".dfosrc"
-    rc.write_text(rc.read_text().replace(str(source), str(target)))
+    for name in (".dfosrc", ".dfos-demo.json"):
+        file = target / name
+        file.write_text(file.read_text().replace(str(source), str(target)))
     return target
 
 

@@ -69,15 +69,16 @@ async def _answered(tree: DfoTree, given: argparse.Namespace, who: str) -> str:
 def _go_on(tree: DfoTree, given: argparse.Namespace) -> int:
     from engine.stores.answers import Answers
     from engine.stores.database import connect
-    from engine.stores.orders import PARKED, Orders
+    from engine.stores.orders import PARKED, RUNNING, Orders
 
     connection = connect(tree.journal)
-    left, parked = Answers(connection).open(), Orders(connection).waiting(PARKED)
+    left, due = Answers(connection).open(), Orders(connection).waiting(PARKED, RUNNING)  # RUNNING: interrupted
     connection.close()
     if left:
         print(f"{len(left)} more to answer: {', '.join(str(question.number) for question in left)}", file=sys.stderr)
         return 3
-    if not parked:
+    if not due:
+        print("no order waits for it: give the command again, it finds the answer", file=sys.stderr)
         return 0
     from console.running import carry_out
 

@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
         " in JOBS_EXPORT and is due.",
         words.facts(
             "none", "none", "web pages of the release", "upload to the web servers: logs and plots, never fits, hdr, ps"
-        ),
+        )
+        + "\n"
+        + words.codes(15, c16="a web server has not everything yet"),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")
@@ -42,6 +44,11 @@ def main(argv: list[str]) -> int:
     if bool(given.mode) != bool(given.date) or (given.mode and given.all):
         made.error("-m MODE and -d DATE belong together, and --all goes without them")
     tree = words.tree(given.root)
+    if given.target is not None:
+        from console.account import open_settings
+        from engine.transfer.export.export import targets_of
+
+        targets_of(open_settings(tree, os.environ, given.set).settings, given.target)  # also when nothing is due
     calls = _calls(tree, given)
     if given.dry_run:
         return _shown(tree, [call for call, _ in calls], given)

@@ -92,7 +92,7 @@ def run(name: str, argv: list[str]) -> int:
         module = import_module(f"console.cli.{COMMANDS[name][0]}")
         return int(module.main(argv))
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; recipes that run go on, and the same command follows them", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -29,9 +29,17 @@ def parser() -> argparse.ArgumentParser:
             "distributed files, updated ABs; the virtual calibrations (VCAL) managed",
             "export of logs and plots to the QC web server (queued)",
         )
-        + "\nexit codes: 0 clean; 1 moved, but ABs of the date failed; 2 usage, or ABs are not processed yet;\n"
-        "3 an answer is needed (e.g. certification); 4 busy; 5 unfinished journal;\n"
-        "15 conflict, or the plan is out of date; 17 plugin; 130 interrupted",
+        + "\n"
+        + words.codes(
+            11,
+            13,
+            16,
+            17,
+            c1="moved, but ABs of the date failed",
+            c2="usage or configuration, or ABs are not processed yet",
+            c3="an answer is needed (e.g. certification)",
+            c15="a conflict, no room, or the plan is out of date",
+        ),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")
@@ -134,13 +142,20 @@ def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
         f" {len(plan.carried) + len(plan.pages)} logs and plots, {len(plan.abs)} ABs; nothing has been touched",
         *(f"      {text}" for text in plan.notes),
         *(f"      not certified yet: {name} (dfos questions, or the console)" for name in plan.undecided),
-        *(f"      would be accepted by score: {name}" for name in plan.by_score),
+        *_by_score(plan.by_score),
         *(f"      not processed yet: {name}; moveProducts wants --force REASON" for name in plan.unprocessed[:1]),
         "",
     ]
     lines = plan.describe()
     width = max((len(line.split()[1]) for line in lines if line.split()[0] in _TWO), default=1)
     return head + [_aligned(line, width) for line in lines] + [f"digest   {plan.digest[:16]}"]
+
+
+def _by_score(names: tuple[str, ...]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [f"      {len(names)} would be accepted by score: {', '.join(names[:3])}{more}"]
 
 
 def _aligned(line: str, width: int) -> str:

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from console.cli import words
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from config.tree import DfoTree
+    from engine.stores.orders import Order
+
+INTERRUPTED = "interrupted"
+_CUT = "SELECT mode, date FROM transactions WHERE sealed = ''"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,11 +58,16 @@ def _of_date(tree: DfoTree, date: str, as_json: bool) -> int:
 
 
 def survey(tree: DfoTree) -> dict[str, Any]:
-    """The state of an account as plain data, from the journal."""
+    """The state of an account as plain data, from the journal.
+
+    An order that has not ended while no engine lives was interrupted.
+    """
+    from dataclasses import asdict
+
     from console.board_of import board_of
     from engine.stores.answers import Answers
     from engine.stores.database import connect
-    from engine.stores.orders import Orders
+    from engine.stores.orders import QUEUED, RUNNING, Orders
     from engine.stores.refused import RefusedAbs
 
     found: dict[str, Any] = {"account": str(tree.root), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
@@ -65,13 +76,23 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     questions: tuple[Any, ...] = ()
     order = None
     refused: list[tuple[str, str]] = []
+    left: list[Order] = []
+    cut: set[tuple[str, str]] = set()
     if tree.journal.exists():
         connection = connect(tree.journal, readonly=True)
         questions = Answers(connection).open()
         refused = _quietly(lambda: RefusedAbs(connection, readonly=True).all()) or []
         order = _quietly(lambda: Orders(connection, readonly=True).last())
+        if not found["engine"]:
+            left = _quietly(lambda: Orders(connection, readonly=True).waiting(QUEUED, RUNNING)) or []
+            cut = _quietly(lambda: {(tx["mode"], tx["date"]) for tx in connection.execute(_CUT)}) or set()
         connection.close()
+    if order and any(order["number"] == other.number for other in left) and order["state"] == RUNNING:
+        order["state"] = INTERRUPTED
     found["order"] = order
+    found["interrupted"] = [
+        {"order": other.number, "what": _named(asdict(other)), "cut": (other.mode, other.date) in cut} for other in left
+    ]
     found["refused"] = [{"where": where, "why": why} for where, why in refused]
     found["total"] = board.total
     found["done"] = board.done
@@ -96,6 +117,18 @@ def survey(tree: DfoTree) -> dict[str, Any]:
         for row in board.rows.values()
     ]
     return found
+
+
+def _named(what: Mapping[str, Any]) -> str:
+    """What an order is about: its pool, and its tool or parts."""
+    pool = what.get("run_id") or f"{what['mode']} {what['date']}"
+    return f"{pool} {what.get('tool') or what['parts']}"
+
+
+def _remedy(entry: Mapping[str, Any]) -> str:
+    if entry["cut"]:
+        return "a move was cut: give the command again with --recover, or see dfos journal"
+    return "give the command again, or dfos console goes on with it"
 
 
 def _quietly(read: Any) -> Any:
@@ -139,9 +172,9 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     lines = [f"{found['account']}: {found['done']} of {found['total']} ABs done; {who}", f"  {states or 'no ABs yet'}"]
     order = found["order"]
     if order:
-        what = order["what"]
-        pool = what.get("run_id") or f"{what['mode']} {what['date']}"
-        lines.append(f"  last order: {pool} {what['parts']} {order['state']} {order['text']}".rstrip())
+        lines.append(f"  last order: {_named(order['what'])} {order['state']} {order['text']}".rstrip())
+    for entry in found["interrupted"]:
+        lines.append(f"  order {entry['order']} has not ended and no engine lives: {entry['what']}; {_remedy(entry)}")
     for row in found["abs"]:
         if everything or row["state"] in ("FAILED", "INTERRUPTED"):
             took = f" {row['duration_s']:.1f} s" if row["duration_s"] >= 0.05 else ""

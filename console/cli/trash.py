@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from console.cli import words
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser(
-        "dfos trash", "What is in the trash, by transaction: until when, how much, why. Bring it back, or delete it."
+        "dfos trash",
+        "What is in the trash, by transaction: until when, how much, why. Bring it back, or delete it.",
+        words.codes(
+            c1="some did not come back", c3="an answer is needed (AUTO without --yes)", c15="none can come back"
+        ),
     )
     either = made.add_mutually_exclusive_group()
     either.add_argument(
@@ -31,6 +34,11 @@ def parser() -> argparse.ArgumentParser:
     )
     either.add_argument(
         "--restore", metavar="WHAT", help="bring back a transaction, a path in the trash, or the file of this path"
+    )
+    made.add_argument(
+        "--force",
+        action="store_true",
+        help="with --restore: of a whole move, rename or update too, but no AB or page that was written anew",
     )
     made.add_argument("--yes", action="store_true", help="with --empty: it was decided, do not ask")
     words.add_running(made)
@@ -64,12 +72,11 @@ def _lines(there: list[Retirement], today: str) -> list[str]:
     width = max(len(item.label) for item in there)
     lines = []
     for item in there:
-        whys = Counter(file.why for file in item.files).most_common(2)
-        why = "; ".join(f"{text} ({count})" for text, count in whys)
         until = f"until {item.until}" if item.until else "until nobody knows when"
         mark = " EXPIRED" if item.expired(today) else ""
         files = f"{len(item.files):>6} files {size_text(item.size):>9}"
-        lines.append(f"{item.day}  {item.label:<{width}} {files}  {until}{mark}  {item.who}  {why}".rstrip())
+        lines.append(f"{item.day}  {item.label:<{width}} {files}  {until}{mark}  {item.who}".rstrip())
+        lines += [f"{'':<12}{'':<{width}} {count:>6} {why}" for why, count in item.reasons]
     gone = [item for item in there if item.expired(today)]
     count, size = sum(len(item.files) for item in there), sum(item.size for item in there)
     old = f"; expired: {sum(len(item.files) for item in gone)} files, {size_text(sum(item.size for item in gone))}"
@@ -86,6 +93,7 @@ def _data(tree: DfoTree, item: Retirement, today: str) -> dict[str, object]:
         "expired": item.expired(today),
         "who": item.who,
         "size": item.size,
+        "reasons": dict(item.reasons),
         "files": [
             {
                 "path": str(file.path),
@@ -127,7 +135,7 @@ def _restored(tree: DfoTree, given: argparse.Namespace) -> int:
     what = here if os.path.lexists(here) and str(tree.trash) in here else given.restore
     found = sought(tree, what)
     orders = [
-        Order(mode, date, tool="restore", options={"what": what})
+        Order(mode, date, tool="restore", options={"what": what, **({"force": "yes"} if given.force else {})})
         for mode, date in _by_pool(tree, {file.transaction: None for file in found})
     ]
     if not orders:

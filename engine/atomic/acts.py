@@ -12,6 +12,7 @@ from typing import Any
 
 from config.tree import DIRECTORIES, DfoTree
 from engine.atomic import fs, lock, slim
+from engine.atomic import place as placing
 from engine.errors import MoveTrouble
 
 Act = Callable[[DfoTree, Mapping[str, Any]], None]
@@ -33,12 +34,12 @@ def make_dir(tree: DfoTree, data: Mapping[str, Any]) -> None:
 
 def place(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """`target` becomes a second name or verified copy of `source` (`sha256`: what it must be); never over a file."""
-    fs.place(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
+    placing.place(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
 
 
 def drop(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Take `source` away once `target` is known to hold the same."""
-    fs.drop(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
+    placing.drop(Path(data["source"]), Path(data["target"]), data.get("sha256", ""))
 
 
 def rename(tree: DfoTree, data: Mapping[str, Any]) -> None:
@@ -51,7 +52,7 @@ def rename(tree: DfoTree, data: Mapping[str, Any]) -> None:
 
 def shift(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Files of directory `source` go to directory `target`: `names` are pairs (name there, name here)."""
-    fs.shift(Path(data["source"]), Path(data["target"]), data["names"])
+    placing.shift(Path(data["source"]), Path(data["target"]), data["names"])
 
 
 def settle(tree: DfoTree, data: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine.atomic import fs
+from engine.atomic import place as placing
 from engine.errors import DestinationOccupied, PluginTrouble
 from engine.headers.cards import keywords
 
@@ -59,7 +59,7 @@ def _copied(path: Path, place: Path) -> None:
     while True:
         try:
             place.mkdir(parents=True, exist_ok=True)
-            fs.copy(path, target)
+            placing.copy(path, target)
             return
         except DestinationOccupied:
             number += 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from config.tree import DfoTree
 from engine.atomic import fs, trash
+from engine.atomic import place as placing
 from engine.core.ab import AB, Expected
 from engine.headers.cards import keywords, set_cards
 from engine.process.evidence import Made
@@ -105,7 +106,7 @@ def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], reti
             set_cards(source, values)
     _retire(ab, tree, place, {item.final: workdir / item.name for item in plan}, retiring)
     for item in plan:
-        fs.place(workdir / item.name, place / item.final)
+        placing.place(workdir / item.name, place / item.final)
 
 
 def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
@@ -149,7 +150,7 @@ def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], retiri
     fs.replace(directory / trash.INDEX, index)
     for target, origin, _, _ in entries:
         fs.make_dir(target.parent)
-        fs.shift(origin.parent, target.parent, [(origin.name, target.name)])
+        placing.shift(origin.parent, target.parent, [(origin.name, target.name)])
     fs.sync_dir(place)
 
 

@@ -245,7 +245,10 @@ def question_about(context: Context, ab: AB, score: str, why_not: str = "", id: 
         id=id or Verdicts(context.db).question_id(ab),
         kind=CERTIFY,
         subject=ab.name,
-        text=f"Certify {ab.name}" + (f" of {ab.target}" if ab.target else "") + (f": {why_not}" if why_not else ""),
+        text=f"Certify {ab.name}"
+        + (f" of {ab.target}" if ab.target else "")
+        + (" anew, its products are others now" if anew else "")
+        + (f": {why_not}" if why_not else ""),
         choices=(reject,) if why_not else (accept, reject),
         safe=LATER,
         details=details,

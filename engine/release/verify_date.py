@@ -11,23 +11,27 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from config.tree import DfoTree
 from engine.atomic.trash import INDEX
-from engine.core.dates import date_label, mode_label
+from engine.core.dates import MODES, date_label, mode_label
 from engine.release import manifest
+from engine.release.lineage import Lineage, renamed_words
 from engine.release.manifest import UNREAD, Entry
 
 MISSING, CHANGED, UNREADABLE, UNKNOWN, DAMAGED = "missing", "changed", "unreadable", "unknown", "damaged"
+RENAMED = "renamed"
 _BLOCK = 1 << 20
 Told = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with a file: missing, changed, unreadable, unknown (nobody put it there), or a damaged manifest."""
+    """What is wrong with a file: missing, changed, unreadable, renamed (by hand), unknown (nobody put it there), or a
+    damaged manifest."""
 
     kind: str
     path: str
@@ -74,8 +78,9 @@ def verify_date(
             )
     stands = manifest.standing(found)
     released = {path: entry for path, entry in stands.items() if not _at_work(tree, path)}
-    _Check(tree, report, today, told).all(released)
-    _strangers(tree, report, released)
+    check = _Check(tree, report, today, told)
+    check.all(released)
+    _strangers(tree, report, released, check.renamed)
     return report
 
 
@@ -93,6 +98,8 @@ class _Check:
         self._report = report
         self._today = today
         self._told = told
+        self.renamed: set[str] = set()  # what was renamed by hand, under the names it has now
+        self._lineage = cache(lambda mode: Lineage(tree, mode, report.date))
         self._until: dict[Path, str | None] = {}
         self._done = 0
         self._of = 0
@@ -145,9 +152,18 @@ class _Check:
             self._gone_from_trash(path)
         elif path.name.endswith(".fits") and path.with_suffix(".hdr").is_file():
             self._report.slimmed += 1
+        elif now := self._by_hand(path, entry):
+            self.renamed.add(str(now))
+            self._add(RENAMED, path, f"{now.name}: {renamed_words(now)}")
         else:
             why = ", a link that leads nowhere" if path.is_symlink() else ""
             self._add(MISSING, path, f"{entry.what}, {entry.size} bytes{why}")
+
+    def _by_hand(self, path: Path, entry: Entry) -> Path | None:
+        for mode in MODES:
+            if path.parent == self._tree.final(mode) / self._report.date and not path.is_symlink():
+                return self._lineage(mode).by_hand(path, entry.size, entry.sha256)
+        return None
 
     def _gone_from_trash(self, path: Path) -> None:
         """Gone too early is a loss; after its day, or with its whole directory, it was emptied."""
@@ -169,7 +185,7 @@ def _until(place: Path) -> str | None:
         return None
 
 
-def _strangers(tree: DfoTree, report: Report, released: dict[str, Entry]) -> None:
+def _strangers(tree: DfoTree, report: Report, released: dict[str, Entry], renamed: set[str]) -> None:
     """Files nobody distributed, in the directories of what was distributed."""
     folders = {Path(path).parent for path in released if not Path(path).is_relative_to(tree.trash)}
     for folder in sorted(place for place in folders if report.date in place.parts):
@@ -182,7 +198,7 @@ def _strangers(tree: DfoTree, report: Report, released: dict[str, Entry]) -> Non
             continue
         for path in names:
             header_of = str(path.with_suffix(".fits")) if path.suffix == ".hdr" else ""
-            if str(path) not in released and header_of not in released:
+            if str(path) not in renamed and str(path) not in released and header_of not in released:
                 report.findings.append(Finding(UNKNOWN, tree.shorten(path), "no manifest knows it"))
 
 

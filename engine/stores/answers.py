@@ -90,7 +90,18 @@ class Answers:
                 f"question {question.number} ({question.subject}) is closed, it no longer matters",
                 remedy="see what is open with: dfos questions",
             )
+        for moot in self.moot(question.id, choice):
+            self.close(moot.id)
         return Answer(question.id, choice, comment, who, when)
+
+    def moot(self, id: str, choice: str) -> tuple[Question, ...]:
+        """The questions, closed or not, that follow question `id` and do not matter when it is answered like this."""
+        rows = self._db.execute(
+            "SELECT number, data FROM questions"
+            " WHERE json_extract(data, '$.follows') = ? AND json_extract(data, '$.upon') != ?",
+            (id, choice),
+        )
+        return tuple(from_dict(json.loads(data)).numbered(number) for number, data in rows)
 
     def latest(self, id: str) -> Answer | None:
         """The answer that counts now; None when there is none, it was withdrawn, or the question is closed."""

@@ -105,6 +105,21 @@ class Orders:
         )
         return [Order(**{**json.loads(row["what"]), "number": row["number"]}) for row in rows]
 
+    def numbered(self, number: int) -> dict[str, Any]:
+        """One order as plain data, as `last` gives it; `what` has its number. UsageTrouble when there is none."""
+        row = self._db.execute("SELECT * FROM orders WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            raise UsageTrouble(f"there is no order {number}", remedy="see dfos status")
+        return {**dict(row), "what": {**json.loads(row["what"]), "number": number}}
+
+    def take_back(self, number: int, when: str) -> bool:
+        """End an order that has not begun; False when it has."""
+        done = self._db.execute(
+            "UPDATE orders SET state = ?, ended = ?, exit_code = 130, text = ? WHERE number = ? AND state = ?",
+            (ENDED, when, "taken back before it began", number, QUEUED),
+        )
+        return done.rowcount == 1
+
     def run_of(self, mode: str, date: str) -> str:
         """The run ID that was last ordered for a pool; '' when there was none."""
         for order in reversed(self.waiting(QUEUED, RUNNING, PARKED, ENDED)):

@@ -7,6 +7,7 @@ simply carried out again.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -84,7 +85,7 @@ async def carry_out(
     except DfosError as trouble:
         ended = Ended(trouble.exit_code, str(trouble))
     except Exception as trouble:  # noqa: BLE001 - one order must never end the engine
-        ended = Ended(DfosError.exit_code, f"{order.pool}: internal error: {_innermost(trouble)}; please report it")
+        ended = Ended(DfosError.exit_code, f"{order.pool}: {_unforeseen(trouble)}")
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
 
@@ -98,10 +99,27 @@ def options_of(context: Context, name: str) -> dict[str, str]:
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
 
 
-def _innermost(trouble: BaseException) -> str:
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "the quota is used up: make room",
+    errno.EROFS: "the disk can only be read: see to it",
+    errno.EACCES: "give this user the right to it",
+    errno.EPERM: "give this user the right to it",
+    errno.ENOTDIR: "a file stands where a directory is needed: take it away",
+    errno.EISDIR: "a directory stands where a file is needed: take it away",
+    errno.EIO: "the disk has trouble: see to it",
+    errno.ENOENT: "put it back, or make it",
+}
+
+
+def _unforeseen(trouble: BaseException) -> str:
+    """Trouble nobody foresaw, in words: the file system's with its path and a remedy, else a fault of ours."""
     while isinstance(trouble, BaseExceptionGroup):
         trouble = trouble.exceptions[0]
-    return f"{type(trouble).__name__}: {trouble}"
+    if isinstance(trouble, OSError) and isinstance(trouble.filename, str | bytes | os.PathLike) and trouble.strerror:
+        remedy = _REMEDIES.get(trouble.errno or 0, "put this right")
+        return f"{os.fsdecode(trouble.filename)}: {trouble.strerror} ({remedy}, then call again)"
+    return f"internal error: {type(trouble).__name__}: {trouble}; please report it"
 
 
 class _Run:
@@ -176,6 +194,13 @@ class _Run:
 
     async def _processed(self) -> Outcome:
         abs_ = self._pool()
+        recipes = sorted({ab.recipe for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe})
+        if recipes and not self.context.settings.kinds:
+            raise UsageTrouble(
+                f"kinds is empty: this account processes no ABs, and {self.order.pool} needs {', '.join(recipes)}",
+                where=str(self.context.tree.config / "dfos.yaml"),
+                remedy="add each recipe to kinds (recipe, rank), or name a profile that has them",
+            )
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
             self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work

@@ -341,7 +341,7 @@ async def test_a_source_that_changes_while_it_is_copied(
     site.use(release_context(site.root, tree=replace(site.tree, cal=far, variables=variables)))
     site.tree, site.final = site.context.tree, far / NIGHT
     content, times = site.product.read_bytes(), site.product.stat().st_mtime_ns
-    changed = []
+    changed: list[str] = []
 
     def meddle(verb: str, path: str) -> None:
         if verb == moment and path.endswith(f".{A}.dfos~") and not changed:

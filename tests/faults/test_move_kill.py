@@ -1,56 +1,104 @@
-"""The real process, really killed: at seeded random moments, by SIGKILL."""
+"""The real command, really killed: at seeded random moments, by SIGKILL; then the same command with --recover."""
 
 from __future__ import annotations
 
-import asyncio
 import random
+import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import engine
-from engine.atomic.recover import recover
-from engine.release.move.move_products import move
-from tests.builders import PSEUDO
-from tests.released import picture, release_context, target
+from tests.faults.moves import contents
+from tests.faults.power import differences
+from tests.moving import account
+from tests.released import NIGHT, bias, biases, processed
 
-CHILD = """
-import asyncio, sys
-from pathlib import Path
-from engine.release.move.move_products import move
-from tests.released import release_context
-context = release_context(Path(sys.argv[1]))
-print("ready", flush=True)
-asyncio.run(move(context, "SCIENCE", sys.argv[2]))
-"""
-HOME = Path(engine.__file__).parent.parent
+COMMAND = [sys.executable, "-P", "-m", "console", "moveProducts", "-m", "CALIB", "-d", NIGHT, "--auto", "--json"]
+KILLS = 8
+_WRITTEN = re.compile(rb"[0-9a-f]{64}\t(\d+)\t(ab|script)")  # the sum of a text that says when it was written
+_NOW = re.compile(rb"20[2-9]\d-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_killed_process(seed: int, tmp_path: Path) -> None:
-    context = release_context(tmp_path / "killed")
-    target(context)
+@pytest.fixture
+def template(tmp_path: Path) -> Iterator[Path]:
+    """An account with nine biases; each run has a copy of it at the same place."""
+    context = account(tmp_path / "site")
+    biases(context)
+    for minute in range(30, 36):
+        processed(context, bias(minute))
     context.db.close()
-    shutil.copytree(tmp_path / "killed", tmp_path / "whole")
-    context = release_context(tmp_path / "whole")
-    asyncio.run(move(context, "SCIENCE", PSEUDO))
-    context.db.close()
+    (tmp_path / "site").rename(tmp_path / "template")
+    yield tmp_path / "template"
 
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path / "killed"), PSEUDO], stdout=subprocess.PIPE, cwd=HOME
+
+def _seen(root: Path) -> dict[str, bytes]:
+    """The tree, with the time of now left out."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        inside = str(path.relative_to(root))
+        if "ENGINE" in inside or ".sqlite" in inside or not path.is_file():
+            continue
+        found[_NOW.sub(b"NOW", inside.encode()).decode()] = _WRITTEN.sub(
+            rb"sum \1 \2", _NOW.sub(b"NOW", path.read_bytes())
+        )
+    return found
+
+
+def _called(root: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*COMMAND, "--root", str(root / "account"), *options], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
     )
-    with child:
-        assert child.stdout and child.stdout.readline() == b"ready\n"
-        try:
-            child.wait(timeout=random.Random(seed).uniform(0.0, 0.25))
-        except subprocess.TimeoutExpired:
-            child.kill()
 
-    context = release_context(tmp_path / "killed")
-    asyncio.run(recover(context))
-    asyncio.run(move(context, "SCIENCE", PSEUDO))
-    assert picture(tmp_path / "killed" / "account") == picture(tmp_path / "whole" / "account")
-    context.db.close()
+
+@pytest.mark.row(68)
+def test_killed_at_random_moments(tmp_path: Path, template: Path) -> None:
+    root = tmp_path / "site"
+    shutil.copytree(template, root)
+    begun = time.monotonic()
+    done = _called(root)
+    whole = time.monotonic() - begun
+    assert done.returncode == 0, done.stderr
+    wanted, dice, cut = _seen(root), random.Random(20141022), 0
+    before = contents(template)
+    for number in range(KILLS):
+        shutil.rmtree(root)
+        shutil.copytree(template, root)
+        child = subprocess.Popen(
+            [*COMMAND, "--root", str(root / "account")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        with child:
+            assert child.stdout
+            for line in child.stdout:
+                if b'"PlanMade"' in line:
+                    break
+            try:
+                child.wait(timeout=dice.uniform(0.0, whole / 6))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                cut += 1
+        assert before <= contents(root, all_of_it=True), f"kill {number}: content is gone"
+        again = _called(root, "--recover")
+        assert again.returncode == 0, f"kill {number}: {again.stderr.decode()}"
+        assert differences(_seen(root), wanted) == [], f"kill {number}"
+    assert cut, "no kill came in time"
+
+
+def test_the_second_command_is_told_who_is_first(tmp_path: Path, template: Path) -> None:
+    from engine.atomic import lock
+    from tests.builders import make_tree
+
+    root = tmp_path / "site"
+    shutil.copytree(template, root)
+    with lock.pool(make_tree(root), "CALIB", NIGHT, "renameProducts", "somebody"):
+        done = _called(root)
+    assert done.returncode == 4, done.stderr
+    assert b"renameProducts of somebody" in done.stderr + done.stdout
+    assert _called(root).returncode == 0

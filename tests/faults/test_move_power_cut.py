@@ -106,7 +106,7 @@ def test_cut_again_at_every_call_of_the_recovery(memory: Path, tmp_path: Path) -
     wanted = portrait(root)
     calls = states = 0
     begun = next(at for at, (verb, path) in enumerate(tape.calls, 1) if path.startswith("begin"))
-    for at in range(begun + 1, len(tape.calls), 19):
+    for at in range(begun + 1, len(tape.calls), 27):
         tape.lay_down(tape.left(at, tape.pending(at), at))
         again = Tape([root])
         recovered(root, scenario, again)

@@ -51,5 +51,11 @@ def test_power_cut_before_every_call_of_an_undo(name: str, memory: Path) -> None
     assert before <= contents(root), "the undisturbed undo lost a product"
     assert len(tape.calls) > 40
     assert not tape.pending(len(tape.calls) + 1), "the undo ends before all of it is on disk"
-    states = survived(tape, lambda probe: _undone(root, scenario, probe), lambda: portrait(root), kept=before)
+    states = survived(
+        tape,
+        lambda probe: _undone(root, scenario, probe),
+        lambda: portrait(root),
+        kept=before,
+        of=("nothing", "the latest", "everything", "one"),
+    )
     matrix.record(f"undo of {TITLES[name]}", len(tape.calls), states)

@@ -121,6 +121,13 @@ async def test_the_queue_is_worked_off_and_what_is_not_due_waits(site: Site) -> 
     assert queued(tree_) == []
 
 
+async def test_an_unknown_server_is_usage_though_nothing_is_due(tmp_path: Path) -> None:
+    build(tmp_path, 9)
+    site = Site(tmp_path, 9, {})
+    _, err = await site.dfos("export", "--target", "nosuch", code=2)
+    assert "no web server 'nosuch'" in err and "qcweb" in err
+
+
 @pytest.mark.parametrize(
     "words",
     [

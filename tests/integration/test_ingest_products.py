@@ -78,6 +78,7 @@ async def test_a_product_that_does_not_verify_is_not_archived(damage: str, words
     assert [name for name, _ in result.bad] == [path.name] and words in result.bad[0][1]
     assert result.exit_code == 13 and path.name in result.text
     assert not result.confirmed and len(result.waiting) == 1, "one bad file stops the set"
+    assert "1 wait (" in result.text and "waits for those that are not" in result.text
     items = IngestStates(context.db, "SCIENCE", PSEUDO).items()
     assert sorted(item.state for item in items.values()) == ["FAILED", "VERIFIED"]
     assert await archive_of(context).find(path, "0") is None

@@ -15,9 +15,10 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import MoveTrouble
 from engine.release.certify import certify
-from engine.release.move.move_products import execute, move, move_plan, survey
+from engine.release.move.move_products import execute, move, move_plan, planned, survey
 from engine.release.undo.undo import ordered
 from engine.release.undo.undo import planned as undo_planned
+from engine.release.verify_date import verify_date
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 from tests.builders import record
@@ -237,3 +238,26 @@ async def test_graphics_of_a_format_that_is_not_saved_are_dropped(tmp_path: Path
     assert [item.why for item in trash.listing(context.tree) if item.origin.suffix == ".GIF"] == [
         "graphics of format gif are not kept"
     ]
+
+
+async def test_a_page_too_large_to_edit_is_said(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    ab = processed(context, bias(0))
+    (context.tree.dfs_log / f"{ab.root}.html").write_bytes(b"<p>" + b"x" * 10_000_001)
+    await certify(context, AbStore(context.tree).load("CALIB", NIGHT), {})
+    plan = await planned(context, "CALIB", NIGHT)
+    assert any("links could be edited" in text for text in plan.warnings)
+
+
+async def test_logs_that_wait_beside_the_ab_go_along(tmp_path: Path) -> None:
+    """The association log stands in $DFO_AB_DIR; a log that is a link is carried as one and verified as one."""
+    context = release_context(tmp_path)
+    ab = processed(context, bias(0))
+    stem = ab.name.removesuffix(".ab")
+    (context.tree.ab / f"{stem}.alog").write_text("OK MCALIB REAL MU_x.fits MASTER_BIAS -0.02\n")
+    (context.tree.dfs_log / f"{ab.root}_link.log").symlink_to(f"{ab.root}.log")
+    await move(context, "CALIB", NIGHT)
+    there = context.tree.log / NIGHT
+    assert (there / f"{stem}.alog").is_file() and (there / f"{ab.root}_link.log").is_symlink()
+    assert not list(context.tree.ab.iterdir())
+    assert verify_date(context.tree, NIGHT).findings == []

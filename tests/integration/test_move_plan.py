@@ -17,7 +17,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import DELETE, MOVE, WITHHELD
 from engine.errors import MoveTrouble
-from engine.release.move.move_products import MovePlan, move, planned
+from engine.release.move.move_products import MovePlan, move, move_plan, planned, survey
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import Verdict, Verdicts
 from tests.builders import PSEUDO, make_ab, record
@@ -371,3 +371,27 @@ async def test_there_is_no_hidden_step(tmp_path: Path) -> None:
         "queue the ingestion",
         "write the status",
     ]
+
+
+async def test_a_plan_has_the_same_digest_a_second_later(tmp_path: Path) -> None:
+    """Even when it was made in the second of a verdict, whose time stands in the AB."""
+    context = release_context(tmp_path)
+    abs_ = biases(context)
+    for ab in abs_:
+        Verdicts(context.db).record(ab, Verdict("accepted", "fine", "rh", context.utc()))
+    snapshot = await survey(context, "CALIB", NIGHT)
+    now, then = (move_plan(snapshot, context.settings, stamp=stamp) for stamp in (context.utc(), "2023-11-14T22:13:21"))
+    assert f"UPDATED          {now.stamp}" in now.abs[0].text and now.script != then.script
+    assert now.digest == then.digest
+    Verdicts(context.db).record(abs_[0], Verdict("accepted", "fine", "rh", "2023-11-14T22:13:21"))
+    later = move_plan(await survey(context, "CALIB", NIGHT), context.settings, stamp=then.stamp)
+    assert later.digest != now.digest
+
+
+async def test_what_stays_is_told_ab_by_ab(tmp_path: Path) -> None:
+    context = release_context(tmp_path)
+    processed(context, bias(0, "MASTER_BIAS", "BIAS_RESIDUALS"))
+    processed(context, bias(10))
+    lines = [line for line in (await planned(context, "CALIB", NIGHT)).describe() if line.startswith("withheld")]
+    assert len(lines) == 2
+    assert "and 1 more of its AB" in lines[0] and "not certified yet" in lines[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.trash import _lines as listed
 from console.operators import Auto
 from engine.atomic import acts, fs
 from engine.atomic.recover import recover
@@ -65,7 +66,7 @@ async def test_without_its_index_it_is_shown_and_never_expires(tmp_path: Path) -
     done = await empty_trash.ordered(later(context, 9999), order("emptyTrash"), {})
     assert done.text == "nothing in the trash has expired"
     with pytest.raises(MoveTrouble, match="nobody knows where it came from"):
-        await restore.ordered(context, order("restore", what=LABEL), {})
+        await restore.ordered(context, order("restore", what=LABEL, force="yes"), {})
 
 
 # --- delete -----------------------------------------------------------------------------------
@@ -205,16 +206,54 @@ async def test_power_cut_before_every_call(tmp_path: Path) -> None:
 # --- bring back -------------------------------------------------------------------------------
 
 
-async def test_a_transaction_comes_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("label", [LABEL, "rename-000001", "update-000001"])
+async def test_a_whole_move_is_undone_not_restored(label: str, tmp_path: Path) -> None:
     context = await moved(tmp_path)
     (item,) = retirements(context.tree)
-    contents = {file.origin: file.path.read_bytes() for file in item.files}
-    done = await restore.ordered(context, order("restore", what=LABEL), {})
-    assert done.exit_code == 0 and f"{len(contents)} files" in done.text
+    if label != LABEL:
+        item.place.rename(item.place.with_name(label))
+        context.db.execute("UPDATE transactions SET kind = ?", (label.partition("-")[0],))
+    before = picture(context.tree.root)
+    with pytest.raises(UsageTrouble) as caught:
+        await restore.ordered(context, order("restore", what=label), {})
+    assert f"use dfos undo -m CALIB -d {NIGHT}" in str(caught.value) and "--force" in str(caught.value)
+    assert "not the AB before the move (3)" in str(caught.value)
+    assert picture(context.tree.root) == before
+
+
+async def test_forced_all_comes_back_but_what_was_written_anew(tmp_path: Path) -> None:
+    context = await moved(tmp_path)
+    (item,) = retirements(context.tree)
+    anew = {file.path: file for file in item.files if "the AB before" in file.why or "real now" in file.why}
+    contents = {file.origin: file.path.read_bytes() for file in item.files if file.path not in anew}
+    assert len(contents) > 2 and len(anew) > 3
+    done = await restore.ordered(context, order("restore", what=LABEL, force="yes"), {})
+    assert done.exit_code == 0 and done.text.startswith(f"{len(contents)} files")
+    assert "stays the AB before the move (3), this virtual calibration is real now (" in done.text
     assert {path: path.read_bytes() for path in contents} == contents
-    assert retirements(context.tree)[0].files == ()
+    assert {file.path for file in retirements(context.tree)[0].files} == set(anew)
+    assert not list(context.tree.ab.glob("*.ab")) and not any(file.origin.exists() for file in anew.values())
     assert (await planned(context, "CALIB", NIGHT)).transaction == "restore-000002"
     await empty_trash.ordered(later(context), order("emptyTrash"), {})
+    assert not retirements(context.tree)
+
+
+async def test_why_it_is_there_products_that_were_not_saved_first(tmp_path: Path) -> None:
+    context = await moved(tmp_path)
+    (item,) = retirements(context.tree)
+    assert item.reasons[0] == ("not saved: DELETE BIAS BIAS_RESIDUALS", 1)
+    assert ("the AB before the move", 3) in item.reasons and sum(count for _, count in item.reasons) == len(item.files)
+    lines = listed([item], "2023-11-20")
+    assert "not saved: DELETE BIAS BIAS_RESIDUALS" in lines[1] and lines[1].split()[0] == "1"
+    assert len(lines) == len(item.reasons) + 2
+
+
+async def test_an_empty_one_names_no_record_that_is_not_there(tmp_path: Path) -> None:
+    context = await moved(tmp_path, trash__empty="yes")
+    for file in retirements(context.tree)[0].files:
+        file.path.unlink()
+    done = await empty_trash.ordered(context, order("emptyTrash", transactions=LABEL), {})
+    assert done.text == f"nothing was left of {LABEL}" and not (context.tree.lst / RECORD).exists()
     assert not retirements(context.tree)
 
 
@@ -235,7 +274,7 @@ async def test_a_taken_name_says_what_stands_there(tmp_path: Path) -> None:
     file.origin.write_text("mine")
     with pytest.raises(MoveTrouble, match=r"core.1234: a file of 4 B from \d{4}-.* UT stands there"):
         await restore.ordered(context, order("restore", what=str(file.origin)), {})
-    done = await restore.ordered(context, order("restore", what=LABEL), {})
+    done = await restore.ordered(context, order("restore", what=LABEL, force="yes"), {})
     assert done.exit_code == 1 and "no free name, 1: $DFS_PRODUCT/BIAS/2014-10-22/core.1234: a file of 4 B" in done.text
     assert file.origin.read_text() == "mine" and file.path.read_bytes() == b"nobody's"
 
@@ -281,4 +320,4 @@ async def test_not_while_something_is_cut(tmp_path: Path) -> None:
         "move", "CALIB", NIGHT, "rh", lambda _: [], begun="2026-01-01T00:00:00", summary="cut"
     )
     with pytest.raises(OpenJournal):
-        await restore.ordered(context, order("restore", what=LABEL), {})
+        await restore.ordered(context, order("restore", what=LABEL, force="yes"), {})

@@ -298,7 +298,10 @@ async def test_an_unfinished_journal(tmp_path: Path) -> None:
 async def test_a_cleanup_is_final(tmp_path: Path) -> None:
     context = await _moved(tmp_path)
     await _journalled(context, "cleanup", [])
-    await _refused(context, "cleanup-000002 cannot be undone")
+    await _refused(context, "products were replaced by their headers")
+    with pytest.raises(MoveTrouble) as caught:
+        await ordered(context, Order("CALIB", NIGHT, tool="undo", options={"yes": "yes"}), {})
+    assert caught.value.what.count("cannot be undone") == 1
 
 
 async def test_the_tree_changes_between_plan_and_execution(tmp_path: Path) -> None:
@@ -457,3 +460,20 @@ async def test_an_engine_that_was_killed_right_after_it_finds_the_abs_accepted(t
     attempts.flush()
     (seen,) = known(context.tree, attempts)
     assert (seen.state, seen.reason) == ("ACCEPTED", "found undone")
+
+
+async def test_a_refusal_names_every_reason_that_a_dry_run_names(tmp_path: Path) -> None:
+    """One product is gone, another has other bytes in the same size: only who reads it knows that."""
+    context = release_context(tmp_path)
+    biases(context)
+    await move(context, "CALIB", NIGHT)
+    place = context.tree.cal / NIGHT
+    (place / "MU_MBIA_141022A_SCI1.0.fits").unlink()
+    data = bytearray((place / "MU_MBIA_141022B_SCI1.0.fits").read_bytes())
+    data[-1] ^= 1
+    (place / "MU_MBIA_141022B_SCI1.0.fits").write_bytes(data)
+    with pytest.raises(MoveTrouble) as caught:
+        await ordered(context, Order("CALIB", NIGHT, tool="undo", options={"yes": "yes"}), {})
+    refusals = (await planned(context, "CALIB", NIGHT)).refusals
+    assert len(refusals) == 2 and all(text in caught.value.what for text in refusals)
+    assert "gone: " in caught.value.what and "other content" in caught.value.what

@@ -150,6 +150,7 @@ async def test_a_question_nobody_answered_is_closed_when_its_products_are_others
     _exchanged(context, abs_[0])
     events = record(context)
     (anew,) = (await certify(replace(context, operator=Scripted()), abs_, {})).parked
+    assert anew.text.endswith(" anew, its products are others now")
     assert anew.id != question.id and not Answers(context.db).open()
     assert [event.id for event in events if isinstance(event, ev.QuestionAnswered)] == [question.id]
 

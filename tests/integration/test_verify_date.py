@@ -139,7 +139,9 @@ async def test_after_undo_restore_empty_and_another_move(tmp_path: Path) -> None
     processed(context, bias(30))
     await move(context, "CALIB", NIGHT)
     assert found(context) == []
-    await restore.ordered(context, Order("CALIB", NIGHT, tool="restore", options={"what": "move-000003"}), {})
+    await restore.ordered(
+        context, Order("CALIB", NIGHT, tool="restore", options={"what": "move-000003", "force": "yes"}), {}
+    )
     object.__setattr__(context, "clock", lambda: 1_800_000_000.0)
     await empty_trash.ordered(context, Order("CALIB", NIGHT, tool="emptyTrash"), {})
     assert found(context) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import pwd
 import shutil
@@ -176,7 +178,7 @@ async def test_a_key_that_others_can_read_is_never_offered(site: Site) -> None:
     assert "publickey" not in site.server.log.read_text()
 
 
-async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site) -> None:
+async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     context = site.account(parallel=1)
     (context.tree.log / DATE / "a-big.log").write_bytes(BIG)
     killed: list[int] = []
@@ -191,6 +193,9 @@ async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site) -> N
     context.bus.subscribe(cut)
     done = await export(context, "SCIENCE", DATE)
     assert killed and done.exit_code == 16 and done.queued and "broke" in done.outcomes[0].trouble
+    await asyncio.sleep(0)
+    gc.collect()
+    assert not [record.getMessage() for record in caplog.records if record.name == "asyncio"], "nothing on the terminal"
     logs = site.release / "logs" / DATE
     (part,) = logs.iterdir()
     there = part.stat().st_size
@@ -285,3 +290,17 @@ async def test_files_go_one_way_and_come_the_other(site: Site) -> None:
             back = await sftp.read(file, 0, 1000)
     assert proof == "sha256" and (site.remote / "RUN_TYPE.txt").read_bytes() == ours.read_bytes()
     assert back == b"DEEP\n"
+
+
+async def test_what_our_own_tasks_leave_is_told(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    done = await export(site.account(), "SCIENCE", DATE)
+    assert done.exit_code == 0
+
+    async def wrong() -> None:
+        raise ZeroDivisionError("ours")
+
+    task = asyncio.ensure_future(wrong())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert any("never retrieved" in record.getMessage() for record in caplog.records)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.atomic import fs
+from engine.atomic import place as placing
 from engine.errors import DestinationOccupied, MoveTrouble
 
 
@@ -20,35 +21,35 @@ def _file(path: Path, text: str = "content") -> Path:
 def test_place_then_drop_moves_the_same_bytes(tmp_path: Path) -> None:
     source, target = _file(tmp_path / "a"), tmp_path / "b"
     for _ in range(2):
-        fs.place(source, target)
+        placing.place(source, target)
     assert source.exists() and target.read_text() == "content"
     for _ in range(2):
-        fs.drop(source, target)
+        placing.drop(source, target)
     assert not source.exists() and target.read_text() == "content"
 
 
 def test_place_refuses_a_name_that_is_taken(tmp_path: Path) -> None:
     source, target = _file(tmp_path / "a"), _file(tmp_path / "b", "somebody else's")
     with pytest.raises(DestinationOccupied):
-        fs.place(source, target)
+        placing.place(source, target)
     assert target.read_text() == "somebody else's"
 
 
 def test_drop_keeps_a_source_whose_copy_is_gone_or_differs(tmp_path: Path) -> None:
     source = _file(tmp_path / "a")
     with pytest.raises(MoveTrouble, match="gone"):
-        fs.drop(source, tmp_path / "b")
+        placing.drop(source, tmp_path / "b")
     with pytest.raises(MoveTrouble, match="changed after it was copied"):
-        fs.drop(source, _file(tmp_path / "b", "other"))
+        placing.drop(source, _file(tmp_path / "b", "other"))
     assert source.read_text() == "content"
 
 
 def test_copy_is_verified_repeatable_and_leaves_no_hidden_file(tmp_path: Path) -> None:
     source, target = _file(tmp_path / "a"), tmp_path / "b"
     fs.hidden(target).write_text("half a copy, torn by a cra")
-    first = fs.copy(source, target)
+    first = placing.copy(source, target)
     fs.hidden(target).write_text("content")  # the cut came between publishing and tidying
-    assert fs.copy(source, target) == first == fs.sha256(source)
+    assert placing.copy(source, target) == first == fs.sha256(source)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert target.stat().st_ino != source.stat().st_ino
 
@@ -66,8 +67,8 @@ def test_rename_never_overwrites_and_may_be_repeated(tmp_path: Path) -> None:
 def test_links_are_moved_as_links(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("nowhere")
-    fs.place(link, tmp_path / "new")
-    fs.drop(link, tmp_path / "new")
+    placing.place(link, tmp_path / "new")
+    placing.drop(link, tmp_path / "new")
     assert not os.path.lexists(link) and (tmp_path / "new").readlink() == Path("nowhere")
 
 
@@ -77,7 +78,7 @@ def test_directories_are_synced_once_for_a_batch(tmp_path: Path) -> None:
     (tmp_path / "final").mkdir()
     with fs.probed(lambda verb, path: calls.append((verb, path))), fs.synced_together():
         for source in sources:
-            fs.place(source, tmp_path / "final" / source.name)
+            placing.place(source, tmp_path / "final" / source.name)
         assert [verb for verb, _ in calls].count("sync") == 0
     assert [path for verb, path in calls if verb == "sync"] == [str(tmp_path / "final")]
 
@@ -89,7 +90,7 @@ def test_nothing_is_synced_for_a_batch_that_failed(tmp_path: Path) -> None:
         pytest.raises(MoveTrouble),
         fs.synced_together(),
     ):
-        fs.place(_file(tmp_path / "a"), tmp_path / "b")
+        placing.place(_file(tmp_path / "a"), tmp_path / "b")
         raise MoveTrouble("stop")
     assert "sync" not in calls
     fs.sync_dir(tmp_path)  # and later calls sync at once again
@@ -108,11 +109,11 @@ def test_across_filesystems_the_copy_is_verified(tmp_path: Path) -> None:
     _file(source)
     try:
         for _ in range(2):
-            fs.place(source, tmp_path / "b")
+            placing.place(source, tmp_path / "b")
         assert (tmp_path / "b").read_text() == "content"
         with pytest.raises(DestinationOccupied):
-            fs.place(source, _file(tmp_path / "c", "other"))
-        fs.drop(source, tmp_path / "b")
+            placing.place(source, _file(tmp_path / "c", "other"))
+        placing.drop(source, tmp_path / "b")
         assert not source.exists()
         assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c"]
     finally:

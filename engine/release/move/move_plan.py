@@ -106,6 +106,7 @@ class _Planner:
         leaving |= {entry.path for entry in (*first, *more_first, *last)}
         edited = pages(seen, carried, self._moved(fates, pool, carried, abs_), leaving)
         self.warnings += edited.warnings
+        rewritten = {page.source for page in edited.moving}
         self._warn_of_needed(fates)
         self._refuse_occupied(fates, pool)
         self._refuse_archived(pool)
@@ -123,7 +124,7 @@ class _Planner:
             fates=fates,
             pool=tuple(entry for entry in pool if entry.source != entry.target),
             retired_first=(*first, *more_first),
-            carried=tuple(entry for entry in carried if entry.source not in {page.source for page in edited.moving}),
+            carried=tuple(entry for entry in carried if entry.source not in rewritten),
             pages=edited.moving,
             retired_last=tuple(last),
             abs=tuple(abs_),

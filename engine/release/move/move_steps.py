@@ -8,7 +8,7 @@ its source goes when its AB is up to date.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -22,7 +22,7 @@ from engine.release.move.plan import MovePlan
 from engine.release.rename.rn_files import MODE_BITS, NAME
 
 STATUS_KEPT = 5000  # entries of DFO_STATUS (finishNight)
-TOGETHER = 500  # ABs written with one sync
+TOGETHER = 500  # texts written with one sync
 _HIDDEN = ".pool~"
 _BEFORE = {True: "the AB before its products changed", False: "the page before its links were edited"}
 
@@ -95,9 +95,21 @@ def _place(plan: MovePlan, sums: Mapping[str, str]) -> Iterator[Step]:
         yield Step(phase, "place", data, f"copy {fate.final}")
     carried = ((Path(entry.source), Path(entry.target)) for entry in plan.carried)
     yield from shifts("place logs and plots", carried, "place")
-    for page in plan.pages:
-        data = {"path": page.target, "text": page.text}
-        yield Step("place logs and plots", "write", data, f"write {Path(page.target).name}, links edited")
+    pages = ((page.target, page.text) for page in plan.pages)
+    yield from _written("place logs and plots", pages, "write", "pages, links edited")
+
+
+def _written(phase: str, files: Iterable[tuple[str, str]], verb: str, what: str) -> Iterator[Step]:
+    """Texts (path, content) grouped by directory, each group written with one sync."""
+    folders: dict[str, list[tuple[str, str]]] = {}
+    for path, text in files:
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, []).append((name, text))
+    for folder, texts in folders.items():
+        for first in range(0, len(texts), TOGETHER):
+            some = texts[first : first + TOGETHER]
+            words = f"{verb} {some[0][0]}" if len(some) == 1 else f"{verb} {len(some)} {what}"
+            yield Step(phase, "write_all", {"folder": folder, "texts": some}, words)
 
 
 def _near_and_far(plan: MovePlan) -> tuple[list[Fate], list[Fate]]:
@@ -117,15 +129,8 @@ def _update(plan: MovePlan, tree: DfoTree, transaction: Transaction) -> Iterator
         place = trash.place_of(tree, transaction.begun, transaction.label, Path(entry.target))
         data = {"source": entry.target, "target": str(place)}
         yield Step("keep the ABs as they were", "place", data, f"keep {entry.name}")
-    folders: dict[str, list[tuple[str, str]]] = {}
-    for entry in (*plan.abs, *plan.logged):
-        folder, _, name = entry.target.rpartition("/")
-        folders.setdefault(folder, []).append((name, entry.text))
-    for folder, texts in folders.items():
-        for first in range(0, len(texts), TOGETHER):
-            some = texts[first : first + TOGETHER]
-            words = f"update {some[0][0]}" if len(some) == 1 else f"update {len(some)} ABs"
-            yield Step("update ABs", "write_all", {"folder": folder, "texts": some}, words)
+    abs_ = ((entry.target, entry.text) for entry in (*plan.abs, *plan.logged))
+    yield from _written("update ABs", abs_, "update", "ABs")
     if plan.script:
         script: dict[str, object] = {"path": f"{plan.final_dir}/{NAME}", "text": plan.script, "mode": MODE_BITS}
         yield Step("update ABs", "write", script, f"write {NAME}")
@@ -173,7 +178,8 @@ def _entries(plan: MovePlan, tree: DfoTree, transaction: Transaction, sums: Mapp
     for change in plan.pool:
         yield Entry(sums.get(change.source, UNREAD), change.size, "product", change.source, change.target)
     for entry in plan.carried:
-        yield Entry(sums.get(entry.source, UNREAD), entry.size, entry.what, entry.source, entry.target)
+        known = sums.get(entry.source)  # a link has none: that it is there is all that can be said
+        yield Entry(known or UNREAD, entry.size if known else 0, entry.what, entry.source, entry.target)
     for written in (*plan.abs, *plan.logged):
         yield manifest.of_text(written.text, "ab" if written.target.endswith(".ab") else "log", written.target)
     for page in plan.pages:

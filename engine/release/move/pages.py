@@ -30,6 +30,9 @@ def pages(
     def stays(path: str) -> bool:
         return path in seen.links and path not in leaving
 
+    for path, carry in targets.items():
+        if path.lower().endswith((".html", ".htm")) and path not in seen.pages:
+            warnings.append(f"{Path(path).name}: no page whose links could be edited ({carry.size} bytes)")
     for path, html in seen.pages.items():
         entry = targets.get(path)
         new = entry.target if entry else path

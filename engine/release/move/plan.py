@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.core.product import DELETE, FATES, MOVE, Fate
+from engine.core.product import DELETE, MOVE, WITHHELD, Fate
 
-# a verdict by score is the same whenever it is given; certification.mode is its name
-_BY_SCORE = re.compile(r"(CERTIFIED +accepted by auto_(?:all|green) at )[0-9T:-]+")
+# how ABs name a verdict by score: the certification mode gave it
+_BY_SCORE = re.compile(r"^(CERTIFIED\s+accepted by auto_(?:all|green) at )\S+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +128,25 @@ class MovePlan:
         lines += [
             f"{entry.fate:<8} {entry.product.pipefile or Path(entry.product.path).name}"
             f"  {entry.final or '(' + entry.why + ')'}"
-            for fate in FATES
+            for fate in (MOVE, DELETE)
             for entry in self.of(fate)
         ]
+        lines += self._withheld()
         lines += [f"rename   {Path(entry.source).name}  {Path(entry.target).name}" for entry in self.pool]
         lines += [f"retire   {Path(entry.path).name}  ({entry.why})" for entry in self.retired_first]
         return lines + [f"stays    {name}  ({why})" for name, why in self.stay]
+
+    def _withheld(self) -> list[str]:
+        """What stays, AB by AB: a date that waits for verdicts is told in as many lines as it has ABs."""
+        groups: dict[tuple[str, str], list[str]] = {}
+        for entry in self.of(WITHHELD):
+            name = entry.product.pipefile or Path(entry.product.path).name
+            key = (entry.product.ab, entry.why) if entry.product.ab else (name, entry.why)
+            groups.setdefault(key, []).append(name)
+        return [
+            f"withheld {names[0]}{f' and {len(names) - 1} more of its AB' if len(names) > 1 else ''}  ({why})"
+            for (_, why), names in groups.items()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json and for a saved plan."""
@@ -141,8 +154,20 @@ class MovePlan:
 
 
 def digest_of(data: Mapping[str, Any]) -> str:
-    """The digest of a plan given as plain data; the time of its ABs and of verdicts by score is left out."""
-    stamp = str(data["stamp"])
-    known = {name: value for name, value in data.items() if name != "by_score"}
-    text = _BY_SCORE.sub(r"\1STAMP", json.dumps({**known, "stamp": ""}, sort_keys=True))
-    return hashlib.sha256((text.replace(stamp, "STAMP") if stamp else text).encode()).hexdigest()
+    """The digest of a plan given as plain data.
+
+    Left out are the time that its ABs and rn_files would bear, and that of verdicts by score, which are the same
+    whenever they are given.
+    """
+    stamp, plain = str(data["stamp"]), {name: value for name, value in data.items() if name != "by_score"}
+    plain["stamp"] = ""
+    line = re.compile(rf"^(UPDATED\s+){re.escape(stamp)}$", re.MULTILINE)
+    for part in ("abs", "logged"):
+        texts = [_BY_SCORE.sub(r"\1", entry["text"]) for entry in data[part]]
+        plain[part] = [
+            {**entry, "text": line.sub(r"\1", text) if stamp else text}
+            for entry, text in zip(data[part], texts, strict=True)
+        ]
+    if stamp:
+        plain["script"] = data["script"].replace(stamp, "")
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

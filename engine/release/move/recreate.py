@@ -78,6 +78,8 @@ def _whether_sure(context: Context, snapshot: Snapshot, plan: MovePlan, held: st
         auto="no",
         asked_by=context.who,
         asked_at=context.utc(),
+        follows=_id(RECREATE, snapshot),
+        upon=RECREATED,
     )
 
 

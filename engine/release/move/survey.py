@@ -161,7 +161,7 @@ def _look(
     logged = tuple(_logged(tree, mode, date))
     owners = _Owners([*pool, *logged], [kind.tag for kind in settings.kinds.values()])
     final = tree.final(mode) / date
-    for place in (final, tree.log / date, tree.plt / date):
+    for place in (final, tree.log / date, tree.plt / date, tree.job, tree.lst, tree.trash):
         if os.path.lexists(place) and not place.is_dir():
             raise MoveTrouble(
                 "a file stands where a directory is needed", where=str(place), remedy="nothing was moved; take it away"
@@ -171,7 +171,8 @@ def _look(
     products: list[Found] = []
     far: list[str] = []
     directories: list[str] = []
-    extras = [extra for extra in _extras(tree.dfs_log, owners) if extra.ab]
+    logs = [*_extras(tree.dfs_log, owners), *_extras(tree.ab, owners)]
+    extras = [extra for extra in logs if extra.ab and not extra.path.endswith(".ab")]
     for raw_type in raw_types:
         place = tree.product / raw_type / date
         if place.is_dir():
@@ -309,7 +310,7 @@ def _pages(paths: Iterable[str]) -> tuple[dict[str, bytes], frozenset[str]]:
         path = Path(text)
         if path.suffix.lower() in (".html", ".htm") and path.is_file() and not path.is_symlink():
             if path.stat().st_size > _LARGEST_PAGE:
-                continue
+                continue  # the plan says so
             pages[text] = path.read_bytes()
             relinked(pages[text], old=path, new=path, moved={}, exists=there)
     return pages, frozenset(links)

@@ -42,6 +42,8 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
         if wanted and not await _sure(context, order, chosen, today):
             return Done(0, "nothing was deleted")
         await _execute(context, order, chosen)
+    if not any(item.files for item in chosen):
+        return Done(0, f"nothing was left of {', '.join(item.label for item in chosen)}")
     return Done(0, f"{_counted(chosen)} deleted; see {RECORD}")
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from engine.errors import BadAb, UsageTrouble
 from engine.stores.abs import read
 
 UNLISTED = "not in the index"
+_NOT_SAVED = ("SAVE_MODE of ", "DELETE ")  # how config.moveProducts says it
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -42,6 +44,14 @@ class Retirement:
     def size(self) -> int:
         """Bytes."""
         return sum(file.size for file in self.files)
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why they are there, with how many: first products that were not saved, then what is most."""
+        counts = Counter(
+            f"not saved: {file.why}" if file.why.startswith(_NOT_SAVED) else file.why for file in self.files
+        )
+        return sorted(counts.items(), key=lambda one: (not one[0].startswith("not saved: "), -one[1], one[0]))
 
     def expired(self, today: str) -> bool:
         """True when its last day is past; never without a day."""

@@ -25,6 +25,7 @@ from engine.core.sizes import counted, size_text
 from engine.errors import MoveTrouble, OpenJournal
 from engine.questions import Choice, Question
 from engine.release import manifest
+from engine.release.lineage import BY_HAND, Lineage, renamed_words
 from engine.release.manifest import UNREAD, Entry
 from engine.release.undo.ledger import Ledger, Line, ledger_of
 from engine.release.undo.undo_plan import UNDOES, Now, UndoPlan, names_of, undo_plan, undo_steps
@@ -36,6 +37,7 @@ __all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned"
 
 SURE = "undo.sure"
 _PASSED_OVER = ("emptyTrash",)  # changes the trash only; what it took is found missing
+_SCRIPT = "put the names right with rn_files beside the products"
 _FINAL = {"cleanup": "products were replaced by their headers once the archive had confirmed them"}
 
 
@@ -100,7 +102,7 @@ def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
             transaction.summary,
             transaction.begun,
             transaction.who,
-            refusals=(f"{transaction.label} cannot be undone: {_FINAL[transaction.kind]}",),
+            refusals=(_FINAL[transaction.kind],),
         )
     paper = str(manifest.file_of(tree, transaction))
     entries = _entries(tree, steps, paper)
@@ -108,7 +110,24 @@ def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
     stands = _stands(ledger, entries, read)
     touched = {Path(path).name for path in names_of(ledger)[0]}
     mine = {name: state for name, state in known.archived.items() if name in touched}
-    return undo_plan(tree, transaction, ledger, entries, stands, mine, _still_there(ledger.added))
+    renamed = _by_hand(tree, transaction, entries, stands, read)
+    return undo_plan(tree, transaction, ledger, entries, stands, mine, _still_there(ledger.added), renamed)
+
+
+def _by_hand(
+    tree: DfoTree, transaction: Transaction, entries: Mapping[str, Entry], stands: Mapping[str, Now], read: bool
+) -> dict[str, str]:
+    """What is said of products that were renamed by hand since, by the path where they should stand."""
+    place = tree.final(transaction.mode) / transaction.date
+    gone = [Path(path) for path in entries if path not in stands and Path(path).parent == place]
+    if not gone:
+        return {}
+    lineage, words = Lineage(tree, transaction.mode, transaction.date), dict[str, str]()
+    for path in gone:
+        entry = entries[str(path)]
+        if now := lineage.by_hand(path, entry.size, entry.sha256 if read else UNREAD):
+            words[str(path)] = renamed_words(now)
+    return words
 
 
 def last(journal: Journal, mode: str, date: str) -> Transaction | None:
@@ -212,7 +231,8 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
     plan = await planned(context, order.mode, order.date, read=False)
     if plan.empty:
         return Done(0, "nothing to undo")
-    _refuse(plan)
+    if plan.refusals:  # by size alone: reading every file may tell more
+        _refuse(await planned(context, order.mode, order.date))
     if order.options.get("digest", plan.digest) != plan.digest:
         raise MoveTrouble(
             "the tree has changed since this undo was looked at",
@@ -234,10 +254,11 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
 
 def _refuse(plan: UndoPlan) -> None:
     if plan.refusals:
+        text = "; ".join(plan.refusals)
         raise MoveTrouble(
-            f"{plan.transaction} cannot be undone: {'; '.join(plan.refusals)}",
+            f"{plan.transaction} cannot be undone: {text}",
             where=f"{plan.mode} {plan.date}",
-            remedy="nothing was changed",
+            remedy="nothing was changed" + (f"; {_SCRIPT}, then call again" if BY_HAND in text else ""),
         )
 
 

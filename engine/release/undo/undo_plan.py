@@ -128,14 +128,15 @@ def undo_plan(
     stands: Mapping[str, Now],
     archived: Mapping[str, str],
     queued: frozenset[Line] | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> UndoPlan:
     """The plan to undo `transaction`.
 
     `entries` are those of its manifest by the path after it, `stands` what stands now under the names of `names_of`
     (missing: nothing), `archived` the state of ingestion by name. `queued` are those of the lines it added that
-    are still there (None: all).
+    are still there (None: all); `renamed` says of files that stand under another name what became of them.
     """
-    checks = _Checks(tree, entries, stands)
+    checks = _Checks(tree, entries, stands, renamed or {})
     for _, source in ledger.moved:
         checks.whole(source)
     for path in ledger.fresh:
@@ -190,7 +191,10 @@ def _notes(ledger: Ledger, queued: frozenset[Line] | None) -> Iterator[str]:
 class _Checks:
     """What keeps a transaction from being undone, gathered by kind: one sentence each, with a count."""
 
-    def __init__(self, tree: DfoTree, entries: Mapping[str, Entry], stands: Mapping[str, Now]) -> None:
+    def __init__(
+        self, tree: DfoTree, entries: Mapping[str, Entry], stands: Mapping[str, Now], renamed: Mapping[str, str]
+    ) -> None:
+        self._renamed = renamed
         self._tree = tree
         self._entries = entries
         self._stands = stands
@@ -222,7 +226,7 @@ class _Checks:
         elif path.endswith(".fits") and header in self._stands:
             self._add("cleaned up, only its header is left (.hdr)", path)
         else:
-            self._add("gone", path)
+            self._add(self._renamed.get(path, "gone"), path)
 
     def free(self, paths: Iterable[str], sources: Mapping[str, str]) -> None:
         """Nothing else may stand where a file goes back to; the very same content may."""

@@ -118,12 +118,13 @@ def planned(
     same = []
     warnings = []
     for ab, path in seen.abs:
-        new = updated(ab, seen.places, stamp)
+        places = seen.places_of(ab)
+        new = updated(ab, places, stamp)
         if new is ab:
             same.append(ab.name)
         else:
             changes.append(Change(ab.name, str(path), _text(ab), _text(new)))
-        warnings += [(ab.name, text) for text in missing(new, seen.places)]
+        warnings += [(ab.name, text) for text in missing(new, places)]
     return UpdatePlan(
         mode,
         date,

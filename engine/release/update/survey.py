@@ -14,6 +14,7 @@ from engine.core.ab import AB, tag_of
 from engine.core.dates import date_label, mode_label
 from engine.errors import BadAb, MoveTrouble
 from engine.headers.pipefile import pipefile_of
+from engine.release.update.follow import followed
 from engine.release.update.update_ab import Places, product_names
 from engine.stores.abs import AbStore, read
 from engine.transfer.ingest.states import INGESTED, IngestStates
@@ -27,7 +28,8 @@ class Listed:
 
     `lost`: listed and found nowhere; `strangers`: ABs of this MODE and DATE that the list does not name; `refused`:
     files that cannot be read or contradict the list; `waiting`: listed, not processed yet; `twice`: PIPEFILEs that
-    several products claim; `stamps`: path, size and time of every AB file.
+    several products claim; `stamps`: path, size and time of every AB file; `followed`: places by AB, for those that
+    name products by names they do not bear any more.
     """
 
     mode: str
@@ -40,6 +42,11 @@ class Listed:
     waiting: tuple[str, ...] = ()
     twice: tuple[str, ...] = ()
     stamps: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
+    followed: Mapping[str, Places] = field(default_factory=dict, repr=False)
+
+    def places_of(self, ab: AB) -> Places:
+        """The places as this AB means its names."""
+        return self.followed.get(ab.name, self.places)
 
 
 def listed(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, mode: str, date: str) -> Listed:
@@ -103,6 +110,7 @@ def _listed(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, mo
         tuple(waiting),
         twice,
         tuple(_stamp(path) for _, path in abs_),
+        followed(tree, places, mode, date, abs_),
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.atomic import fs
+from engine.atomic import place as placing
 from engine.errors import ArchiveTrouble, DestinationOccupied, DfosError
 from engine.stores.database import connect
 from engine.transfer.archives.protocol import Duplicate, Receipt
@@ -162,7 +163,7 @@ class LocalArchive:
                 folders.setdefault(target.parent, []).append((temporary.name, target.name))
         fs.settle(folder / hidden for folder, names in folders.items() for hidden, _ in names)
         for folder, names in folders.items():
-            fs.shift(folder, folder, names)
+            placing.shift(folder, folder, names)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -29,7 +29,8 @@ from engine.transfer.archives.archives import archive_of
 from engine.transfer.archives.protocol import Archive, Receipt
 from engine.transfer.cleanup.cleanup_plan import CleanupPlan, cleanup_plan, record, steps
 from engine.transfer.cleanup.survey import Seen, look
-from engine.transfer.ingest.states import IngestStates
+from engine.transfer.expected import gone
+from engine.transfer.ingest.states import INGESTED, IngestStates
 
 TOOL = "cleanupProducts"
 BOTH, OVERRIDE, DRY = "both", "override", "dry_run"
@@ -114,19 +115,18 @@ async def _planned(context: Context, mode: str, wish: Wish, plugin: CleanupPlugi
         raise MoveTrouble(
             f"cannot be read: {trouble.strerror}", where=str(trouble.filename), remedy="nothing was touched"
         ) from trouble
+    items = IngestStates(context.db, mode, wish.date).items()
+    archived = [name for name, item in items.items() if item.state == INGESTED]
+    missed = await asyncio.to_thread(gone, context.tree, mode, wish.date, archived)
+    missing = tuple(f"{one.name}: {one.why}" for one in missed)
     if not seen.fits and not seen.conv and not seen.graphics:
-        return CleanupPlan(mode, wish.date)
+        return CleanupPlan(mode, wish.date, refused=missing)
     ladder = dfos_status.ladder()
     status = dfos_status.current(context.tree, wish.date)[mode]
     finished = ladder.height(mode, status) >= ladder.height(mode, ladder.word(mode, "moveProducts"))
     spared = await asyncio.to_thread(_spared, context, seen, plugin)
-    return cleanup_plan(
-        seen,
-        IngestStates(context.db, mode, wish.date).items(),
-        status=status,
-        finished=finished or wish.override,
-        spared=spared,
-    )
+    plan = cleanup_plan(seen, items, status=status, finished=finished or wish.override, spared=spared)
+    return replace(plan, refused=(*plan.refused, *missing))
 
 
 def _spared(context: Context, seen: Seen, plugin: CleanupPlugin | None) -> set[str]:

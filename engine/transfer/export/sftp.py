@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncssh
 
@@ -24,6 +24,7 @@ from config.export import Target
 from engine.transfer.export.host_keys import Hop, Key, RemoteTrouble, hops, keys_of
 
 _T = TypeVar("_T")
+_LOG = logging.getLogger(__name__)
 logging.getLogger("asyncssh").setLevel(logging.CRITICAL)  # what goes wrong is raised, and said in our words
 
 
@@ -237,6 +238,7 @@ class Sftp:
 @contextlib.asynccontextmanager
 async def connected(target: Target, key: Path | None, known: str) -> AsyncIterator[Sftp]:
     """A login on a server, through the hosts before it. RemoteTrouble when there is none."""
+    _mind_left_tasks(asyncio.get_running_loop())
     async with way(hops(target), target, key, known) as connection:
         assert connection is not None  # noqa: S101 - there is always the server itself
         try:
@@ -248,6 +250,31 @@ async def connected(target: Target, key: Path | None, known: str) -> AsyncIterat
             yield Sftp(client, target.timeout_s)
         finally:
             client.exit()
+
+
+_LIBRARY = str(Path(asyncssh.__file__).parent)
+
+
+def _mind_left_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """asyncssh leaves the other parts of a write to themselves when the connection breaks; asyncio would print each.
+
+    The break itself is raised by the write. What anybody else's task leaves is told as ever.
+    """
+    before = loop.get_exception_handler()
+    if getattr(before, "minds_asyncssh", False):
+        return
+
+    def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        code = getattr(getattr(context.get("future"), "get_coro", lambda: None)(), "cr_code", None)
+        if code is not None and code.co_filename.startswith(_LIBRARY):
+            _LOG.debug("left by asyncssh: %r", context.get("exception"))
+        elif before is not None:
+            before(loop, context)
+        else:
+            loop.default_exception_handler(context)
+
+    told.minds_asyncssh = True  # type: ignore[attr-defined]
+    loop.set_exception_handler(told)
 
 
 class _Client(asyncssh.SSHClient):

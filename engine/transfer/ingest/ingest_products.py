@@ -21,25 +21,28 @@ from engine.errors import AnswerNeeded, ArchiveTrouble, BadFits, DfosError, Usag
 from engine.questions import Question
 from engine.transfer.archives.archives import archive_of
 from engine.transfer.archives.protocol import Archive, Sleep
+from engine.transfer.expected import gone
 from engine.transfer.ingest import jobs_ingest
 from engine.transfer.ingest.convert import FOLDER, converted
 from engine.transfer.ingest.files import Found, checked, products
 from engine.transfer.ingest.log import log_path
 from engine.transfer.ingest.run import IngestRun, too_many_words
-from engine.transfer.ingest.states import INGESTED, IngestStates
+from engine.transfer.ingest.states import INGESTED, IngestStates, results
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
     """What became of the products of a MODE and DATE, with the reason where there is one (name, why).
 
-    `confirmed` by the archive; `bad` did not verify; `failed` are refused; `waiting` will be tried by the next
-    call; `questions` are open. `verified` counts the files of a call that only looks.
+    `confirmed` by the archive; `bad` did not verify; `failed` are refused; `missing` should stand there and do not;
+    `waiting` will be tried by the next call; `questions` are open. `verified` counts the files of a call that only
+    looks.
     """
 
     confirmed: tuple[str, ...] = ()
     bad: tuple[tuple[str, str], ...] = ()
     failed: tuple[tuple[str, str], ...] = ()
+    missing: tuple[tuple[str, str], ...] = ()
     waiting: tuple[tuple[str, str], ...] = ()
     questions: tuple[Question, ...] = ()
     verified: int = 0
@@ -51,16 +54,18 @@ class Ingested:
             return BadFits.exit_code
         if self.questions:
             return AnswerNeeded.exit_code
-        return ArchiveTrouble.exit_code if self.failed or self.waiting else 0
+        return ArchiveTrouble.exit_code if self.failed or self.missing or self.waiting else 0
 
     @property
     def text(self) -> str:
         """One line about it."""
         if self.verified:
             found = f": {too_many_words(self.bad)}" if self.bad else ""
-            return f"{self.verified} files verified, {len(self.bad)} damaged{found}"
+            lost = f", {len(self.missing)} missing: {too_many_words(self.missing)}" if self.missing else ""
+            return f"{self.verified} files verified, {len(self.bad)} damaged{found}{lost}"
         words = [f"{len(self.confirmed)} products in the archive"]
-        for names, what in ((self.bad, "not verified"), (self.failed, "refused"), (self.waiting, "wait")):
+        left = ((self.bad, "not verified"), (self.failed, "refused"), (self.missing, "missing"), (self.waiting, "wait"))
+        for names, what in left:
             if names:
                 words.append(f"{len(names)} {what} ({too_many_words(names)})")
         if self.questions:
@@ -99,7 +104,9 @@ async def ingest(
         try:
             states = IngestStates(context.db, mode, date)
             found = await _found(context, mode, date, states, convert=convert)
-            run = IngestRun(context, mode, date, archive, states, found, sleep)
+            archived = [item.name for item in states.items().values() if item.state == INGESTED]
+            missed = await asyncio.to_thread(gone, context.tree, mode, date, archived)
+            run = IngestRun(context, mode, date, archive, states, found, sleep, missed)
             await run.all(skip_bad=skip_bad)
         except (OSError, sqlite3.Error) as trouble:
             raise DfosError(
@@ -107,7 +114,7 @@ async def ingest(
                 where=f"{mode} {date}",
                 remedy="nothing is lost; put this right and ingest again, it goes on where it was",
             ) from trouble
-        result = Ingested(run.confirmed, run.bad, run.failed, run.waiting, tuple(run.questions))
+        result = Ingested(run.confirmed, run.bad, run.failed, run.missing, run.waiting, tuple(run.questions))
         if not result.exit_code:
             jobs_ingest.remove(context.tree, jobs_ingest.Call(mode, date))
         return result
@@ -128,7 +135,12 @@ async def verify_only(context: Context, mode: str, date: str) -> Ingested:
             bad.append((one.path.name, "; ".join(problems)))
             context.bus.publish(ev.Notice("error", f"{one.path.name}: {bad[-1][1]}"))
         context.bus.publish(ev.Progressed("verify", number, len(found), f"{len(bad)} bad" if bad else ""))
-    return Ingested(bad=tuple(bad), verified=len(found))
+    archived = [item.name for item in results(context.db, mode, date) if item.state == INGESTED]
+    missed = await asyncio.to_thread(gone, context.tree, mode, date, archived)
+    missing = tuple((one.name, one.why) for one in missed if not one.archived)
+    for name, why in missing:
+        context.bus.publish(ev.Notice("error", f"{name}: {why}"))
+    return Ingested(bad=tuple(bad), missing=missing, verified=len(found))
 
 
 async def _found(context: Context, mode: str, date: str, states: IngestStates, *, convert: bool) -> list[Found]:

@@ -16,6 +16,7 @@ from engine.stores.abs import read
 from engine.stores.answers import Answers
 from engine.transfer.archives.ngas_reply import Away
 from engine.transfer.archives.protocol import Archive, Closed, Duplicate, Receipt, Refused, Sleep, Uncertain
+from engine.transfer.expected import Gone
 from engine.transfer.ingest import duplicates as duplicates
 from engine.transfer.ingest import jobs_ingest
 from engine.transfer.ingest import log as ingest_log
@@ -40,7 +41,10 @@ _ROUNDS = 3  # times duplicates are asked about in one call
 
 
 class IngestRun:
-    """One call. `confirmed`, `bad`, `failed`, `waiting` and `questions` say afterwards what became of it."""
+    """One call. `confirmed`, `bad`, `failed`, `missing`, `waiting` and `questions` say afterwards what became of it.
+
+    `missing` products (`gone`) should stand there and do not: the others are handed over, the call is not done.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class IngestRun:
         states: IngestStates,
         found: Sequence[Found],
         sleep: Sleep,
+        gone: Sequence[Gone] = (),
     ) -> None:
         self.context = context
         self.call = jobs_ingest.Call(mode, date)
@@ -62,6 +67,7 @@ class IngestRun:
         self.paths = {one.path.name: one.path for one in found}
         self.questions: list[Question] = []
         self.bad: tuple[tuple[str, str], ...] = ()
+        self.missing = tuple((one.name, one.why) for one in gone if not one.archived)
         self._found = found
         self._update: set[str] = set()
         self._uncertain: set[str] = set()  # handed over, and not known whether they arrived
@@ -84,7 +90,8 @@ class IngestRun:
     def waiting(self) -> tuple[tuple[str, str], ...]:
         """What the next call tries again, and why it was not done by this one."""
         open_ = (VERIFIED, INGESTING, QUEUED, CONVERTED)
-        return tuple((name, item.result) for name, item in self.items.items() if item.state in open_)
+        held_up = "it is whole and waits for those that are not" if self.bad else "not handed over yet"
+        return tuple((name, item.result or held_up) for name, item in self.items.items() if item.state in open_)
 
     async def all(self, *, skip_bad: bool = False) -> None:
         """The whole call."""
@@ -92,6 +99,7 @@ class IngestRun:
         if doubled:
             self._notice("info", f"JOBS_INGEST: {doubled} calls stood there more than once and were merged")
         self._list()
+        self._miss()
         ingest_log.mend(self.log, self.states.lines())
         todo = [item for item in self.items.values() if item.state not in (INGESTED, FAILED)]
         if todo:
@@ -130,10 +138,25 @@ class IngestRun:
             self.items[name] = replace(item, tries=0)
         gone = {name: item for name, item in known.items() if name not in self.items}
         self.items |= {name: item for name, item in gone.items() if item.state == INGESTED}  # replaced by its header
-        self.states.forget(name for name, item in gone.items() if item.state not in (INGESTED, INGESTING))
+        keep = {name for name, _ in self.missing}
+        self.states.forget(
+            name for name, item in gone.items() if item.state not in (INGESTED, INGESTING) and name not in keep
+        )
         self._uncertain = {name for name, item in self.items.items() if item.state == INGESTING}
         if fresh:
             self.states.save(fresh)
+
+    def _miss(self) -> None:
+        """Note what is missed, as FAILED, once; what the archive may hold already keeps its state."""
+        known = self.states.items()
+        items = [Item(name, 0, 0, FAILED, result=why) for name, why in self.missing]
+        fresh = [item for item in items if item.name not in known or known[item.name].state not in (FAILED, INGESTING)]
+        lines = [ingest_log.line_of(item, self.context.utc(), f"FAILED: {item.result}") for item in fresh]
+        if fresh:
+            self.states.save(fresh, lines)
+            ingest_log.append(self.log, lines)
+        for name, why in self.missing:
+            self._notice("error", f"{name}: {why}")
 
     async def _verified(self) -> None:
         todo = [item for item in self.items.values() if item.state in (QUEUED, CONVERTED)]
@@ -327,13 +350,13 @@ class IngestRun:
             self._stage("parked", f"{len(self.questions)} questions open")
         elif open_:
             self._stage("parked", f"{len(open_)} of {total} products wait, first {open_[0][0]}: {open_[0][1]}")
-        elif failed or self.bad:
-            self._stage("failed", f"not ingested: {too_many_words((*self.bad, *failed))}")
+        elif failed or self.bad or self.missing:
+            self._stage("failed", f"not ingested: {too_many_words((*self.bad, *failed, *self.missing))}")
         else:
             self._stage("done", f"{total} products in the archive")
-        left = (*failed, *open_)
+        left = (*failed, *self.missing, *open_)
         if left:
-            text = f"{len(left)} of {total} products not ingested, first {left[0][0]}: {left[0][1]}"
+            text = f"{len(left)} of {total + len(self.missing)} products not ingested, first {left[0][0]}: {left[0][1]}"
             self._notice("error", f"ingestProducts {self.call.mode} {self.call.date}: {text}")
 
     def _stage(self, state: str, text: str) -> None:

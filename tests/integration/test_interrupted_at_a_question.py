@@ -1,0 +1,137 @@
+"""moveProducts on a plain terminal, cut at its question: Ctrl-C, kill -9, a terminal that goes away. Real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.context import Context
+from tests.accounts import DFOS
+from tests.moving import account, called
+from tests.released import MOVE, NIGHT, bias, processed
+
+POOL = ("-m", "CALIB", "-d", NIGHT)
+
+
+class Asked:
+    """A moveProducts in mode INTER that asks on a terminal what becomes of the final directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.context: Context = account(root, move={**MOVE.model_dump(mode="json"), "tool_mode": "INTER"})
+        self.seen = ""
+        processed(self.context, bias(0))
+        assert called(self.context, *POOL) == 0
+        processed(self.context, bias(10))
+        self.master, slave = pty.openpty()
+        command = [*DFOS, "moveProducts", "--root", str(self.context.tree.root), *POOL]
+        self.move = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        os.close(slave)
+        self.until("holds")
+
+    def until(self, word: str) -> None:
+        while word not in self.seen or not self.seen.endswith(": "):
+            ready, _, _ = select.select([self.master], [], [], 30)
+            assert ready, self.seen
+            self.seen += os.read(self.master, 65536).decode()
+
+    def rest(self) -> str:
+        """What it says until it has ended."""
+        while select.select([self.master], [], [], 15)[0]:
+            try:
+                self.seen += os.read(self.master, 65536).decode()
+            except OSError:  # the last one has left the terminal
+                return self.seen
+        pytest.fail(f"it does not end: {self.seen}")
+
+    def typed(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def dfos(self, *words: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [*DFOS, words[0], "--root", str(self.context.tree.root), *words[1:]],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
+        return done.stdout + done.stderr
+
+    def final(self) -> int:
+        return len(list((self.context.tree.cal / NIGHT).glob("*.fits")))
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Asked]:
+    made = Asked(tmp_path)
+    yield made
+    made.move.kill()
+    made.move.wait()
+    os.close(made.master)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_at_once_with_true_words(asked: Asked, how: int) -> None:
+    asked.move.send_signal(how)
+    said = asked.rest()
+    assert asked.move.wait(timeout=10) == 130
+    assert "nothing goes on; the same command asks again; open: question 1" in said
+    assert "recipes" not in said and "Traceback" not in said
+    assert asked.final() == 1
+
+
+def test_a_line_is_read_whole_and_the_order_ends(asked: Asked) -> None:
+    asked.typed("ke")
+    asked.typed("ep\n")
+    asked.rest()
+    assert asked.move.wait(timeout=30) == 0 and asked.final() == 2
+
+
+@pytest.mark.parametrize("end", ["kill", "ctrl-c", "hangup"])
+def test_an_order_cut_at_its_question_is_called_interrupted_and_goes_on_with_the_answer(asked: Asked, end: str) -> None:
+    if end == "hangup":
+        asked.move.send_signal(signal.SIGHUP)
+    else:
+        asked.move.send_signal(signal.SIGKILL if end == "kill" else signal.SIGINT)
+    asked.move.wait(timeout=10)
+    told = asked.dfos("status")
+    assert "no engine" in told and "CALIB 2014-10-22 M interrupted" in told and "running" not in told
+    assert "has not ended and no engine lives" in told and "dfos console goes on with it" in told
+    state = json.loads(asked.dfos("status", "--json"))
+    assert state["order"]["state"] == "interrupted" and len(state["interrupted"]) == 1
+    said = asked.dfos("answer", "1", "keep")
+    assert "question 1: keep saved" in said and "1 products moved" in said
+    assert asked.final() == 2
+    assert "interrupted" not in asked.dfos("status")
+
+
+def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwise(asked: Asked) -> None:
+    asked.typed("recreate\n")
+    asked.until("Really empty")
+    asked.move.kill()
+    asked.move.wait(timeout=10)
+    assert "Really empty" in asked.dfos("questions", code=3)
+    said = asked.dfos("answer", "1", "keep")
+    assert "more to answer" not in said and "1 products moved" in said
+    assert asked.dfos("questions") == "" and asked.final() == 2
+
+
+def test_an_answer_nothing_waits_for_says_how_it_goes_on(asked: Asked) -> None:
+    asked.move.kill()
+    asked.move.wait(timeout=10)
+    from engine.stores.database import connect
+    from engine.stores.orders import ENDED, Orders
+
+    db = connect(asked.context.tree.journal)
+    Orders(db).mark(2, ENDED, code=130, text="given up")
+    db.close()
+    said = asked.dfos("answer", "1", "keep")
+    assert "give the command again" in said and asked.final() == 1
