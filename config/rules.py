@@ -38,8 +38,6 @@ def contradictions(settings: Settings, where: Where) -> list[str]:
 
 
 def _kinds(settings: Settings, where: Where) -> Iterator[str]:
-    if not settings.kinds:
-        yield f"{where(('kinds',))}: kinds: at least one kind of AB is needed"
     for (one, first), (two, second) in combinations(settings.kinds.items(), 2):
         both = not first.raw_types or not second.raw_types or set(first.raw_types) & set(second.raw_types)
         if (first.recipe, first.tag) == (second.recipe, second.tag) and both:

@@ -150,7 +150,7 @@ class Settings(Section):
     history: str = Field("", description="directory with historical ABs of the targets, shown on the coversheet")
     streams: int = Field(1, ge=1, description="streams in all")
     barriers: bool = Field(False, description="true: a rank starts when all lower ranks of its pool have ended")
-    kinds: dict[str, KindOfAb] = Field(description="kinds of ABs by name")
+    kinds: dict[str, KindOfAb] = Field({}, description="kinds of ABs by name; none: this account processes nothing")
     gate: Gate = Gate()
     process: Process = Process()
     certification: Certification = Certification()

@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
         "phoenixCertify_MUSE",
         "Certify the products of a deep run, and move what is accepted. On a terminal it opens the certification\n"
         "screen; the same opens from phoenix -M in the console.",
+        words.codes(3, 11, 13, 15, 16, 17, c1="moved, but ABs failed"),
     )
     pool = made.add_mutually_exclusive_group(required=True)
     pool.add_argument("-r", dest="run_id", metavar="RUN_ID", help="a deep run, e.g. 094.A-0116B")

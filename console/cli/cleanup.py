@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         "cleanupProducts",
         "Replace the FITS files of a DATE by their headers, once the date is finished and the archive confirms each\n"
         "file, now. Nothing is touched while there is one reason against it.",
-        _FACTS,
+        _FACTS + "\n" + words.codes(13, 16, 17, c1="some files stay", c15="refused: nothing was touched"),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE; default: both, or none of them")
     made.add_argument("-d", dest="date", metavar="DATE", required=True, help="YYYY-MM-DD, also a pseudo-date")

@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
         " in JOBS_EXPORT and is due.",
         words.facts(
             "none", "none", "web pages of the release", "upload to the web servers: logs and plots, never fits, hdr, ps"
-        ),
+        )
+        + "\n"
+        + words.codes(15, c16="a web server has not everything yet"),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "ingestProducts",
         "Verify the moved products of a MODE and DATE, deliver them to the archive and have it confirm each.",
-        _FACTS,
+        _FACTS + "\n" + words.codes(3, 13, 15, 16, c13="a FITS file is damaged, or not sealed"),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", default="SCIENCE", help="CALIB or SCIENCE (default)")
     made.add_argument("-d", dest="date", metavar="DATE", required=True, help="YYYY-MM-DD, also a pseudo-date")

@@ -29,9 +29,17 @@ def parser() -> argparse.ArgumentParser:
             "distributed files, updated ABs; the virtual calibrations (VCAL) managed",
             "export of logs and plots to the QC web server (queued)",
         )
-        + "\nexit codes: 0 clean; 1 moved, but ABs of the date failed; 2 usage, or ABs are not processed yet;\n"
-        "3 an answer is needed (e.g. certification); 4 busy; 5 unfinished journal;\n"
-        "15 conflict, or the plan is out of date; 17 plugin; 130 interrupted",
+        + "\n"
+        + words.codes(
+            11,
+            13,
+            16,
+            17,
+            c1="moved, but ABs of the date failed",
+            c2="usage or configuration, or ABs are not processed yet",
+            c3="an answer is needed (e.g. certification)",
+            c15="a conflict, or the plan is out of date",
+        ),
     )
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE")
     made.add_argument("-d", dest="date", metavar="DATE", help="YYYY-MM-DD, also a pseudo-date")

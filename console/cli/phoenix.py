@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
         "phoenix",
         "Create, process, certify and move the ABs of a date or of a deep run.",
         "Without -C, -P or -M all parts run in sequence, where the instance allows it.\n"
-        "exit codes: 0 clean, 1 some ABs failed, 2 usage, 3 an answer is needed, 4 busy, 5 unfinished journal",
+        + words.codes(3, 11, 12, 13, 14, 15, 16, 17, c1="some ABs failed"),
     )
     pool = made.add_mutually_exclusive_group(required=True)
     pool.add_argument("-r", dest="run_id", metavar="RUN_ID", help="a deep run, e.g. 094.A-0116B")

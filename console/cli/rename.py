@@ -25,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "renameProducts",
         "Give the products of a MODE and DATE their final names, made of header keywords, or their PIPEFILE names.",
-        _FACTS,
+        _FACTS
+        + "\n"
+        + words.codes(13, 17, c1="renamed, but some keep their name", c15="a conflict: nothing was renamed"),
     )
     made.add_argument(
         "-m", dest="mode", metavar="MODE", required=True, help="CALIB, SCIENCE, or GEN (general ones in $GEN_CALDIR)"

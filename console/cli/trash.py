@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser(
-        "dfos trash", "What is in the trash, by transaction: until when, how much, why. Bring it back, or delete it."
+        "dfos trash",
+        "What is in the trash, by transaction: until when, how much, why. Bring it back, or delete it.",
+        words.codes(
+            c1="some did not come back", c3="an answer is needed (AUTO without --yes)", c15="none can come back"
+        ),
     )
     either = made.add_mutually_exclusive_group()
     either.add_argument(

@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "dfos undo",
         "Take the last move, rename or update of a MODE and DATE back: names, places, ABs, status and job lines.",
-        "exit codes: 0 clean, 3 an answer is needed (AUTO without --yes), 4 busy, 5 unfinished journal, 15 refused",
+        words.codes(c3="an answer is needed (AUTO without --yes)", c15="refused: nothing was changed"),
     )
     words.add_pool(made)
     made.add_argument("--dry-run", action="store_true", help="show the plan and change nothing; --json: as JSON")

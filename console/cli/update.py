@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
             "none; moveProducts does the same for the ABs it moves",
             "createAB, processAB, ingestProducts: all that reads ABs",
             "none",
-        ),
+        )
+        + "\n"
+        + words.codes(11, c1="findings: ABs or files that are missing", c15="a conflict: no AB was changed"),
     )
     words.add_pool(made)
     made.add_argument("--dry-run", action="store_true", help="show the changes of every AB, write nothing")

@@ -38,6 +38,39 @@ def facts(databases: str, tools: str, output: str, transfer: str) -> str:
     return f"databases: {databases}\ndfos tools used: {tools}\noutput used by: {output}\nupload/download: {transfer}"
 
 
+_CODES = {
+    0: "clean",
+    2: "usage or configuration",
+    3: "an answer is needed",
+    4: "busy",
+    5: "an earlier run was cut (--recover)",
+    10: "other trouble, e.g. of the disk",
+    11: "an AB file makes no sense",
+    12: "ABs wait for each other",
+    13: "a FITS file is damaged",
+    14: "a recipe cannot be started",
+    15: "a conflict: nothing was moved",
+    16: "archive or web server",
+    17: "a plugin",
+    130: "interrupted",
+}
+_ALWAYS = (0, 2, 4, 5, 10, 130)
+
+
+def codes(*also: int, **said: str) -> str:
+    """The exit codes a running tool can give, for its help: the common ones and `also`; `c15="refused"` rewords."""
+    own = {int(name.removeprefix("c")): text for name, text in said.items()}
+    texts = {code: own.get(code) or _CODES[code] for code in {*_ALWAYS, *also, *own}}
+    lines, line = [], "exit codes:"
+    for code, text in sorted(texts.items()):
+        part = f" {code} {text};"
+        if len(line) + len(part) > 100:
+            lines.append(line)
+            line = ""
+        line += part
+    return "\n".join([*lines, line]).replace("\n ", "\n").rstrip(";")
+
+
 def account_is(made: argparse.ArgumentParser, default: str, help_text: str) -> None:
     """Give `--root` another default and say so."""
     made.set_defaults(root=default)

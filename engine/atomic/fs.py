@@ -120,7 +120,9 @@ def make_dir(path: Path) -> None:
     with contextlib.suppress(FileExistsError):
         path.mkdir()
     if not path.is_dir():
-        raise DestinationOccupied("a file stands where a directory is needed", where=str(path))
+        raise DestinationOccupied(
+            "a file stands where a directory is needed", where=str(path), remedy="take it away and call again"
+        )
     sync_dir(path.parent)
 
 

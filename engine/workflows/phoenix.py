@@ -194,6 +194,13 @@ class _Run:
 
     async def _processed(self) -> Outcome:
         abs_ = self._pool()
+        recipes = sorted({ab.recipe for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe})
+        if recipes and not self.context.settings.kinds:
+            raise UsageTrouble(
+                f"kinds is empty: this account processes no ABs, and {self.order.pool} needs {', '.join(recipes)}",
+                where=str(self.context.tree.config / "dfos.yaml"),
+                remedy="add each recipe to kinds (recipe, rank), or name a profile that has them",
+            )
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
             self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work

@@ -120,3 +120,27 @@ def test_the_engine_reads_no_environment(repository: Path) -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv")
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"),
+    [
+        ("moveProducts", (0, 1, 2, 3, 4, 5, 10, 11, 13, 15, 16, 17, 130)),
+        ("renameProducts", (0, 1, 2, 4, 5, 10, 13, 15, 17, 130)),
+        ("updateAB", (0, 1, 2, 4, 5, 10, 11, 15, 130)),
+        ("ingestProducts", (0, 2, 3, 4, 5, 10, 13, 15, 16, 130)),
+        ("cleanupProducts", (0, 1, 2, 4, 5, 10, 13, 15, 16, 17, 130)),
+        ("export", (0, 2, 4, 5, 10, 15, 16, 130)),
+        ("undo", (0, 2, 3, 4, 5, 10, 15, 130)),
+        ("trash", (0, 1, 2, 3, 4, 5, 10, 15, 130)),
+        ("phoenix", (0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17, 130)),
+        ("phoenixCertify_MUSE", (0, 1, 2, 3, 4, 5, 10, 11, 13, 15, 16, 17, 130)),
+    ],
+)
+def test_the_help_lists_the_exit_codes(name: str, codes: tuple[int, ...]) -> None:
+    import re
+    from importlib import import_module
+
+    text = import_module(f"console.cli.{COMMANDS[name][0]}").parser().format_help()
+    told = " ".join(text[text.index("exit codes:") :].split())
+    assert tuple(int(code) for code in re.findall(r"(?:[:;] )(\d+) ", told)) == codes

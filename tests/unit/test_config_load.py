@@ -183,7 +183,7 @@ def test_an_unknown_profile_is_named_with_the_nearest(folder: Path, name: str, h
 
 
 def test_an_account_without_dfos_yaml_learns_what_to_write(tmp_path: Path) -> None:
-    with pytest.raises(ConfigTrouble, match=r"instance, instrument, kinds not set; name a profile.*MUSE_DEEP"):
+    with pytest.raises(ConfigTrouble, match=r"instance, instrument not set; name a profile.*MUSE_DEEP"):
         load(tmp_path)
 
 
