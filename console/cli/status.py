@@ -1,4 +1,4 @@
-"""`dfos status`: where everything stands, in a few lines. Reads the journal, and the ABs it does not know, without an engine."""
+"""`dfos status`: where everything stands, in a few lines: from the journal and the AB files, without an engine."""
 
 from __future__ import annotations
 
