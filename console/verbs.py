@@ -150,7 +150,9 @@ class Verbs(ReleaseVerbs):
         return "the engine ends"
 
     def _give_pools(self, parts: str, who: str) -> str:
-        pools = dict.fromkeys((row.mode, row.date) for row in self._host.board.rows.values())
+        rows = self._host.board.rows.values()
+        staying = [row for row in rows if row.state not in ("MOVED", "INGESTED")]
+        pools = dict.fromkeys((row.mode, row.date) for row in (rows if parts == "I" else staying or rows))
         if not pools:
             raise UsageTrouble("no ABs are known here", remedy="create them first: phoenix -C")
         for mode, date in pools:

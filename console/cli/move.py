@@ -132,14 +132,18 @@ def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
     """The plan for people: totals first, then one line per file."""
     from engine.core.product import DELETE, MOVE, WITHHELD
     from engine.core.sizes import size_text
+    from engine.stores.abs import AbStore
+    from engine.workflows.phoenix import UNKNOWN_DATE
 
     moves, deletes, withheld = (plan.of(fate) for fate in (MOVE, DELETE, WITHHELD))
     lost = size_text(sum(fate.product.size for fate in deletes))
+    unknown = not plan.abs and not plan.fates and not AbStore(tree).knows(plan.mode, plan.date)
     head = [
         f"Plan  {plan.mode} {plan.date}: {len(moves)} products {size_text(plan.size)} -> "
         f"{tree.shorten(Path(plan.final_dir))}, {len(plan.conflicts)} conflicts",
         f"      {len(deletes)} not saved ({lost}), {len(withheld)} stay,"
         f" {len(plan.carried) + len(plan.pages)} logs and plots, {len(plan.abs)} ABs; nothing has been touched",
+        *([f"      {UNKNOWN_DATE}"] if unknown else []),
         *(f"      {text}" for text in plan.notes),
         *(f"      not certified yet: {name} (dfos questions, or the console)" for name in plan.undecided),
         *_by_score(plan.by_score),

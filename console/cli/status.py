@@ -1,4 +1,4 @@
-"""`dfos status`: where everything stands, in a few lines. Reads the journal only, so it is quick."""
+"""`dfos status`: where everything stands, in a few lines: from the journal and the AB files, without an engine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _of_date(tree: DfoTree, date: str, as_json: bool) -> int:
 
 
 def survey(tree: DfoTree) -> dict[str, Any]:
-    """The state of an account as plain data, from the journal.
+    """The state of an account as plain data, from the journal and the AB files.
 
     An order that has not ended while no engine lives was interrupted.
     """

@@ -43,6 +43,8 @@ async def _why(tree: DfoTree, part: str) -> list[str]:
         await link.attach(tree.state)
         await link.ready.wait()
         board = link.board
+        if not any(part in name for name in board.rows):  # made since, by another tool
+            board = board_of(tree)
     except Gone:
         board = board_of(tree)
     names = [name for name in board.rows if part in name]
@@ -52,6 +54,6 @@ async def _why(tree: DfoTree, part: str) -> list[str]:
         raise UsageTrouble(f"{len(names)} ABs have '{part}' in their name", remedy="see dfos status --all")
     if not link.alive:
         return [*why_known(board, names[0]), "No engine runs; dfos console starts one."]
-    found = await link.ask("why", ab=names[0])
+    found = await link.ask("why", ab=names[0]) if board is link.board else why_known(board, names[0])
     await link.leave()
     return [str(line) for line in found]

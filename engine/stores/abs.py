@@ -73,6 +73,12 @@ class AbStore:
         listed = [name for name in self._listed(mode, date) if name in found]
         return [found[name] for name in dict.fromkeys([*listed, *found])]
 
+    def knows(self, mode: str, date: str) -> bool:
+        """True when anything of a MODE and DATE stands in the account: its list, products, logs, final directory."""
+        tree = self.tree
+        places = (self.ab_list(mode, date), tree.log / date, tree.plt / date, tree.final(mode) / date)
+        return any(place.exists() for place in places) or next(tree.product.glob(f"*/{date}"), None) is not None
+
     def write(self, ab: AB) -> None:
         """Replace the AB's file, whole or not at all."""
         fs.replace(self.path(ab.name), ab.render())

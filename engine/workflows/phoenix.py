@@ -96,6 +96,7 @@ def options_of(context: Context, name: str) -> dict[str, str]:
     return {key: str(context.tree.expand(text)) if text.startswith("$") else text for key, text in given.items()}
 
 
+UNKNOWN_DATE = "no ABs and no products of this DATE are known here"
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
 
 
@@ -240,7 +241,8 @@ class _Run:
             )
         digest = order.options.get("digest", "")
         if not abs_ and not digest:
-            self.notes.append("nothing to move")
+            known = self.store.knows(order.mode, order.date)
+            self.notes.append("nothing to move" if known else f"nothing to move: {UNKNOWN_DATE}")
             return ()
         self._phase("certify", f"{order.pool}")
         scores = {name: row.score for name, row in self.context.board.rows.items()}

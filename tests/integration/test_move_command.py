@@ -516,3 +516,16 @@ def test_a_strange_ab_alone_moves_nothing(tmp_path: Path) -> None:
     context = account(tmp_path)
     processed(context, make_ab(kind="bias", mode="CALIB", date="2014-10-23", products=("MASTER_BIAS",)))
     assert called(context, *POOL) == 0 and names(context.tree.cal / NIGHT) == []
+
+
+def test_a_date_nobody_knows_is_told_not_only_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = account(tmp_path)
+    biases(context)
+    for options in ((), ("--dry-run",)):
+        assert called(context, "-m", "CALIB", "-d", "2014-13-22", *options) == 0
+        told = capsys.readouterr()
+        assert "no ABs and no products of this DATE are known here" in told.out + told.err
+    assert called(context, *POOL) == 0
+    capsys.readouterr()
+    assert called(context, *POOL) == 0
+    assert "known here" not in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.errors import MoveTrouble
 from engine.release.move.move_products import MovePlan, move, move_plan, planned, survey
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import Verdict, Verdicts
+from engine.transfer.ingest.ingest_products import ingest
 from tests.builders import PSEUDO, make_ab, record
 from tests.released import MOVE as MOVE_SETTINGS
 from tests.released import NIGHT, bias, biases, keen, picture, processed, release_context, target, write_product
@@ -294,6 +296,28 @@ async def test_what_is_archived_changes_its_name_only_where_that_is_allowed(upda
         return
     await move(context, "CALIB", NIGHT)
     assert _names(place) == [A, B.replace(".fits", ".hdr")]
+
+
+@pytest.mark.parametrize("updates", [False, True])
+async def test_recreate_of_what_is_archived_is_warned_of_and_refused_in_auto(updates: bool, tmp_path: Path) -> None:
+    context = release_context(tmp_path, archive=Archive(enable_updates=updates))
+    await _stands(context, 0, 10)
+    await ingest(context, "CALIB", NIGHT)
+    _signed(context, [processed(context, bias(20))])
+    plan = await planned(context, "CALIB", NIGHT, recreate=True)
+    assert f"2 products to the trash, in the archive already: {A}, {B}" in plan.warnings
+    assert not any("archive" in text for text in (await planned(context, "CALIB", NIGHT)).warnings)
+    auto, before = replace(context, auto=True), [picture(context.tree.cal), picture(context.tree.product)]
+    if updates:
+        assert (await move(auto, "CALIB", NIGHT, recreate=True)).moved == 1
+        return
+    with pytest.raises(MoveTrouble, match=f"in the archive already, 2: {A}, {B}") as caught:
+        await move(auto, "CALIB", NIGHT, recreate=True)
+    assert "archive.enable_updates" in caught.value.remedy
+    assert [picture(context.tree.cal), picture(context.tree.product)] == before
+    asked = keen(move__recreate__sure="yes")
+    assert (await move(replace(context, operator=asked), "CALIB", NIGHT, recreate=True)).moved == 1
+    assert "2 of them in the archive" in asked.asked[-1].text
 
 
 # --- virtual calibrations -------------------------------------------------------------------------

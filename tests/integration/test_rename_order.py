@@ -129,6 +129,40 @@ async def test_an_unknown_category_is_told_and_keeps_its_name(tmp_path: Path) ->
     assert any("pgi_phoenix_MUSE_renameP: unknown PRO.CATG STRANGE in 1 files" in text for text in notices)
 
 
+@pytest.mark.row(89)
+async def test_only_the_script_after_going_back_says_what_it_holds(tmp_path: Path) -> None:
+    context, place = night(tmp_path)
+    await rename(context)
+    await rename(context, back=True)
+    before = held(place)
+    done = await rename(context, only_script=True)
+    assert done.text == "rn_files holds the names of 3 products already, nothing renamed"
+    assert held(place) == before
+
+
+@pytest.mark.row(90)
+async def test_products_without_a_name_do_not_bear_theirs(tmp_path: Path) -> None:
+    context, place = night(tmp_path, 0)
+    for minute in range(4):
+        put(place, minute, DET__READ__CURNAME=None)
+    plan = planned(context.tree, context.settings, Wish("CALIB", NIGHT), {}, context.utc())
+    assert (len(plan.conflicts), plan.same, plan.nameless, plan.changes) == (4, 0, 4, ())
+    last = plan.describe()[-1]
+    assert last.endswith("0 to rename, 0 bear their name already, 4 get none; 4 CONFLICTS: nothing is renamed")
+    assert all("complete the header of the product" in text and "hotfly" not in text for text in plan.conflicts)
+
+
+@pytest.mark.row(93)
+async def test_a_collision_is_told_once(tmp_path: Path) -> None:
+    once = RENAME.model_copy(update={"calib": (RENAME.calib[0].model_copy(update={"versions": False}),)})
+    context, place = night(tmp_path, 2, rename=once)
+    plan = planned(context.tree, context.settings, Wish("CALIB", NIGHT), {}, context.utc())
+    assert len(plan.conflicts) == 1
+    put(place, 0, "copy.fits")
+    twin = planned(context.tree, context.settings, Wish("CALIB", NIGHT, back=True), {}, context.utc())
+    assert sum("copy.fits" in text for text in twin.conflicts) == 1
+
+
 @pytest.mark.row(93)
 async def test_a_collision_stops_before_anything_and_names_the_pair(tmp_path: Path) -> None:
     once = RENAME.model_copy(update={"calib": (RENAME.calib[0].model_copy(update={"versions": False}),)})

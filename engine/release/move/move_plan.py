@@ -110,6 +110,7 @@ class _Planner:
         self._warn_of_needed(fates)
         self._refuse_occupied(fates, pool)
         self._refuse_archived(pool)
+        self._warn_of_archived(first)
         call, export = self._calls(bool(joining), bool(moving))
         held_back = (*(name for name, _ in stay if self._open(name)), *self._unreadable())
         empty = not (moving or joining or any(fate == DELETE for fate, _ in choices))
@@ -220,6 +221,13 @@ class _Planner:
                     f"{old} is in the archive under this name and would be called {new}, by what joins it"
                     " (archive.enable_updates lets it be delivered again)"
                 )
+
+    def _warn_of_archived(self, retired: list[Retire]) -> None:
+        """What the archive has confirmed should not go unnoticed."""
+        names = [Path(entry.path).name for entry in retired if Path(entry.path).name in self.seen.archived]
+        if names:
+            what = f"{len(names)} product{'s' * (len(names) != 1)} to the trash, in the archive already"
+            self.warnings.append(f"{what}: {', '.join(names[:3])}{f' and {len(names) - 3} more' * (len(names) > 3)}")
 
     def _calls(self, joining: bool, moving: bool) -> tuple[str, str]:
         """The lines for JOBS_INGEST and JOBS_EXPORT."""

@@ -102,6 +102,7 @@ async def move(
                 where=f"{mode} {date}",
                 remedy="nothing was moved; make the plan again and look at it",
             )
+        _refuse_anew(plan)
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
         if plan.of(MOVE) and not digest:
@@ -129,6 +130,7 @@ async def move(
                 withheld=withheld,
                 unnamed=unnamed,
             )
+        _refuse_anew(plan)
         if plan.empty and not plan.conflicts:
             return _nothing(context, plan)
         return await _execute(context, plan)
@@ -287,6 +289,16 @@ def _present(plan: MovePlan, sums: Mapping[str, str], notes: Iterable[Note]) -> 
                 held = Held(size, mtime_ns, sums.get(product.path) or content_of(Path(product.path)))
             found.setdefault(product.ab, {})[key] = held
     return found
+
+
+def _refuse_anew(plan: MovePlan) -> None:
+    """What was certified a moment ago must be so still: a SPECIAL_PLUGIN, or anybody, may have changed products."""
+    for name in plan.undecided:
+        raise MoveTrouble(
+            dict(plan.stay).get(name, "not certified yet"),
+            where=name,
+            remedy="nothing was moved; see what changes its products, then call again: it is certified anew",
+        )
 
 
 def _uncertified(where: str, names: tuple[str, ...]) -> AnswerNeeded:

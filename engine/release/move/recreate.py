@@ -7,6 +7,7 @@ import hashlib
 from engine.context import Context
 from engine.core.product import MOVE
 from engine.core.sizes import size_text
+from engine.errors import MoveTrouble
 from engine.questions import RECREATE, RECREATE_SURE, Choice, Question
 from engine.release.move.plan import MovePlan
 from engine.release.move.survey import Snapshot
@@ -18,16 +19,20 @@ KEEP, RECREATED, STOP = "keep", "recreate", "stop"
 async def recreated(context: Context, snapshot: Snapshot, plan: MovePlan, wish: bool | None = None) -> str:
     """KEEP, RECREATED or STOP. `wish` was given with the order (None: it was not); AUTO keeps unless it says so.
 
-    Whoever recreates is asked a second time, with the number of files and their size, unless the order is AUTO.
+    Whoever recreates is asked a second time, with the number of files and their size, unless the order is AUTO: then
+    MoveTrouble when the archive has some of them and may not get others instead.
     """
     content = [size for size in snapshot.final.values() if size >= 0]
     if wish is False or not content:
         return RECREATED if wish else KEEP
     if wish and context.auto:
+        _refuse_archived(context, snapshot)
         return RECREATED
     if wish is None and context.settings.move.tool_mode == "AUTO":
         return KEEP
     held = f"{len(content)} file{'s' * (len(content) != 1)} ({size_text(sum(content))})"
+    archived = len(snapshot.archived & snapshot.final.keys())
+    held += f", {archived} of them in the archive," if archived else ""
     first = _whether(context, snapshot, plan, held)
     if wish is None:
         choice = await _asked(context, first)
@@ -36,6 +41,18 @@ async def recreated(context: Context, snapshot: Snapshot, plan: MovePlan, wish: 
     sure = _whether_sure(context, snapshot, plan, held)
     choice = RECREATED if await _asked(context, sure) == "yes" else STOP
     return _acted_on(context, choice, *([] if wish else [first]), sure)
+
+
+def _refuse_archived(context: Context, snapshot: Snapshot) -> None:
+    names = sorted(snapshot.archived & snapshot.final.keys())
+    if names and not context.settings.archive.enable_updates:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise MoveTrouble(
+            f"nothing was moved: in the archive already, {len(names)}: {', '.join(names[:3])}{more}",
+            where=f"{snapshot.mode} {snapshot.date}",
+            remedy="--recreate would retire them unasked: call it on a terminal, keep them (without --recreate), or set"
+            " archive.enable_updates",
+        )
 
 
 def _id(kind: str, snapshot: Snapshot) -> str:

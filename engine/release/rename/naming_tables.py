@@ -221,7 +221,7 @@ def missing(item: Named, key: str, code: str) -> MoveTrouble:
     return MoveTrouble(
         f"keyword {key} is missing, code {code} needs it",
         where=item.product.pipefile,
-        remedy="complete the header (hotfly -f), or take the keyword out of the naming table",
+        remedy="complete the header of the product, or take the keyword out of the naming table (rename in dfos.yaml)",
     )
 
 

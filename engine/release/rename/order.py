@@ -60,6 +60,9 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
         plan = await asyncio.to_thread(planned, context.tree, context.settings, wish, plugins, context.utc())
         unknown = _tell(context, plan)
         refuse(plan)
+        if plan.empty and plan.changes:  # only the script was asked for
+            products = f"{len(plan.changes)} product{'s' * (len(plan.changes) != 1)}"
+            return Done(1 if unknown else 0, f"rn_files holds the names of {products} already, nothing renamed")
         if plan.empty:
             return Done(1 if unknown else 0, f"nothing to rename, {_counts(plan)}")
         await execute(context, order, plan, wish)

@@ -31,8 +31,8 @@ class Change:
 class RenamePlan:
     """Everything one rename will do in `place`. With `conflicts` it may not be carried out.
 
-    `same` products bear their name already; `kept` ones (name, why) are left alone. `script` is the text of
-    rn_files, '' when it stands there already.
+    `same` products bear their name already, for `nameless` ones none can be made (`conflicts` say why); `kept` ones
+    (name, why) are left alone. `script` is the text of rn_files, '' when it stands there already.
     """
 
     mode: str
@@ -42,6 +42,7 @@ class RenamePlan:
     only_script: bool = False
     changes: tuple[Change, ...] = ()
     same: int = 0
+    nameless: int = 0
     kept: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
@@ -62,7 +63,12 @@ class RenamePlan:
         lines += [f"keeps its name  {name}  ({why})" for name, why in self.kept]
         lines += [f"note  {text}" for text in self.notes]
         lines += [f"CONFLICT  {text}" for text in self.conflicts]
-        return [*lines, f"{self.place}: {len(self.changes)} to rename, {self.same} bear their name already"]
+        counts = f"{len(self.changes)} to rename, {self.same} bear their name already"
+        if self.nameless:
+            counts += f", {self.nameless} get none"
+        if self.conflicts:
+            counts += f"; {len(self.conflicts)} CONFLICT{'S' * (len(self.conflicts) != 1)}: nothing is renamed"
+        return [*lines, f"{self.place}: {counts}"]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json."""
@@ -88,19 +94,22 @@ def rename_plan(
     sound = [item for item in seen.products if not item.problem]
     conflicts = [f"{seen.place / item.name}: {item.problem}" for item in seen.products if item.problem]
     conflicts += naming.conflicts
-    changes, kept, pairs, same = [], [], [], 0
+    changes, kept, pairs, same, nameless = [], [], [], 0, len(seen.products) - len(sound)
     for item in sound:
         product = item.named.product
-        why, new = left.get(product.pipefile), naming.final.get(product.pipefile, item.name)
+        why, new = left.get(product.pipefile), naming.final.get(product.pipefile)
         if why:
             kept.append((item.name, why))
+            continue
+        if new is None:
+            nameless += 1
             continue
         pairs.append((new, item.name) if back else (plain_name(product), new))
         if new == item.name:
             same += 1
         else:
             changes.append(Change(product.pipefile, item.name, new))
-    conflicts += _occupied(seen, changes)
+    conflicts += _occupied(seen, changes, naming.conflicts)
     if only_script:
         pairs = [(change.old, change.new) for change in changes]
         conflicts += _chained(changes)
@@ -114,6 +123,7 @@ def rename_plan(
         only_script,
         tuple(changes),
         same,
+        nameless,
         tuple(kept),
         (*naming.unknown, *notes),
         tuple(conflicts),
@@ -155,17 +165,20 @@ def hidden(name: str) -> str:
     return f".{name}.pool~"
 
 
-def _occupied(seen: Directory, changes: Iterable[Change]) -> Iterator[str]:
-    """New names that are taken by something that does not make way."""
-    changes = list(changes)
+def _occupied(seen: Directory, changes: Iterable[Change], told: Iterable[str]) -> Iterator[str]:
+    """New names that are taken by something that does not make way; `told` collisions are not told again."""
+    changes, told = list(changes), list(told)
     leaving = {change.old for change in changes}
     taken: dict[str, str] = {}
     for change in changes:
+        if any(f"PIPEFILE {change.pipefile} twice" in text for text in told):
+            continue
         if change.new in seen.names and change.new not in leaving:
             yield f"{change.old}: {seen.place / change.new} is taken"
         if hidden(change.new) in seen.names:
             yield f"{change.old}: {seen.place / hidden(change.new)} is in the way, look what it is"
-        if change.new in taken:
+        collides = f"would both be called {change.new}"
+        if change.new in taken and not any(collides in text for text in told):
             yield f"{taken[change.new]} and {change.old} would both be called {change.new}"
         taken[change.new] = change.old
 
