@@ -329,6 +329,7 @@ class _Planner:
         final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
         path = self.seen.tree.shorten(self.final_dir)
         here = {old: f"{path}/{new}" for old, new in final.items()}
+        here |= {f"{self.seen.date}/{old}": new for old, new in here.items()}  # before what stands there now
         return Places(
             final,
             path,
@@ -340,6 +341,19 @@ class _Planner:
             | self.seen.plots_there.keys(),
             unkept=frozenset(row.format for row in self.settings.move.graphics if not row.save) | {"ps"},
         )
+
+    def _places_of(self, ab: AB, places: Places) -> Places:
+        """The places as this AB means its names: products may have been renamed since it was written."""
+        if ab.name not in self.seen.earlier:
+            return places
+        used, paths = self.seen.earlier[ab.name]
+        names = {old: places.names[now] for old, now in used.items() if now in places.names}
+        parents = {}
+        for old, path in paths.items():
+            folder, _, name = path.rpartition("/")
+            here = places.names.get(name, "") if folder == places.path else ""
+            parents[old] = f"{folder}/{here}" if here else path
+        return replace(places, names={**places.names, **names}, parents={**places.parents, **parents})
 
     def _updates(self, moving: list[AB], places: Places) -> tuple[list[AbUpdate], list[AbUpdate]]:
         heads = {ab.name for ab in reviewed(self.seen.abs, self.settings)}
@@ -354,12 +368,14 @@ class _Planner:
                 else None
             )
             self.warnings += [f"{ab.name}: {what}" for what in missing(ab, places)]
-            text = updated(ab, places, self.stamp, signed).render().decode("utf-8", "surrogateescape")
+            text = (
+                updated(ab, self._places_of(ab, places), self.stamp, signed).render().decode("utf-8", "surrogateescape")
+            )
             fresh.append(AbUpdate(ab.name, str(self.seen.tree.ab / ab.name), str(self.log_dir / ab.name), text))
         names_ = {ab.name for ab in moving}
         again = []
         for ab in self.seen.logged:
-            new = updated(ab, places, self.stamp)
+            new = updated(ab, self._places_of(ab, places), self.stamp)
             if ab.name not in names_ and new is not ab:
                 text = new.render().decode("utf-8", "surrogateescape")
                 again.append(AbUpdate(ab.name, "", str(self.log_dir / ab.name), text))
