@@ -156,3 +156,26 @@ async def test_rn_files_forward_after_back_is_recognised(tmp_path: Path) -> None
 def by_hand_forth(script: Path) -> None:
     """The final names again."""
     subprocess.run([script], check=True)
+
+
+@pytest.mark.parametrize("updated", [False, True])
+async def test_a_move_after_going_back_follows_too(updated: bool, tmp_path: Path) -> None:
+    context, abs_ = await moved(tmp_path)
+    await rename(context, back=True)
+    if updated:
+        await update(context, "CALIB", NIGHT)
+    processed(context, bias(5))
+    await move(context, "CALIB", NIGHT)
+    assert {path.name for path in (context.tree.cal / NIGHT).glob("*.fits")} == {A, B, C}
+    assert told(context, abs_) == [("REAL", A), ("REAL", C), ("REAL", A)]
+
+
+async def test_a_calibration_keeps_its_product_when_letters_shift(tmp_path: Path) -> None:
+    """The second AB was made with B; an older one joins in a move, B is that one now and C what it was made with."""
+    context = release_context(tmp_path, keen(move__recreate="keep"))
+    abs_ = [processed(context, bias(0)), processed(context, bias(10)), processed(context, flat(20, PLAIN[1]))]
+    await move(context, "CALIB", NIGHT)
+    assert told(context, abs_)[-1] == ("REAL", B)
+    processed(context, bias(5))
+    await move(context, "CALIB", NIGHT)
+    assert told(context, abs_)[1] == told(context, abs_)[-1] == ("REAL", C)

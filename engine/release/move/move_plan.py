@@ -7,19 +7,20 @@ their new text, and the product tree is cleared last.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Settings
 from engine.core.ab import AB, tag_of
-from engine.core.product import DELETE, FATES, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
+from engine.core.product import DELETE, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
+from engine.release.move.extras import extras, older
 from engine.release.move.fates import Fates
+from engine.release.move.notes import notes
 from engine.release.move.pages import pages
 from engine.release.move.plan import AbUpdate, Carry, MovePlan, Retire
-from engine.release.move.survey import Extra, Found, Snapshot
+from engine.release.move.survey import Found, Snapshot
 from engine.release.rename.rename_products import Named, Naming, names, plain_name, plain_names
 from engine.release.rename.rn_files import NAME, rn_files_text
 from engine.release.standing import READY, UNDECIDED, UNFINISHED, pattern, reviewed
@@ -28,8 +29,6 @@ from engine.stores.vcal import superseded
 
 __all__ = ["MovePlan", "move_plan"]
 
-_WORDS = {MOVE: "move", DELETE: "not saved", WITHHELD: "stay"}
-_GRAPHICS = ("gif", "png", "jpg")
 NO_STATUS = "2099-99-99"  # the pre-imaging placeholder writes no status (decision 10)
 
 
@@ -98,9 +97,11 @@ class _Planner:
         moving, stay = self._abs(fates)
         places = self._places(kept if joining else list(seen.pool), fates, naming)
         first = self._retired_pool(replaced, bool(joining))
-        carried, more_first, last = self._extras({ab.name for ab in moving}, bool(stay))
+        found = extras(seen, self.settings, {ab.name for ab in moving}, bool(stay))
+        carried, more_first, last = list(found.carried.values()), found.first, found.last
+        self.warnings += found.warnings
         abs_, logged = self._updates(moving, places)
-        more_first += [self._there(Path(entry.target)) for entry in abs_ if Path(entry.target).name in seen.logs_there]
+        more_first += [older(seen, Path(entry.target)) for entry in abs_ if Path(entry.target).name in seen.logs_there]
         last += self._vcal(places)
         leaving = {fate.product.path for fate in fates if fate.fate == DELETE}
         leaving |= {entry.path for entry in (*first, *more_first, *last)}
@@ -143,7 +144,7 @@ class _Planner:
             unknown=naming.unknown,
             conflicts=(*self.conflicts, *naming.conflicts),
             warnings=tuple(self.warnings),
-            notes=tuple(self._notes(fates)),
+            notes=tuple(notes(seen, self.settings, self.fates.rows, fates, self._renames())),
             script=self._script(kept, fates, naming),
             call=call,
             export=export,
@@ -164,25 +165,6 @@ class _Planner:
         products = {fate.product.path: str(self.final_dir / fate.final) for fate in fates if fate.fate == MOVE}
         others = {entry.source: entry.target for entry in (*pool, *carried) if entry.source != entry.target}
         return products | others | {entry.source: entry.target for entry in abs_}
-
-    def _notes(self, fates: tuple[Fate, ...]) -> Iterator[str]:
-        """What each raw type of this MODE comes to, skips included (steps 1 to 2.7)."""
-        plugin = self.settings.move.special_plugin
-        if plugin in ("", "NONE"):
-            yield "SPECIAL_PLUGIN is NONE: step 2.7 is skipped"
-        else:
-            yield f"SPECIAL_PLUGIN {plugin} is called before anything moves; what it takes away stays (step 2.7)"
-        if not self._renames():
-            yield f"RENAME {self.seen.mode} is NO: products keep their PIPEFILE names"
-        counts = Counter((fate.product.raw_type, fate.fate) for fate in fates)
-        plots = {extra.ab for extra in self.seen.extras if _format(Path(extra.path)) in _GRAPHICS}
-        by_type = {ab.raw_type for ab in self.seen.abs if ab.name in plots}
-        for number, (raw_type, row) in enumerate(self.fates.rows.items(), 1):
-            mine = [f"{counts[raw_type, fate]} {_WORDS[fate]}" for fate in FATES if counts[raw_type, fate]]
-            none = "no products" if raw_type in self.seen.directories else "no product directory"
-            what = ", ".join(mine) if mine else f"{none} of this date, skipped"
-            what += "" if not mine or raw_type in by_type else ", no graphics"
-            yield f"{number} of {len(self.fates.rows)} {raw_type} ({row.save}): {what}"
 
     def _warn_of_needed(self, fates: tuple[Fate, ...]) -> None:
         """What another AB still needs should be saved."""
@@ -331,6 +313,7 @@ class _Planner:
         final.update({fate.product.pipefile: fate.final for fate in fates if fate.final})
         path = self.seen.tree.shorten(self.final_dir)
         here = {old: f"{path}/{new}" for old, new in final.items()}
+        here |= {f"{self.seen.date}/{old}": new for old, new in here.items()}  # before what stands there now
         return Places(
             final,
             path,
@@ -342,6 +325,19 @@ class _Planner:
             | self.seen.plots_there.keys(),
             unkept=frozenset(row.format for row in self.settings.move.graphics if not row.save) | {"ps"},
         )
+
+    def _places_of(self, ab: AB, places: Places) -> Places:
+        """The places as this AB means its names: products may have been renamed since it was written."""
+        if ab.name not in self.seen.earlier:
+            return places
+        used, paths = self.seen.earlier[ab.name]
+        names = {old: places.names[now] for old, now in used.items() if now in places.names}
+        parents = {}
+        for old, path in paths.items():
+            folder, _, name = path.rpartition("/")
+            here = places.names.get(name, "") if folder == places.path else ""
+            parents[old] = f"{folder}/{here}" if here else path
+        return replace(places, names={**places.names, **names}, parents={**places.parents, **parents})
 
     def _updates(self, moving: list[AB], places: Places) -> tuple[list[AbUpdate], list[AbUpdate]]:
         heads = {ab.name for ab in reviewed(self.seen.abs, self.settings)}
@@ -356,58 +352,20 @@ class _Planner:
                 else None
             )
             self.warnings += [f"{ab.name}: {what}" for what in missing(ab, places)]
-            text = updated(ab, places, self.stamp, signed).render().decode("utf-8", "surrogateescape")
+            text = (
+                updated(ab, self._places_of(ab, places), self.stamp, signed).render().decode("utf-8", "surrogateescape")
+            )
             fresh.append(AbUpdate(ab.name, str(self.seen.tree.ab / ab.name), str(self.log_dir / ab.name), text))
         names_ = {ab.name for ab in moving}
         again = []
         for ab in self.seen.logged:
-            new = updated(ab, places, self.stamp)
+            new = updated(ab, self._places_of(ab, places), self.stamp)
             if ab.name not in names_ and new is not ab:
                 text = new.render().decode("utf-8", "surrogateescape")
                 again.append(AbUpdate(ab.name, "", str(self.log_dir / ab.name), text))
         return fresh, again
 
     # --- everything else --------------------------------------------------------------------
-
-    def _extras(self, moving: set[str], some_stay: bool) -> tuple[list[Carry], list[Retire], list[Retire]]:
-        """Logs and plots that go along, older ones that make way, leftovers for the trash."""
-        wanted = {row.format for row in self.settings.move.graphics if row.save}
-        along = moving | {ab.name for ab in self.seen.logged} - {ab.name for ab in self.seen.abs}
-        carried: dict[str, Carry] = {}
-        first: list[Retire] = []
-        last: list[Retire] = []
-        for extra in self.seen.extras:
-            path = Path(extra.path)
-            kind = _format(path)
-            if extra.ab not in along:
-                if not extra.ab and not some_stay and not self.seen.refused:
-                    last.append(Retire(extra.path, "belongs to no AB", extra.size))
-            elif kind in ("ps", "eps"):
-                last.append(Retire(extra.path, "graphics of format ps are not supported", extra.size))
-                self.warnings.append(f"{path.name} of {extra.ab}: ps is not supported, it is not kept")
-            elif kind in _GRAPHICS and kind not in wanted:
-                last.append(Retire(extra.path, f"graphics of format {kind} are not kept", extra.size))
-            else:
-                self._carry(extra, kind, carried, first, last)
-        return list(carried.values()), first, last
-
-    def _carry(
-        self, extra: Extra, kind: str, carried: dict[str, Carry], first: list[Retire], last: list[Retire]
-    ) -> None:
-        path = Path(extra.path)
-        plot = kind in _GRAPHICS or _is_coversheet(path)
-        place = self.plot_dir if plot else self.log_dir
-        target = str(place / path.name)
-        if target in carried:
-            last.append(Retire(extra.path, f"same name as {carried[target].source}", extra.size))
-            return
-        if path.name in (self.seen.plots_there if plot else self.seen.logs_there):
-            first.append(self._there(place / path.name))
-        carried[target] = Carry(extra.path, target, "plot" if plot else "log", extra.size)
-
-    def _there(self, path: Path) -> Retire:
-        there = self.seen.plots_there if path.parent == self.plot_dir else self.seen.logs_there
-        return Retire(str(path), "an older version", there[path.name])
 
     def _vcal(self, places: Places) -> list[Retire]:
         """Virtual calibrations that became real; one without a real counterpart stays (step 2.11)."""
@@ -422,15 +380,6 @@ class _Planner:
             return ()
         stem = "cal" if self.seen.mode == "CALIB" else "sci"
         return (f"{stem}_Updated",) if held_back or self.seen.others else (f"{stem}_Updated", f"{stem}_Finished")
-
-
-def _format(path: Path) -> str:
-    return path.suffix.lower().removeprefix(".").replace("jpeg", "jpg")
-
-
-def _is_coversheet(path: Path) -> bool:
-    """`<root>_cs.html` as processQC writes it, or any page that says so in its name."""
-    return _format(path) in ("html", "htm") and (path.stem.endswith("_cs") or "cover" in path.name.lower())
 
 
 def named_of(found: Found) -> Named:

@@ -24,7 +24,9 @@ from engine.release.links.links import relinked
 from engine.release.rename.rename_products import Named, Value, keywords_needed
 from engine.release.rename.rn_files import NAME
 from engine.release.standing import READY, Standing, scope_of, standings
+from engine.release.update.follow import earlier
 from engine.release.update.survey import calibrations_of
+from engine.release.update.update_ab import product_names
 from engine.stores.abs import AbStore, read
 from engine.stores.verdicts import ACCEPTED, Verdict
 from engine.transfer.ingest.states import INGESTED, IngestStates
@@ -67,7 +69,8 @@ class Snapshot:
     directory. `stamps`: path, size and time of every AB file, also of those that moved earlier, and of pages that
     stay. `far`: directories with products on another filesystem than the final directory. `pages`: HTML of ABs by
     path, `links`: what they link to that is there. `needed`: by PRO.CATG an AB that still needs a file of it.
-    `archived`: names in the final directory that the archive has confirmed. `directories`: raw types that have a
+    `archived`: names in the final directory that the archive has confirmed. `earlier`: by AB that uses names products
+    bore earlier, those they bear now, and the paths of calibrations. `directories`: raw types that have a
     product directory for this date. `script`: bytes of rn_files, which is none of `final`; -1 where there is none.
     `judged`: by reviewed AB the question its verdict was given on, and the ABs whose products that is about.
     `by_score`: ABs without a verdict that would be accepted by their score.
@@ -94,6 +97,7 @@ class Snapshot:
     links: frozenset[str] = frozenset()
     needed: Mapping[str, str] = field(default_factory=dict)
     archived: frozenset[str] = frozenset()
+    earlier: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
     script: int = -1
     others: int = 0
     directories: frozenset[str] = frozenset()
@@ -181,12 +185,15 @@ def _look(
         extras += _extras(place, owners)
         if place.is_dir() and device_of(place) != home:
             far.append(str(place))
-    earlier = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
-    scope = scope_of(pool, only) | (frozenset() if only else {*earlier, ""})
+    before = {ab.name: Standing(READY, "moved earlier", ab.name, _signed(ab)) for ab in logged}
+    scope = scope_of(pool, only) | (frozenset() if only else {*before, ""})
     standing = [*_there(tree, date), *(extra.path for extra in extras if extra.ab not in scope)]
     extras = [extra for extra in extras if extra.ab in scope]
     pages, links = _pages([*(extra.path for extra in extras), *standing])
     rewritten = [*(tree.log / date / ab.name for ab in logged), *(Path(path) for path in standing if path in pages)]
+    there = tuple(_found(path, wanted, "", owners) for path in _pool(final))
+    names, _ = product_names((Path(found.product.path).name, found.product.pipefile) for found in there)
+    files = [*((ab, tree.log / date / ab.name) for ab in logged), *((ab, tree.ab / ab.name) for ab in pool)]
     return Snapshot(
         tree=tree,
         mode=mode,
@@ -194,9 +201,9 @@ def _look(
         only=only,
         abs=tuple(ab for ab in pool if ab.name in scope),
         logged=logged,
-        standings={**earlier, **where},
+        standings={**before, **where},
         products=tuple(item for item in products if item.product.ab in scope),
-        pool=tuple(_found(path, wanted, "", owners) for path in _pool(final)),
+        pool=there,
         final=_sizes(final),
         extras=tuple(extras),
         logs_there=_sizes(tree.log / date),
@@ -209,6 +216,7 @@ def _look(
         pages=pages,
         links=links,
         script=(final / NAME).lstat().st_size if os.path.lexists(final / NAME) else -1,
+        earlier=earlier(tree, names, mode, date, files),
         others=sum(ab.name not in scope for ab in pool),
         refused=refused,
     )

@@ -21,14 +21,25 @@ def followed(
     tree: DfoTree, places: Places, mode: str, date: str, abs_: Iterable[tuple[AB, Path]]
 ) -> Mapping[str, Places]:
     """The places as they are for each AB (with its file) that uses an earlier name; others have `places`."""
-    follow = _Follow(tree, mode, date)
     found = {}
+    for name, (names, parents) in earlier(tree, places.names, mode, date, abs_).items():
+        parents = parents if places.checked else {}
+        found[name] = replace(places, names={**places.names, **names}, parents={**places.parents, **parents})
+    return found
+
+
+def earlier(
+    tree: DfoTree, names: Mapping[str, str], mode: str, date: str, abs_: Iterable[tuple[AB, Path]]
+) -> dict[str, tuple[Mapping[str, str], Mapping[str, str]]]:
+    """By AB that uses earlier names: the current name by the one it uses, and the current path of calibrations by
+    `<directory>/<name>`. `names` are those of the final directory by any that products have."""
+    follow = _Follow(tree, mode, date)
+    found: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = {}
     for ab, path in abs_:
         run = follow.own.run_of(path)
-        names, parents = dict(follow.products(ab, run, places)), dict(follow.calibrations(ab, run))
-        if names or parents:
-            parents = parents if places.checked else {}
-            found[ab.name] = replace(places, names={**places.names, **names}, parents={**places.parents, **parents})
+        now, parents = dict(follow.products(ab, run, names)), dict(follow.calibrations(ab, run))
+        if now or parents:
+            found[ab.name] = (now, parents)
     return found
 
 
@@ -44,12 +55,12 @@ class _Follow:
     def _other(self, folder: str) -> Lineage:
         return Lineage(self._tree, "CALIB", folder)
 
-    def products(self, ab: AB, run: int | None, places: Places) -> Iterator[tuple[str, str]]:
+    def products(self, ab: AB, run: int | None, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Current name by the name as written."""
         for product in ab.products:
             for name in self.own.called(product.name, run):
-                if now := places.names.get(name):
-                    if now != places.names.get(product.name):
+                if now := names.get(name):
+                    if now != names.get(product.name):
                         yield product.name, now
                     break
 

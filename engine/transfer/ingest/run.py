@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from engine.stores.answers import Answers
 from engine.transfer.archives.ngas_reply import Away
 from engine.transfer.archives.protocol import Archive, Closed, Duplicate, Receipt, Refused, Sleep, Uncertain
 from engine.transfer.expected import Gone
-from engine.transfer.ingest import duplicates as duplicates
-from engine.transfer.ingest import jobs_ingest
+from engine.transfer.ingest import duplicates, jobs_ingest
 from engine.transfer.ingest import log as ingest_log
 from engine.transfer.ingest.files import Found, checked
+from engine.transfer.ingest.progress import Progress
 from engine.transfer.ingest.states import (
     CONVERTED,
     FAILED,
@@ -36,7 +36,6 @@ from engine.transfer.ingest.states import (
 TRIES = 3
 BATCH = 200  # files that share a commit
 BATCH_BYTES = 256 << 20  # bytes after which a batch ends
-_PER_FILE = 200_000  # bytes a file counts for in the remaining time, beside its own
 _ROUNDS = 3  # times duplicates are asked about in one call
 
 
@@ -73,7 +72,7 @@ class IngestRun:
         self._uncertain: set[str] = set()  # handed over, and not known whether they arrived
         self._taken: list[Item] = []
         self._stopped = ""
-        self._progress = _Progress(context)
+        self._progress = Progress(context)
 
     @property
     def confirmed(self) -> tuple[str, ...]:
@@ -373,38 +372,6 @@ class IngestRun:
             if products and there.issuperset(products):
                 found.append((ab.name, len(products)))
         return found
-
-
-class _Progress:
-    """How far a phase is and how long it still takes; large files count for more than small ones."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def begin(self, phase: str, items: Iterable[Item], done: Callable[[Item], bool]) -> None:
-        """A phase begins; what is done already does not count for its speed."""
-        all_ = list(items)
-        self._phase, self._of, self._started = phase, len(all_), self._context.clock()
-        self._left = sum(item.size + _PER_FILE for item in all_ if not done(item))
-        self._done = sum(done(item) for item in all_)
-        self._spent = 0
-        self._context.bus.publish(ev.Progressed(phase, self._done, self._of, ""))
-
-    def step(self, item: Item) -> None:
-        """One more is done."""
-        self._done += 1
-        self._spent += item.size + _PER_FILE
-        self._left -= item.size + _PER_FILE
-        seconds = (self._context.clock() - self._started) / self._spent * self._left
-        self._context.bus.publish(ev.Progressed(self._phase, self._done, self._of, f"{duration(seconds)} left"))
-
-
-def duration(seconds: float) -> str:
-    """Remaining time in words: 40 s, 12 min, 3 h 05 min."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def too_many_words(found: Sequence[tuple[str, str]]) -> str:
