@@ -18,7 +18,7 @@ PARTS = {
     ),
     "Moves": (
         "moves",
-        "placement against a bare rename loop on the same disk; whole moves of products with 280 header cards, ten an AB",
+        "placement against a bare rename loop on the same disk; whole moves of products with 280 cards, ten an AB",
     ),
     "The board": ("tui_board", "in a real pty of 120 x 40, bytes counted at its master side"),
     "Headers": ("headers", "wall time, medians; files in memory, so that the disk does not count"),
