@@ -266,7 +266,10 @@ async def _line_of_terminal() -> str:
         await typed.wait()
     finally:
         loop.remove_reader(sys.stdin)
-    return sys.stdin.readline()
+    try:
+        return sys.stdin.readline()
+    except OSError:  # the terminal is gone, and hang-ups are ignored
+        return ""
 
 
 def _to_stderr(text: str, end: str) -> None:

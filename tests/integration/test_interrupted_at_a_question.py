@@ -32,7 +32,14 @@ class Asked:
         processed(self.context, bias(10))
         self.master, slave = pty.openpty()
         command = [*DFOS, "moveProducts", "--root", str(self.context.tree.root), *POOL]
-        self.move = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        self.move = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever runs the tests may ignore it
+        )
         os.close(slave)
         self.until("holds")
 

@@ -255,11 +255,17 @@ async def connected(target: Target, key: Path | None, known: str) -> AsyncIterat
 _LIBRARY = str(Path(asyncssh.__file__).parent)
 
 
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """Not one line for each block that is written to a connection which is gone: the first one was an error of ours."""
+    return record.msg != "socket.send() raised exception."
+
+
 def _mind_left_tasks(loop: asyncio.AbstractEventLoop) -> None:
     """asyncssh leaves the other parts of a write to themselves when the connection breaks; asyncio would print each.
 
     The break itself is raised by the write. What anybody else's task leaves is told as ever.
     """
+    logging.getLogger("asyncio").addFilter(_worth_telling)
     before = loop.get_exception_handler()
     if getattr(before, "minds_asyncssh", False):
         return
