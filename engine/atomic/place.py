@@ -10,7 +10,7 @@ import errno
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from engine.atomic import syscalls
@@ -23,7 +23,7 @@ _SENT = 1 << 23  # bytes copied with one call
 
 
 def copy_hidden(source: Path, target: Path) -> str:
-    """Copy `source` to the hidden sibling of `target`, synced; the its SHA-256 (hex).
+    """Copy `source` to the hidden sibling of `target`, synced; its SHA-256 (hex).
 
     For another filesystem. A half copy left by a crash is replaced. MoveTrouble when the source changed meanwhile.
     """
@@ -33,7 +33,15 @@ def copy_hidden(source: Path, target: Path) -> str:
         temporary.unlink()
     with source.open("rb", buffering=0) as read, temporary.open("xb", buffering=0) as write:
         before = os.fstat(read.fileno())
-        digest = _streamed(read.fileno(), write.fileno())
+
+        def settled() -> None:
+            """Durable while the checksum is still being made."""
+            os.fchmod(write.fileno(), before.st_mode & 0o777)
+            os.utime(write.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
+            acting("fsync", temporary)
+            os.fsync(write.fileno())
+
+        digest = _streamed(read.fileno(), write.fileno(), settled)
         after = os.fstat(read.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             temporary.unlink()
@@ -42,15 +50,13 @@ def copy_hidden(source: Path, target: Path) -> str:
                 where=str(source),
                 remedy="nothing is lost; find out who writes it, then recover: it is copied again",
             )
-        os.fchmod(write.fileno(), before.st_mode & 0o777)
-        os.utime(write.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
-        acting("fsync", temporary)
-        os.fsync(write.fileno())
     return digest
 
 
-def _streamed(read: int, write: int) -> str:
+def _streamed(read: int, write: int, copied: Callable[[], None]) -> str:
     """Copy one open file to another within the kernel; SHA-256 (hex) of the source, read beside it by a thread.
+
+    `copied` is called when all bytes are written.
 
     That both saw the same is for the caller to see: the source has not changed, and the copy is read back.
     """
@@ -71,6 +77,7 @@ def _streamed(read: int, write: int) -> str:
     hasher.start()
     try:
         _copied(read, write)
+        copied()
     finally:
         hasher.join()
     if trouble:
