@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.product import Product, is_product, stem_of
-from engine.errors import BadAb, BadFits, MoveTrouble
+from engine.errors import BadAb, MoveTrouble
 from engine.release.certify import Judged, judged, would_be
 from engine.release.links.links import relinked
 from engine.release.rename.rename_products import Named, Value, keywords_needed
@@ -329,21 +328,12 @@ def _is_fits(path: Path) -> bool:
 
 
 def _found(path: Path, wanted: Sequence[str], raw_type: str, owners: _Owners) -> Found:
-    from engine.release.rename.look import header_keywords
+    from engine.release.rename.look import read_keys
 
     status = path.lstat()
-    problem, keys = "", dict[str, Value]()
-    if not stat.S_ISREG(status.st_mode):
-        problem = "not a regular file"
-    else:
-        try:
-            keys = header_keywords(path, wanted)
-        except (BadFits, OSError) as trouble:
-            problem = trouble.what if isinstance(trouble, BadFits) else f"cannot be read: {trouble.strerror}"
+    keys, problem = read_keys(path, status, wanted)
     pipefile, mjd = str(keys.get("PIPEFILE") or ""), keys.get("MJD-OBS")
-    if not problem and not pipefile:
-        problem = "no PIPEFILE in its header"
-    elif not problem and raw_type and pipefile != path.name:
+    if not problem and raw_type and pipefile != path.name:
         problem = f"its header says PIPEFILE {pipefile}"
     match = _PIPEFILE.fullmatch(path.name if raw_type else pipefile)
     owner = owners.of_root(match["root"]) if match else ""

@@ -107,18 +107,22 @@ def header_keywords(path: Path, wanted: Sequence[str]) -> dict[str, Value]:
     return keywords(path, wanted)
 
 
-def _seen(path: Path, status: os.stat_result, wanted: Sequence[str], raw_types: Mapping[str, str]) -> Seen:
-    keys, problem = dict[str, Value](), ""
+def read_keys(path: Path, status: os.stat_result, wanted: Sequence[str]) -> tuple[dict[str, Value], str]:
+    """The keywords of a product, and what is wrong with it: no file, unreadable, no PIPEFILE; '' for nothing."""
     if not stat.S_ISREG(status.st_mode):
-        problem = "not a regular file"
-    else:
-        try:
-            keys = header_keywords(path, wanted)
-        except (BadFits, OSError) as trouble:
-            problem = trouble.what if isinstance(trouble, BadFits) else f"cannot be read: {trouble.strerror}"
+        return {}, "not a regular file"
+    try:
+        keys = header_keywords(path, wanted)
+    except BadFits as trouble:
+        return {}, trouble.what
+    except OSError as trouble:
+        return {}, f"cannot be read: {trouble.strerror}"
+    return keys, "" if keys.get("PIPEFILE") else "no PIPEFILE in its header"
+
+
+def _seen(path: Path, status: os.stat_result, wanted: Sequence[str], raw_types: Mapping[str, str]) -> Seen:
+    keys, problem = read_keys(path, status, wanted)
     pipefile, mjd = str(keys.get("PIPEFILE") or ""), keys.get("MJD-OBS")
-    if not problem and not pipefile:
-        problem = "no PIPEFILE in its header"
     match = _PIPEFILE.fullmatch(pipefile)
     root = match["root"] if match else ""
     number = float(mjd) if isinstance(mjd, int | float) and not isinstance(mjd, bool) else 0.0
