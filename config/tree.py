@@ -71,6 +71,10 @@ class DfoTree:
         """The container of virtual calibrations."""
         return self.cal / "VCAL"
 
+    def needed(self, variable: str) -> Path:
+        """A directory that only some tools need, e.g. DFO_HDR_DIR; KeyError when `.dfosrc` lacks it."""
+        return Path(self.variables[variable])
+
     @property
     def archive(self) -> Path:
         """The local archive's directory."""

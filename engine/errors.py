@@ -2,6 +2,8 @@
 
     DfosError                    10   any other trouble of ours
     ├── UsageTrouble              2   the call itself is wrong
+    │   └── Unsupported           2   an engine cannot do that
+    ├── EngineAway               10   a batch system cannot be reached
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
@@ -108,3 +110,11 @@ class PluginTrouble(DfosError):
     """A plugin is configured but missing, failed, hung, or proposed what is not allowed."""
 
     exit_code = 17
+
+
+class EngineAway(DfosError):
+    """A batch system cannot be reached or takes nothing; its jobs are where they were."""
+
+
+class Unsupported(UsageTrouble):
+    """This engine cannot do that; the remedy says what it can."""
