@@ -15,7 +15,8 @@ class QcSlot(Section):
     tags: tuple[str, ...] = Field((), description="tags in the AB names; empty: any")
     catgs: tuple[str, ...] = Field((), description="PRO.CATGs (with * and ?), one of which the AB makes; empty: any")
     procedure: str = Field(
-        "generic", description="shipped: generic, muse_single, muse_deep, bias_dark; else an executable in $DFO_PROC_DIR"
+        "generic",
+        description="shipped: generic, muse_single, muse_deep, bias_dark; else an executable in $DFO_PROC_DIR",
     )
     scores: str = Field("generic", description="score definitions, config/scores/<name>.yaml")
     table: str = Field("", description="QC1 table of the values, config/qc1/<name>.yaml; '' for none")

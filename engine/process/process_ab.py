@@ -26,7 +26,6 @@ from engine.process.deliver import (
     Retiring,
     deliver,
     delivery_plan,
-    place_of,
     read_note,
     with_catgs,
     with_products,
@@ -38,6 +37,7 @@ from engine.process.inputs import Inputs
 from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
 from engine.stores.abs import AbStore, read
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:

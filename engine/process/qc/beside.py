@@ -120,4 +120,3 @@ class Beside:
         except TimeoutError:
             process.kill()
             await process.wait()
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -24,66 +24,71 @@ from engine.process.qc import record as records
 from engine.process.qc.beside import Beside, QcTrouble
 from engine.process.qc.record import Record
 from engine.process.qc.scores import Past, scored
-from engine.process.qc.subject import Measured, Subject
+from engine.process.qc.subject import Subject
 from engine.stores.abs import AbStore, read
 
 _PICTURED = ("IMAGE_FOV", "DATACUBE")  # products that are plotted, the best first
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class QcJob:
-    """The QC of one AB, in the QC process `beside`."""
+    """The QC of one AB."""
 
     context: Context
     ab: AB
-    beside: Beside
     plugins: Mapping[str, Any] = field(default_factory=dict)
 
-    async def run(self) -> Record:
-        """Measure, score, plot, report; the record that was kept. Never raises for what QC cannot do."""
-        slot_name, slot = slot_of(self.context.settings, self.ab)
+    async def run(self, beside: Beside) -> Record:
+        """Measure, score, plot, report, with the help of a QC process; the record that was kept."""
+        name, slot = slot_of(self.context.settings, self.ab)
         subject = subject_of(self.context.tree, self.context.settings, self.ab, slot)
-        record = Record(self.ab.name, self.context.utc(), (), slot=slot_name)
+        record = Record(self.ab.name, self.context.utc(), (), slot=name)
         try:
-            measured = await self.beside.measure(subject)
-            record = self._scored(record, slot, measured)
+            measured = await beside.measure(subject)
+            record = replace(
+                record,
+                values=measured.values,
+                detectors=tuple(measured.detectors),
+                troubles=tuple(measured.troubles),
+            )
+            record = self._scored(record, slot)
         except (QcTrouble, ConfigTrouble, DfosError, OSError) as trouble:
-            record = untouched(record, str(trouble))
-        files, trouble = await self._plots(subject)
-        record = Record(**{**_fields(record), "files": tuple(files), "troubles": (*record.troubles, *trouble)})
+            record = unscored(record, str(trouble))
+        record = await self._plotted(record, subject, beside)
         await asyncio.to_thread(self._keep, record)
         self._tell(record)
         return record
 
-    def _scored(self, record: Record, slot: QcSlot, measured: Measured) -> Record:
+    async def rescored(self, record: Record, *, again: bool) -> Record:
+        """Keep another record; with `again` its values are first scored by the limits of now."""
+        if again:
+            _, slot = slot_of(self.context.settings, self.ab)
+            record = replace(self._scored(record, slot), at=self.context.utc(), decided="")
+        await asyncio.to_thread(self._keep, record)
+        self._tell(record)
+        return record
+
+    def _scored(self, record: Record, slot: QcSlot) -> Record:
         rules = score_set(slot.scores, self.context.tree.config)
-        found = scored(rules, measured.values, limits_of(self.context.settings), self._past)
-        return Record(
-            **{
-                **_fields(record.with_scores(found)),
-                "values": measured.values,
-                "detectors": tuple(measured.detectors),
-                "troubles": tuple(measured.troubles),
-            }
-        )
+        return record.with_scores(scored(rules, record.values, limits_of(self.context.settings), self._past))
 
     def _past(self, param: str, statistics: Statistics) -> Past:
         return Past(trouble="no QC1 table for this data type")
 
-    async def _plots(self, subject: Subject) -> tuple[list[str], list[str]]:
+    async def _plotted(self, record: Record, subject: Subject, beside: Beside) -> Record:
         images = [path for catg in _PICTURED for path in subject.of(catg)]
         if not images:
-            return [], []
+            return record
         cubes = subject.of("DATACUBE")
         target = str(place_of(self.ab, self.context.tree) / self.ab.root)
         title = f"{self.ab.target or self.ab.raw_type}  {self.ab.root}"
         try:
-            made = await self.beside.make(
+            made = await beside.make(
                 "plot", image=images[0], target=target, title=title, cube=cubes[0] if cubes else ""
             )
         except QcTrouble as trouble:
-            return [], [f"no QC plot: {trouble}"]
-        return [Path(path).name for path in made], []
+            return replace(record, troubles=(*record.troubles, f"no QC plot: {trouble}"))
+        return replace(record, files=tuple(Path(path).name for path in made))
 
     def _keep(self, record: Record) -> None:
         """The record, and the FURTHER lines of the AB as it stands now. Blocking."""
@@ -103,10 +108,10 @@ class QcJob:
             bus.publish(ev.AbMessage(self.ab.name, f"{red.name}: {red.value} {red.remark}".strip()))
 
 
-def untouched(record: Record, why: str) -> Record:
+def unscored(record: Record, why: str) -> Record:
     """The record of an AB that could not be scored: one grey score that says why."""
     score = Score("qc", "-", "", GREY, f"not scored: {why}"[:300])
-    return Record(**{**_fields(record), "scores": (score,), "troubles": (*record.troubles, why)})
+    return replace(record, scores=(score,), troubles=(*record.troubles, why))
 
 
 def slot_of(settings: Settings, ab: AB) -> tuple[str, QcSlot]:
@@ -152,7 +157,3 @@ def _kind(settings: Settings, ab: AB) -> KindOfAb | None:
         if kind.recipe == ab.recipe and kind.tag == ab.tag and (not kind.raw_types or ab.raw_type in kind.raw_types):
             return kind
     return None
-
-
-def _fields(record: Record) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in Record.__slots__}

@@ -16,9 +16,9 @@ _LOW, _HIGH = 1.0, 99.5  # percentiles of the grey scale
 
 def plot(image: str, target: str, title: str, cube: str = "") -> list[str]:
     """Draw an image (`target`.png); with `cube` its histogram and the cube's spectrum too. The files made."""
-    made = [_image(image, f"{target}.png", title), _histogram(image, f"{target}_hist.png", title)]
+    made = [_image(image, f"{target}.png", title), _histogram(image, f"{target}.hist.png", title)]
     if cube:
-        made.append(_spectrum(cube, f"{target}_spec.png", title))
+        made.append(_spectrum(cube, f"{target}.spec.png", title))
     return [path for path in made if path]
 
 
@@ -61,7 +61,9 @@ def _spectrum(path: str, target: str, title: str) -> str:
     with first_image(path) as (cube, header):
         if cube.ndim != 3:
             return ""
-        means = [float(np.nanmean(plane)) if np.isfinite(plane).any() else np.nan for part in chunks(cube) for plane in part]
+        means = [
+            float(np.nanmean(plane)) if np.isfinite(plane).any() else np.nan for part in chunks(cube) for plane in part
+        ]
         step = float(header.get("CD3_3", header.get("CDELT3", 1.0)) or 1.0)
         waves = float(header.get("CRVAL3", 0.0)) + (np.arange(len(means)) + 1 - float(header.get("CRPIX3", 1.0))) * step
         unit = str(header.get("BUNIT", ""))

@@ -16,6 +16,9 @@ from engine.process.qc.scores import Scored
 from engine.process.qc.subject import Value
 
 
+_TUPLES = ("details", "detectors", "troubles", "files")
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The QC of one AB. `at` is UTC, `flag` the QCFLAG, `files` what QC made beside the products.
@@ -43,9 +46,7 @@ class Record:
     def with_scores(self, scored: Iterable[Scored]) -> Record:
         """The record with other scores."""
         found = tuple(scored)
-        return replace(
-            self, scores=tuple(one.score for one in found), details=tuple(_details(one) for one in found)
-        )
+        return replace(self, scores=tuple(one.score for one in found), details=tuple(_details(one) for one in found))
 
     def forced(self, who: str, why: str, at: str) -> Record:
         """All scores green, by whom and why; what they were stays in the remarks."""
@@ -68,6 +69,15 @@ def place_of(tree: DfoTree, ab: AB) -> Path:
     return tree.dfs_log / f"{ab.root}.scores.json"
 
 
+def qc_files(tree: DfoTree, ab: AB) -> list[Path]:
+    """All that QC has made of an AB: its record and report, and what stands beside the products."""
+    path = place_of(tree, ab)
+    known = load(path)
+    names = dict.fromkeys((f"{ab.root}.png", *(known.files if known else ())))
+    beside = [tree.product / ab.raw_type / ab.date / name for name in names if Path(name).name == name]
+    return [path, path.with_suffix(".html"), *beside]
+
+
 def save(path: Path, record: Record) -> None:
     """Write the record, whole or not at all."""
     data = asdict(record)
@@ -79,9 +89,11 @@ def save(path: Path, record: Record) -> None:
 def load(path: Path) -> Record | None:
     """The record at `path`; None when there is none that can be read."""
     try:
-        data = json.loads(path.read_bytes())
+        data: dict[str, Any] = json.loads(path.read_bytes())
         scores = tuple(Score(**score) for score in data.pop("scores"))
-        tuples = {name: tuple(data.pop(name, ())) for name in ("details", "detectors", "troubles", "files")}
+        tuples: dict[str, Any] = {
+            name: tuple(data.pop(name, ())) for name in ("details", "detectors", "troubles", "files")
+        }
         return Record(scores=scores, **tuples, **data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -89,4 +101,7 @@ def load(path: Path) -> Record | None:
 
 def _details(one: Scored) -> dict[str, Any]:
     found = asdict(one)
-    return {"name": one.score.name, **{name: found[name] for name in ("param", "number", "low", "high", "points", "hc")}}
+    return {
+        "name": one.score.name,
+        **{name: found[name] for name in ("param", "number", "low", "high", "points", "hc")},
+    }

@@ -47,9 +47,7 @@ def scored(
 ) -> tuple[Scored, ...]:
     """All scores of a set. `limits` are the named ones of the settings, `past` gives the history of a value."""
     return tuple(
-        _scored(rule, values, limits, past)
-        for rule in rules.scores
-        if rule.param in values or rule.absent != "skip"
+        _scored(rule, values, limits, past) for rule in rules.scores if rule.param in values or rule.absent != "skip"
     )
 
 
@@ -80,7 +78,13 @@ def _scored(
     unscored = bool(remark) and low is None and high is None
     mark = GREY if unscored else GREEN if good else RED
     return Scored(
-        Score(rule.name, _shown(rule, value, values), limit, mark, remark), rule.param, value, low, high, points, rule.hc
+        Score(rule.name, _shown(rule, value, values), limit, mark, remark),
+        rule.param,
+        value,
+        low,
+        high,
+        points,
+        rule.hc,
     )
 
 

@@ -36,7 +36,7 @@ def waiting(context: Context, abs_: Iterable[AB]) -> list[AB]:
 
     A later delivery retires the scores with the products they belong to, so that scores that are there count.
     """
-    return [ab for ab in abs_ if _processed(ab) and not records.place_of(context.tree, ab).exists()]
+    return [ab for ab in abs_ if processed(ab) and not records.place_of(context.tree, ab).exists()]
 
 
 async def qc_pool(
@@ -46,7 +46,8 @@ async def qc_pool(
 
     Trouble in QC never fails an AB and never ends the stage.
     """
-    due = [ab for ab in abs_ if _processed(ab)] if again else await asyncio.to_thread(waiting, context, abs_)
+    due = [ab for ab in abs_ if processed(ab)] if again else await asyncio.to_thread(waiting, context, abs_)
+    _known(context, abs_)
     if not due:
         return QcOutcome()
     context.bus.publish(ev.PhaseStarted("qc", f"{len(due)} ABs"))
@@ -57,7 +58,7 @@ async def qc_pool(
         beside = Beside(context.tree.tmp, context.settings.qc.timeout_s)
         try:
             for ab in queue:
-                found[ab.name] = await QcJob(context, ab, beside, plugins).run()
+                found[ab.name] = await QcJob(context, ab, plugins).run(beside)
                 context.bus.publish(ev.Progressed("qc", len(found), len(due), ab.name))
         finally:
             await beside.close()
@@ -69,5 +70,17 @@ async def qc_pool(
     return QcOutcome(tuple(ab.name for ab in due if ab.name not in unscored), unscored)
 
 
-def _processed(ab: AB) -> bool:
+def _known(context: Context, abs_: Iterable[AB]) -> None:
+    """The board shows scores that an earlier engine could not tell it any more."""
+    for ab in abs_:
+        row = context.board.rows.get(ab.name)
+        if row is None or row.score or not processed(ab):
+            continue
+        record = records.load(records.place_of(context.tree, ab))
+        if record and record.digest:
+            context.bus.publish(ev.AbScored(ab.name, record.digest))
+
+
+def processed(ab: AB) -> bool:
+    """Has a recipe made its products?"""
     return ab.status == "SUCCESSFUL" and not ab.runs_no_recipe

@@ -18,7 +18,7 @@ _OTHER = ("STAT", "DQ", "ERR", "VAR", "BPM", "BADPIX", "CHI2", "CONTRIB")  # wha
 
 def detectors(path: str | Path) -> Iterator[tuple[str, Any]]:
     """The images of a file by the name of their detector; errors, flags and weights are left out."""
-    with fits.open(path, memmap=True) as hdus:
+    with fits.open(path, memmap=False) as hdus:
         for number, hdu in enumerate(hdus):
             name = str(hdu.header.get("EXTNAME", "")).strip()
             if not hdu.is_image or hdu.header.get("NAXIS", 0) < 2 or name.upper().endswith(_OTHER):

@@ -28,12 +28,17 @@ class Peak:
 
 @contextmanager
 def first_image(path: str | Path) -> Iterator[tuple[Array, Any]]:
-    """The first image with pixels of a file, mapped, and its header. ValueError when there is none."""
+    """The first image with pixels of a file, mapped where it can be, and its header. ValueError when there is none."""
     with fits.open(path, memmap=True) as hdus:
-        hdu = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0)), None)
-        if hdu is None or hdu.data is None:
+        number = next((n for n, hdu in enumerate(hdus) if hdu.is_image and hdu.header.get("NAXIS", 0)), None)
+        if number is None:
             raise ValueError(f"{Path(path).name} holds no image")
-        yield hdu.data, hdu.header
+        header = hdus[number].header.copy()
+        if not {"BZERO", "BSCALE", "BLANK"} & set(header):
+            yield hdus[number].data, header
+            return
+    with fits.open(path, memmap=False) as hdus:  # scaled pixels cannot be mapped
+        yield hdus[number].data, header
 
 
 def chunks(cube: Array) -> Iterator[Array]:

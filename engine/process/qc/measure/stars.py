@@ -58,7 +58,8 @@ def _source(light: Array, y: int, x: int) -> Source:
         return Source(x, y, 0.0, 0.0)
     near = weight * (np.hypot(rows - (y - y0), columns - (x - x0)) <= 2.5)
     cy, cx = (float((near * axis).sum() / near.sum()) for axis in (rows, columns))
-    return Source(cx + x0, cy + y0, float(stamp.sum()), _fwhm(stamp, (rows - cy) ** 2 + (columns - cx) ** 2))
+    square: Array = np.square(rows - cy) + np.square(columns - cx)
+    return Source(cx + x0, cy + y0, float(stamp.sum()), _fwhm(stamp, square))
 
 
 def _fwhm(stamp: Array, square: Array) -> float:

@@ -53,7 +53,7 @@ def field(subject: Subject, found: Measured) -> None:
         with first_image(cubes[0]) as (data, _):
             size = " x ".join(str(axis) for axis in reversed(data.shape)) + ", "
     with first_image((images or cubes)[0]) as (data, _):
-        valid = int(round(finite_fraction(data) * data.size))
+        valid = round(finite_fraction(data) * data.size)
     found.values |= {"valid": valid, "size": f"{size}{valid} valid"}
 
 

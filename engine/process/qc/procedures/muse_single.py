@@ -46,7 +46,13 @@ def whole(subject: Subject, found: Measured) -> None:
             raise ValueError("the cube has not three axes")
         nwave, ny, nx = data.shape
         fraction = finite_fraction(data)
-        found.values |= {"nx": nx, "ny": ny, "nwave": nwave, "valid_fraction": fraction, "lambda_mid": wavelength(header)}
+        found.values |= {
+            "nx": nx,
+            "ny": ny,
+            "nwave": nwave,
+            "valid_fraction": fraction,
+            "lambda_mid": wavelength(header),
+        }
 
 
 def white(subject: Subject, found: Measured) -> None:
