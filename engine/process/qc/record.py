@@ -15,7 +15,6 @@ from engine.core.score import GREEN, Score, digest
 from engine.process.qc.scores import Scored
 from engine.process.qc.subject import Value
 
-
 _TUPLES = ("details", "detectors", "troubles", "files")
 
 
