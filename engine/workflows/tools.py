@@ -16,6 +16,8 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
+    "createAB": "engine.create.createab.order",
+    "refreshVCAL": "engine.create.createab.refresh_vcal",
     "undo": "engine.release.undo.undo",
     "emptyTrash": "engine.release.undo.empty_trash",
     "restore": "engine.release.undo.restore",
