@@ -91,8 +91,8 @@ def _identity(made: Proposal, create: Create) -> Iterator[tuple[str, str]]:
     yield "OBS_PROG_ID", programme or "-"
     yield "OBS_MODE", visitor if made.mode == "SCIENCE" else "NONE"
     yield "OBS_ID", _value(first, "OBS.ID") or "-"
-    yield "MJD-OBS", f"{group.mjd:.8f}"
-    yield "MJD-OBS_MOD", f"{group.mjd_mod:.8f}"
+    yield "MJD-OBS", f"{group.mjd or 0.0:.8f}"
+    yield "MJD-OBS_MOD", f"{group.mjd_mod or 0.0:.8f}"
     yield "PROD_ROOT_NAME", made.root
     yield "LOG_NAME", ""
     yield "#", "pipeline product path"
@@ -127,7 +127,7 @@ def _recipe(made: Proposal, create: Create) -> Iterator[tuple[str, str]]:
     inputs += [
         (hit.frame.path, hit.tag)
         for hit in made.found.hits
-        if hit.rule.source.lower() != "rawfiles" and hit.tag not in create.massoc
+        if hit.source != "rawFiles" and hit.tag not in create.massoc
     ]
     for path, tag in dict.fromkeys(inputs):
         yield "SOF_CONTENT", f"{path} {tag}"
@@ -148,7 +148,7 @@ def _calibs(made: Proposal, massoc: frozenset[str]) -> Iterator[tuple[str, Hit]]
 
 
 def _is_raw(hit: Hit) -> bool:
-    return hit.rule.source.lower() != "calibfiles" and not hit.frame.virtual
+    return hit.source != "calibFiles" and not hit.frame.virtual
 
 
 def _match(made: Proposal) -> Iterator[str]:

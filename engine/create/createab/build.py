@@ -64,8 +64,8 @@ class _Work:
                 unknown.append(action)
         self.unknown = {action.name: action.recipe for action in unknown}
         self.ladder: Ladder = ladder(rules, {name: {one.catg for one in made} for name, made in self.makes.items()})
-        self.calibs = {frame.path: frame for frame in (*material.real, *material.virtual)}
-        self.parents: dict[str, Proposal] = {}  # by path of a virtual frame
+        self.virtual: dict[str, Frame] = {}  # what the ABs of this run will make, by path
+        self.parents: dict[str, Proposal] = {}
         self.real_stems = {str(frame.header.get("PIPEFILE", "")).removesuffix(".fits") for frame in material.real} | {
             frame.name for frame in material.real
         }
@@ -74,8 +74,9 @@ class _Work:
 
     def done(self) -> Built:
         material = self.material
-        for frame in (*material.raws, *self.calibs.values()):
+        for frame in (*material.raws, *material.real, *material.virtual):
             self.ruleset.classify(frame)
+        self.pools = Pools((*material.real, *material.virtual), material.raws)
         organised = self.ruleset.organise(material.raws, closed=material.closed)
         self.notes += organised.notes
         groups: dict[str, list[Group]] = {}
@@ -97,21 +98,23 @@ class _Work:
                 f"{name}: neither the rules nor the table of recipes say what {self.unknown[name]} makes:"
                 " nothing waits for its ABs"
             )
-        pools = Pools(tuple(self.calibs.values()), self.material.raws)
         made = []
-        for group in sorted(groups, key=lambda one: (one.mjd, one.primary.name, one.tag)):
-            proposal = self._proposal(name, group, pools)
+        for group in sorted(groups, key=lambda one: (*one.primary.order, one.tag)):
+            proposal = self._proposal(name, group)
             if proposal is not None:
                 made.append(proposal)
+        fresh = {}
         for proposal in made:
             for frame in proposal.virtuals():
                 if frame.name not in self.real_stems:
                     self.ruleset.classify(frame)
-                    self.calibs[frame.path] = frame
+                    fresh[frame.path] = frame
                     self.parents[frame.path] = proposal
+        self.virtual |= fresh
+        self.pools.add(calib=fresh.values())
         self.proposals += made
 
-    def _proposal(self, name: str, group: Group, pools: Pools) -> Proposal | None:
+    def _proposal(self, name: str, group: Group) -> Proposal | None:
         raws = self._raws(group)
         action = group.action
         if action is None:
@@ -127,7 +130,7 @@ class _Work:
             date=self.material.date,
             group=group,
             raws=raws,
-            found=self.ruleset.associate(group, pools),
+            found=self.ruleset.associate(group, self.pools),
             products=self.makes.get(name, ()),
         )
 
@@ -164,7 +167,7 @@ class _Work:
         words = {
             word for rule in self.rules.organisation if rule.action == name for word in literals(rule.where)
         } | self.material.step2
-        frames = [self.calibs[path] for path in self.parents if self.calibs[path].header.get("PRO.CATG") in words]
+        frames = [frame for frame in self.virtual.values() if frame.header.get("PRO.CATG") in words]
         if not frames:
             return ()
         organised = self.ruleset.organise(frames)

@@ -93,7 +93,7 @@ def _parents(rules: Rules, actions: Mapping[str, Action], makes: Mapping[str, It
     found: dict[str, set[str]] = {name: set() for name in actions}
     for action in actions.values():
         for association in action.associations:
-            if association.max_ret != 0 and association.source.lower() == "calibfiles":
+            if association.max_ret != 0 and association.source == "calibFiles":
                 words = (association.tag, *literals(association.where))
                 found[action.name].update(_makers(words, makers))
     for rule in rules.organisation:

@@ -10,7 +10,9 @@ from engine.create.createab.predict import Predicted
 from engine.create.oca.associate import Associated
 from engine.create.oca.frame import Frame
 from engine.create.oca.organise import Group
+from engine.create.oca.reading import Reading
 
+TAGS = Reading().tags
 _TAG = re.compile(r"[^a-z0-9]")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.:+\-]")
 
@@ -87,11 +89,11 @@ def mode_of(frame: Frame) -> str:
 
 
 def tag_of(frame: Frame) -> str:
-    """The tag of a file in the SOF: DO.CLASS, else DO.CATG, else REFLEX.CATG, as the rules set them; '' for none."""
-    for key in ("DO.CLASS", "DO.CATG", "REFLEX.CATG"):
-        value = frame.overlay.get(key)
-        if isinstance(value, str) and value.strip():
-            return "_".join(value.split())
+    """The tag of a file in the SOF: DO.CLASS, else DO.CATG, REFLEX.CATG, PRO.CATG; '' where nobody gives it one."""
+    for key in TAGS:
+        value = frame.get(key)
+        if value is not None and str(value).strip():
+            return "_".join(str(value).split())
     return ""
 
 

@@ -18,7 +18,6 @@ from engine.create.createab.plan import CreatePlan, Standing, decided
 from engine.create.createab.pools import real, virtual
 from engine.create.createab.predict import Table, table_of
 from engine.create.createab.rules_file import rules_of
-from engine.create.oca.model import Rules
 from engine.create.oca.reading import Reading, Window
 from engine.create.oca.ruleset import RuleSet
 from engine.errors import BadAb
@@ -61,7 +60,7 @@ def looked(tree: DfoTree, settings: Settings, mode: str, date: str) -> Looked:
     pools = (f"calibrations: {len(mcal.frames)} real, {len(vcal.frames)} virtual",)
     bad = tuple(f"calibration {one.name}: {one.why}" for one in (*mcal.troubles, *vcal.troubles))
     notes = (*pools, *made.notes, *night.notes, *bad, *vcal.notes)
-    return Looked(_plan(tree, settings, mode, date, made, there, night, (rules, path), table, notes), night)
+    return Looked(_plan(tree, settings, mode, date, made, there, night, (ruleset, path), table, notes), night)
 
 
 def scanned(tree: DfoTree, settings: Settings, date: str) -> Filtered:
@@ -84,18 +83,18 @@ def _plan(
     made: Built,
     there: Standing,
     night: Night,
-    source: tuple[Rules, Path],
+    source: tuple[RuleSet, Path],
     table: Table,
     notes: tuple[str, ...],
 ) -> CreatePlan:
-    rules, path = source
+    ruleset, path = source
     create = settings.create
     decisions = tuple(decided(made.proposals, there, create, settings.instrument))
     wanted = {one.name for one in made.proposals}
     old = _lines(AbStore(tree).ab_list(mode, date))
     lines = planning.listing(decisions, there, mode, date, old)
     strangers = [name for name, ab in there.abs.items() if (ab.mode, ab.date) == (mode, date) and name not in wanted]
-    problems = [str(problem.at) + f": {problem.text}" for problem in rules.problems if problem.level == "error"]
+    problems = [str(problem.at) + f": {problem.text}" for problem in ruleset.problems if problem.level == "error"]
     return CreatePlan(
         mode,
         date,
