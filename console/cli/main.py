@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
+    "createJob": ("create_job", "the job files of a date, or of one AB and all that depends on it"),
+    "exec": ("execute", "carry out a job file: execAB_..., execQC_..., JOBS_NIGHT, JOBS_AUTO"),
     "phoenix": ("phoenix", "create, process, certify and move the ABs of a date or run"),
     "createAB": ("create", "make the ABs of a date from the headers of its raw files"),
     "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
@@ -164,3 +166,8 @@ def filter_raw() -> int:
 def refresh_vcal() -> int:
     """The classic command `refreshVCAL`."""
     return run("refreshVCAL", sys.argv[1:])
+
+
+def create_job() -> int:
+    """The classic command `createJob`."""
+    return run("createJob", sys.argv[1:])
