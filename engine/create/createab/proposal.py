@@ -83,9 +83,13 @@ class Proposal:
 
 
 def mode_of(frame: Frame) -> str:
-    """CALIB or SCIENCE: CATG where the rules set it, else DPR.CATG; other words for what makes no AB."""
-    catg = frame.overlay.get("CATG")
-    return str(catg if catg in ("CALIB", "SCIENCE") else frame.header.get("DPR.CATG", "")).strip()
+    """CALIB or SCIENCE: CATG where the rules set it, else DPR.CATG; '' for what belongs to neither (acquisition).
+
+    What an instrument measures of itself (TECHNICAL, TEST) is calibration, where an action takes it.
+    """
+    word = frame.overlay.get("CATG")
+    catg = str(word if word in ("CALIB", "SCIENCE") else frame.header.get("DPR.CATG", "")).strip()
+    return {"TECHNICAL": "CALIB", "TEST": "CALIB"}.get(catg, catg if catg in ("CALIB", "SCIENCE") else "")
 
 
 def tag_of(frame: Frame) -> str:
