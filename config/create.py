@@ -44,7 +44,7 @@ class Create(Section):
     mcal_days: int = Field(7, ge=0, description="N_MCAL_LIST: real calibrations of so many nights before and after")
     vcal_days: int = Field(7, ge=0, description="N_VCAL_LIST: virtual calibrations of so many nights before and after")
     gen_dir: str = Field("$DFO_CAL_DIR/gen", description="GEN_CALDIR: static calibrations")
-    step2: tuple[str, ...] = Field(
+    second_step: tuple[str, ...] = Field(
         (), description="PROD_STEP2: products that start ABs of a second step, besides those the rules organise"
     )
     massoc: tuple[str, ...] = Field(

@@ -25,7 +25,7 @@ _CREATE = {
     "N_MCAL_LIST": ("mcal_days", "number"),
     "N_VCAL_LIST": ("vcal_days", "number"),
     "GEN_CALDIR": ("gen_dir", "word"),
-    "PROD_STEP2": ("step2", "list"),
+    "PROD_STEP2": ("second_step", "list"),
     "MANDATORY": ("mandatory", "list"),
     "RAW_MINNUM": ("unwanted", "minnum"),
 }

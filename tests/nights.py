@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 Value = str | int | float | bool
-_EPOCH = datetime(1858, 11, 17)  # noqa: DTZ001 - UTC, MJD 0
+_EPOCH = datetime(1858, 11, 17)  # MJD 0, UTC
 
 
 def stamp(mjd: float) -> str:
@@ -19,7 +19,9 @@ def stamp(mjd: float) -> str:
 def card(key: str, value: Value) -> str:
     """One card as text."""
     name = f"HIERARCH ESO {key.replace('.', ' ')} =" if "." in key else f"{key:<8}="
-    text = f"'{value}'" if isinstance(value, str) else ("T" if value else "F") if isinstance(value, bool) else repr(value)
+    text = (
+        f"'{value}'" if isinstance(value, str) else ("T" if value else "F") if isinstance(value, bool) else repr(value)
+    )
     return f"{name} {text}"
 
 

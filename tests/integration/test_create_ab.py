@@ -12,12 +12,11 @@ from config.schema import Settings
 from engine.context import Context
 from engine.core.ab import AB
 from engine.create.createab.order import create
-from engine.create.createab.plan import AGAIN, KEPT, MOVED, NEW, REFUSED, CreatePlan
-from engine.create.createab.survey import looked
+from engine.create.createab.plan import NEW, CreatePlan
 from engine.stores import dfos_status
-from engine.stores.abs import AbStore, read
+from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
-from tests.nights import NightOf, product
+from tests.nights import NightOf
 
 DATE = "2014-07-12"
 MJD = 56850.9

@@ -34,7 +34,7 @@ class Material:
     real: tuple[Frame, ...]
     virtual: tuple[Frame, ...]
     taken: Mapping[str, str] = field(default_factory=dict)
-    step2: frozenset[str] = frozenset()
+    second_step: frozenset[str] = frozenset()
     closed: bool = True
 
 
@@ -159,14 +159,14 @@ class _Work:
 
     def _second_step(self) -> frozenset[str]:
         """Actions that are executed for products."""
-        makes = {one.catg for made in self.makes.values() for one in made} | self.material.step2
+        makes = {one.catg for made in self.makes.values() for one in made} | self.material.second_step
         return frozenset(rule.action for rule in self.rules.organisation if makes & set(literals(rule.where)))
 
     def _organised_products(self, name: str) -> Iterable[Group]:
         """Groups of products, for an action of the second step."""
         words = {
             word for rule in self.rules.organisation if rule.action == name for word in literals(rule.where)
-        } | self.material.step2
+        } | self.material.second_step
         frames = [frame for frame in self.virtual.values() if frame.header.get("PRO.CATG") in words]
         if not frames:
             return ()

@@ -123,8 +123,8 @@ def steps(
     yield from _virtual(tree, plan, night)
     texts = files(plan, create)
     while batch := list(islice(texts, _BATCH)):
-        data: dict[str, object] = {"folder": str(tree.ab), "texts": batch}
-        yield Step("write ABs", "write_all", data, f"write {len(batch)} ABs and logs")
+        written = {"folder": str(tree.ab), "texts": batch}
+        yield Step("write ABs", "write_all", written, f"write {len(batch)} ABs and logs")
     text = "".join(f"{line}\n" for line in plan.listing)
     path = AbStore(tree).ab_list(plan.mode, plan.date)
     yield Step("write the AB_list", "write", {"path": str(path), "text": text}, f"write {path.name}")

@@ -53,7 +53,7 @@ def looked(tree: DfoTree, settings: Settings, mode: str, date: str) -> Looked:
         tuple(mcal.frames),
         tuple(vcal.frames),
         there.taken(),
-        frozenset(create.step2),
+        frozenset(create.second_step),
         closed=not create.not_yet,
     )
     made = built(rules, ruleset, table, material)
