@@ -18,6 +18,7 @@ from engine.atomic import place as placing
 from engine.core.ab import AB, Expected
 from engine.headers.cards import keywords, set_cards
 from engine.process.evidence import Made
+from engine.process.qc.record import qc_files
 from engine.process.retire import Retiring, retire
 
 _GAP = 16  # numbers that no product has, before none is looked for any more
@@ -100,7 +101,7 @@ def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], reti
             values["PRO.CATG"] = item.catg
         if keywords(source, values) != values:
             set_cards(source, values)
-    old = _old(ab, place, {item.final: workdir / item.name for item in plan})
+    old = _old(ab, tree, place, {item.final: workdir / item.name for item in plan})
     retire(tree, ab.name, old, "made again by a later run", retiring)
     for item in plan:
         placing.place(workdir / item.name, place / item.final)
@@ -127,8 +128,8 @@ def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
     )
 
 
-def _old(ab: AB, place: Path, ours: Mapping[str, Path]) -> list[Path]:
-    """What earlier attempts left: products under any of our names or numbered on from there, the plot."""
+def _old(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path]) -> list[Path]:
+    """What earlier attempts left: products under any of our names or numbered on from there, scores, plots."""
     old = []
     number = last = 0
     names = {f"{ab.root}_{n:04d}.fits" for n in range(max(len(ab.products), len(ours)))} | ours.keys()
@@ -141,8 +142,7 @@ def _old(ab: AB, place: Path, ours: Mapping[str, Path]) -> list[Path]:
             old.append(Path(path))
         number += 1
     old = [path for path in old if path.name not in ours or not _same(ours[path.name], path)]
-    plot = place / f"{ab.root}.png"
-    return [*old, plot] if os.path.lexists(plot) else old
+    return [*old, *(path for path in qc_files(tree, ab) if path.exists())]
 
 
 def _numbered(name: str, root: str) -> bool:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
-from engine.core.score import RED, Score, digest
 from engine.errors import DfosError, PluginTrouble, RecipeTrouble
 from engine.events import Notice
 from engine.pgi import Aftermath
@@ -42,14 +39,9 @@ from engine.process.hooks import END, FINAL, POST, PRE, START, Hooks
 from engine.process.inputs import Inputs
 from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
-from engine.process.qc import Checked, Qc
 from engine.process.retire import Retiring, Spent, retire, retired_lines
-from engine.process.score import Subject
 from engine.process.work_area import WorkArea
 from engine.stores.abs import AbStore, read
-
-_PLOTTED = ("pst", "dpc")
-_FIELD = "IMAGE_FOV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +63,6 @@ class Judged:
     ab: AB
     workdir: Path
     verdict: Verdict
-    wanted: Wanted
     plan: tuple[Delivery, ...]
     noted: bool = False
     retired: frozenset[str] = frozenset()
@@ -94,7 +85,6 @@ class ProcessAb:
         self.executor = executor
         self.store = AbStore(context.tree)
         self.inputs = Inputs(context.tree)
-        self.qc = Qc(context.tree.tmp)
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
         self.consumers = Consumers(self.store)
@@ -249,10 +239,14 @@ class ProcessAb:
             return Result("INTERRUPTED", verdict.reason)
         if verdict.state == "FAILED":
             return self._failed(ab.name, verdict.reason, verdict.message, workdir)
-        return Judged(ab, workdir, verdict, wanted, note or delivery_plan(ab, verdict.products), bool(note))
+        found = Judged(ab, workdir, verdict, note or delivery_plan(ab, verdict.products), bool(note))
+        if self.hooks.has(ab.mode, FINAL, POST):
+            return found
+        self._delivered(task, found)
+        return self._successful(found)
 
     async def _finished(self, task: Task, found: Judged) -> Result:
-        """From judged products to the written AB."""
+        """From judged products to the written AB, with plugins on the way."""
         ab = found.ab
         if self.hooks.has(ab.mode, FINAL) and not found.noted:
             try:
@@ -260,14 +254,13 @@ class ProcessAb:
             except PluginTrouble as trouble:
                 found = replace(found, warnings=(self._warned(ab, FINAL, trouble),))
         await asyncio.to_thread(self._delivered, task, found)
-        checked = await self._checked(found)
         if self.hooks.has(ab.mode, POST):
             try:
                 after = await self.hooks.after(ab, found.products)
                 found = await asyncio.to_thread(self._retired, task, found, after)
             except (DfosError, OSError) as trouble:
                 found = replace(found, warnings=(*found.warnings, self._warned(ab, POST, trouble)))
-        return await asyncio.to_thread(self._successful, found, checked)
+        return await asyncio.to_thread(self._successful, found)
 
     async def _named(self, found: Judged) -> Judged:
         """The products with the PRO.CATGs of FINAL_PLUGIN, and the names the AB predicts for those."""
@@ -303,12 +296,7 @@ class ProcessAb:
         log = read_log_file(self.log_path(ab))
         if ab.status == "FAILED":
             return Result("FAILED", f"failed while its engine died: {log.cause or 'see its log'}", log.message)
-        try:
-            data = json.loads(self._scores_path(ab).read_bytes())
-            score = "".join(str(entry["mark"]) for entry in data["scores"])
-        except (OSError, ValueError, KeyError, TypeError):
-            score = ""
-        return Result("DONE", "", log.message, score)
+        return Result("DONE", "", log.message)
 
     def _wanted(self, task: Task, ab: AB) -> Wanted:
         kind = self.context.settings.kinds.get(task.kind.name)
@@ -323,47 +311,12 @@ class ProcessAb:
             task.kind.time_limit_s,
         )
 
-    async def _checked(self, found: Judged) -> Checked:
-        ab, wanted = found.ab, found.wanted
-        place = place_of(ab, self.context.tree)
-        scoring = self.context.settings.scoring
-        # The recipe's own categories: what a product is does not change with the name a plugin gives it.
-        products = tuple((str(place / name), catg) for name, catg in found.products)
-        subject = Subject(
-            products,
-            len(ab.products),
-            wanted.exposures,
-            wanted.offsets,
-            scoring.cube_pixels_min,
-            scoring.align_limit_arcsec,
-        )
-        images = [path for path, catg in products if catg == _FIELD] if ab.tag in _PLOTTED else []
-        plot = place / f"{ab.root}.png"
-        title = f"{ab.target or ab.raw_type}  {ab.root}"
-        return await self.qc.check(subject, images[0] if images else "", str(fs.hidden(plot)), title)
-
-    def _successful(self, found: Judged, checked: Checked) -> Result:
-        """Scores, plot and, last of all, the AB. Blocking."""
-        self._save_scores(found.ab, checked.scores)
+    def _successful(self, found: Judged) -> Result:
+        """Last of all, the AB. Blocking."""
         ab = retired_lines(with_products(found.ab, found.plan), found.retired)
-        ab = ab.with_value("LOG_NAME", self.log_path(found.ab).name)
-        plot = place_of(ab, self.context.tree) / f"{ab.root}.png"
-        if checked.plotted:
-            fs.hidden(plot).replace(plot)
-            if plot.name not in ab.further:
-                ab = ab.with_values("FURTHER", [*ab.further, plot.name])
-        self.store.write(ab)
+        self.store.write(ab.with_value("LOG_NAME", self.log_path(ab).name))
         self.area.tidy(found.workdir, failed=False)
-        red = [score for score in checked.scores if score.mark == RED]
-        message = found.verdict.message or (f"{red[0].name}: {red[0].value} {red[0].remark}".strip() if red else "")
-        return Result("DONE", "", "; ".join((*found.warnings, *([message] if message else ()))), digest(checked.scores))
-
-    def _save_scores(self, ab: AB, scores: tuple[Score, ...]) -> None:
-        data = {"ab": ab.name, "at": self.context.utc(), "scores": [asdict(score) for score in scores]}
-        fs.replace(self._scores_path(ab), json.dumps(data, indent=1).encode())
-
-    def _scores_path(self, ab: AB) -> Path:
-        return self.context.tree.dfs_log / f"{ab.root}.scores.json"
+        return Result("DONE", "", "; ".join(filter(None, (*found.warnings, found.verdict.message))))
 
     def _warned(self, ab: AB, slot: str, trouble: DfosError | OSError) -> str:
         """A plugin's trouble that costs nothing: said, and kept for the row of the AB."""

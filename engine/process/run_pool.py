@@ -72,12 +72,9 @@ async def _processed(
         boot=executor.boot,
     )
     del pool
-    try:
-        if at_work:
-            at_work(streams)
-        return await streams.run()
-    finally:
-        await job.qc.close()
+    if at_work:
+        at_work(streams)
+    return await streams.run()
 
 
 def outside(tree: DfoTree, name: str) -> str:

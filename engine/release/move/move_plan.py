@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Settings
-from engine.core.ab import AB, tag_of
+from engine.core.ab import AB, RETIRED, tag_of
 from engine.core.product import DELETE, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
 from engine.release.move.extras import extras, older
