@@ -14,6 +14,7 @@ from pydantic import Field
 from config.archive import Archive
 from config.cleanup import Cleanup
 from config.codes import Rename
+from config.create import Create
 from config.export import Export
 from config.qc import Qc
 from config.section import Section
@@ -165,6 +166,7 @@ class Settings(Section):
     barriers: bool = Field(False, description="true: a rank starts when all lower ranks of its pool have ended")
     kinds: dict[str, KindOfAb] = Field({}, description="kinds of ABs by name; none: this account processes nothing")
     gate: Gate = Gate()
+    create: Create = Create()
     process: Process = Process()
     certification: Certification = Certification()
     move: Move = Move()

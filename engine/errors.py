@@ -7,6 +7,7 @@
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
+    ├── BadRules                  2   a rule file cannot be read at all (engine.create.oca.source)
     ├── BadAb                    11   an AB file cannot be read or makes no sense
     ├── BadCascade               12   ABs that wait for each other or for nothing
     ├── BadFits                  13   a FITS file is damaged or lacks what is needed
