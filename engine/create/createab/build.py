@@ -12,13 +12,14 @@ from itertools import islice
 
 from engine.create.createab.levels import Ladder, ladder, literals
 from engine.create.createab.night import root_of
-from engine.create.createab.predict import UNKNOWN, Predicted, Table, predicted
-from engine.create.createab.proposal import Proposal, mode_of, names
+from engine.create.createab.predict import UNKNOWN, Predicted, Table, made_of, predicted
+from engine.create.createab.proposal import Proposal, mode_of, names, tag_of
 from engine.create.oca.associate import Pools
 from engine.create.oca.frame import Frame
 from engine.create.oca.model import Rules
 from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
+from engine.stores.vcal import stem_of
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class _Work:
         self.ladder: Ladder = ladder(rules, {name: {one.catg for one in made} for name, made in self.makes.items()})
         self.virtual: dict[str, Frame] = {}  # what the ABs of this run will make, by path
         self.parents: dict[str, Proposal] = {}
-        self.real_stems = {str(frame.header.get("PIPEFILE", "")).removesuffix(".fits") for frame in material.real} | {
-            frame.name for frame in material.real
+        self.real_stems = {
+            stem for frame in material.real for stem in (frame.name, stem_of(str(frame.header.get("PIPEFILE", ""))))
         }
         self.used: dict[str, str] = {}  # AB name -> action
         self.proposals: list[Proposal] = []
@@ -131,7 +132,7 @@ class _Work:
             group=group,
             raws=raws,
             found=self.ruleset.associate(group, self.pools),
-            products=self.makes.get(name, ()),
+            products=made_of(self.makes.get(name, ()), (tag_of(frame) for frame in group.members)),
         )
 
     def _name(self, root: str, tag: str, action: str) -> str | None:
