@@ -16,6 +16,7 @@
     │   └── DestinationOccupied  15   the name exists with other content
     ├── ArchiveTrouble           16   the archive refused or could not be reached
     └── PluginTrouble            17   a plugin is missing, failed or proposed nonsense
+        └── PluginHung           17   a plugin did not end in time
 
 A wrong configuration is `config.errors.ConfigTrouble` (2): config knows nothing of the engine.
 Every message says what, where, why and what to do next (`remedy`).
@@ -111,6 +112,10 @@ class PluginTrouble(DfosError):
     """A plugin is configured but missing, failed, hung, or proposed what is not allowed."""
 
     exit_code = 17
+
+
+class PluginHung(PluginTrouble):
+    """A plugin did not end in time."""
 
 
 class EngineAway(DfosError):
