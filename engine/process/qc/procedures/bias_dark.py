@@ -13,7 +13,7 @@ from engine.process.qc.subject import Measured, Subject, Value
 
 _SETUP = ("DET.READ.CURNAME", "DET.READ.MODE", "DET.READ.CLOCK", "DET.NCORRS.NAME", "DET.BINX", "DET.WIN1.BINX")
 _TIME = ("DET.DIT", "DET.WIN1.DIT1", "EXPTIME")
-_WORST = ("noise", "structure", "columns", "ron")  # of all detectors the worst one counts
+_WORST = ("noise", "structure", "columns")  # of all detectors the worst one counts
 
 
 def measure(subject: Subject, found: Measured) -> None:
