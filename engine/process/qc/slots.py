@@ -28,7 +28,8 @@ def slot_of(settings: Settings, ab: AB) -> tuple[str, QcSlot]:
 def subject_of(tree: DfoTree, settings: Settings, ab: AB, slot: QcSlot) -> Subject:
     """What a procedure gets to see of an AB: its products that are there, its inputs and calibrations."""
     place = place_of(ab, tree)
-    products = tuple((str(place / one.name), one.catg) for one in ab.products if (place / one.name).is_file())
+    listed = [one for one in ab.products if one.state != "RETIRED"]  # by a POST_PLUGIN: nobody misses them
+    products = tuple((str(place / one.name), one.catg) for one in listed if (place / one.name).is_file())
     kind = _kind(settings, ab)
     main = sum(entry.tag == ab.raw_type for entry in ab.sof)
     return Subject(
@@ -38,7 +39,7 @@ def subject_of(tree: DfoTree, settings: Settings, ab: AB, slot: QcSlot) -> Subje
         products,
         tuple((str(tree.expand(entry.path)), entry.tag) for entry in ab.sof or ab.raws),
         tuple((str(tree.expand(calib.path)), calib.catg) for calib in ab.calibs),
-        len(ab.products),
+        len(listed),
         main if kind and kind.counts_exposures else 0,
         any(entry.tag == "OFFSET_LIST" for entry in ab.sof),
     )
