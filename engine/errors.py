@@ -7,6 +7,7 @@
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
+    ├── BadRules                  2   a rule file cannot be read at all (engine.create.oca.source)
     ├── BadAb                    11   an AB file cannot be read or makes no sense
     ├── BadCascade               12   ABs that wait for each other or for nothing
     ├── BadFits                  13   a FITS file is damaged or lacks what is needed
@@ -15,6 +16,7 @@
     │   └── DestinationOccupied  15   the name exists with other content
     ├── ArchiveTrouble           16   the archive refused or could not be reached
     └── PluginTrouble            17   a plugin is missing, failed or proposed nonsense
+        └── PluginHung           17   a plugin did not end in time
 
 A wrong configuration is `config.errors.ConfigTrouble` (2): config knows nothing of the engine.
 Every message says what, where, why and what to do next (`remedy`).
@@ -110,6 +112,10 @@ class PluginTrouble(DfosError):
     """A plugin is configured but missing, failed, hung, or proposed what is not allowed."""
 
     exit_code = 17
+
+
+class PluginHung(PluginTrouble):
+    """A plugin did not end in time."""
 
 
 class EngineAway(DfosError):

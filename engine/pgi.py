@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Protocol, TypeVar, runtime_checkable
 
 from engine.core.ab import AB, parse
@@ -30,10 +31,15 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What a POST_PLUGIN proposes: products of this AB nobody needs any more, and lines for the AB monitor."""
+    """What a POST_PLUGIN proposes: what nobody needs any more, and lines for the AB monitor.
+
+    `retire` are products of this AB, `spent` files that it has read: products of other ABs, by name. Those are retired
+    once every AB that reads them is done.
+    """
 
     retire: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
 
 
 HeaderValue = str | int | float | bool | None
@@ -232,6 +238,34 @@ def checked_catgs(plugin: str, ab: AB, products: Products, proposed: object) -> 
         if not isinstance(catg, str) or not catg.replace("_", "").isalnum() or not catg.isascii() or len(catg) > 60:
             raise PluginTrouble(f"{plugin} proposes '{catg}' as PRO.CATG of {name}", where=ab.name)
     return dict(proposed)
+
+
+def checked_aftermath(plugin: str, ab: AB, products: Products, proposed: object) -> Aftermath:
+    """The proposal of a POST_PLUGIN: to retire are products of this AB, spent are files that it has read."""
+    if not isinstance(proposed, Aftermath):
+        raise PluginTrouble(f"{plugin} answers with {type(proposed).__name__}, not with an Aftermath", where=ab.name)
+    own = {name for name, _ in products}
+    read = {basename(entry.path) for entry in ab.sof}
+    retire, spent = _tuple_of(str, plugin, proposed.retire), _tuple_of(str, plugin, proposed.spent)
+    for name in retire:
+        if name not in own:
+            raise PluginTrouble(f"{plugin} names '{name}', which is no product of this AB", where=ab.name)
+    for name in spent:
+        if name not in read:
+            raise PluginTrouble(f"{plugin} names '{name}', which this AB has not read", where=ab.name)
+    notes = (" ".join("".join(c if c.isprintable() else " " for c in note).split()) for note in proposed.notes)
+    _tuple_of(str, plugin, proposed.notes)
+    return Aftermath(tuple(dict.fromkeys(retire)), tuple(note[:200] for note in notes), tuple(dict.fromkeys(spent)))
+
+
+def checked_complaints(plugin: str, abs_: Sequence[AB], proposed: object) -> tuple[Complaint, ...]:
+    """The answer of an HDR_PGI: complaints about ABs that it was shown."""
+    complaints = _tuple_of(Complaint, plugin, proposed)
+    names = {ab.name for ab in abs_}
+    for complaint in complaints:
+        if complaint.ab not in names:
+            raise PluginTrouble(f"{plugin} complains of '{complaint.ab}', which it was not shown")
+    return complaints
 
 
 def checked_withheld(plugin: str, files: Sequence[str], proposed: object) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
-from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
+from engine.pgi import SpecialPlugin, checked_withheld
+from engine.process.hooks import options_of
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
@@ -41,8 +42,6 @@ class Plugins:
     """The plugins of the instance by what calls them; None where none is configured."""
 
     create: Pgis = field(default_factory=Pgis)
-    before: PrePlugin | None = None
-    after: FinalPlugin | None = None
     special: SpecialPlugin | None = None
     by_slot: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,12 +87,6 @@ async def carry_out(
         ended = Ended(DfosError.exit_code, f"{order.pool}: {_unforeseen(trouble)}")
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
-
-
-def options_of(context: Context, name: str) -> dict[str, str]:
-    """The options of a plugin; those that begin with a $VARIABLE of the account are paths, and written out."""
-    given = {key.casefold(): value for key, value in context.settings.plugins.options.items()}.get(name.casefold(), {})
-    return {key: str(context.tree.expand(text)) if text.startswith("$") else text for key, text in given.items()}
 
 
 UNKNOWN_DATE = "no ABs and no products of this DATE are known here"
@@ -155,9 +148,12 @@ class _Run:
                 self._keep_refused(())
                 self.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
         if "P" in order.parts:
-            outcome = await self._processed()
-            if outcome.how != "ended":
-                return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
+            if order.options.get("qc") != "only":
+                outcome = await self._processed()
+                if outcome.how != "ended":
+                    return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
+            if order.options.get("qc") != "no":
+                await self._checked()
         if "M" in order.parts:
             parked = await self._released()
             if parked:
@@ -203,13 +199,18 @@ class _Run:
                 remedy="add each recipe to kinds (recipe, rank), or name a profile that has them",
             )
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
-        outcome = await process_pool(
-            self.context, abs_, before=self.plugins.before, after=self.plugins.after, at_work=self.at_work
-        )
+        outcome = await process_pool(self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work)
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
         self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
         return outcome
+
+    async def _checked(self) -> None:
+        """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
+        from engine.process.qc.order import checked
+
+        words = await checked(self.context, self._pool(), self.order.options, self.plugins.by_slot)
+        self.notes += [words] if words else []
 
     def _keep_refused(self, found: Iterable[tuple[str, str]]) -> None:
         RefusedAbs(self.context.db).replace([*self.source_refused, *found])
