@@ -1,18 +1,17 @@
-"""A real HTCondor pool for tests: one machine, eight slots, all its daemons in namespaces of their own.
+"""A real HTCondor pool for tests: one machine, eight slots, all its daemons in a mount namespace of their own.
 
-Mounts and processes exist only inside: they end with the pool, however it ends, and two pools never meet.
-`condor_root` makes the tree it runs in. A directory given as `shared` is seen under the same path inside.
+Its mounts exist only there and end with its last process; the tree it runs in (`condor_root`) is read-only, so
+that pools never meet. A directory given as `shared` is seen under the same path inside.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -20,8 +19,8 @@ import psutil
 from tests.condor_root import UID
 
 _START_S = 60.0
-# Whoever starts us and dies takes the namespaces along (setpriv, --kill-child).
-_APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc")
+# The master dies with whoever starts it, and its daemons with the master.
+_APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
 # /run is empty in a plain tree. Where /run/condor is not HTCondor's own before it starts, its master
 # starts condor_procd again and again, a thousand processes in a minute.
 _BEGIN = """
@@ -104,7 +103,7 @@ class Pool:
         (config / "99-tests.config").write_text(_CONFIG.format(pool=self.address, port=port))
         shared.chmod(0o777)
         self._said = (state / "master.log").open("wb")
-        self._outer = subprocess.Popen(
+        self._master = subprocess.Popen(
             [*_APART, _BEGIN, "pool", str(root), str(state), str(shared)],
             stdin=subprocess.DEVNULL,
             stdout=self._said,
@@ -117,38 +116,47 @@ class Pool:
             raise
 
     def daemon(self, name: str) -> psutil.Process:
-        """One of its daemons, e.g. `condor_schedd`, as this host sees it."""
-        return next(p for p in psutil.Process(self._outer.pid).children(recursive=True) if p.name() == name)
-
-    def inside(self, argv: Sequence[str] = (), *, cwd: Path | str = "/") -> list[str]:
-        """How `argv` is called inside, as user ops."""
-        first = psutil.Process(self._outer.pid).children()[0].pid
-        enter = ["nsenter", "--target", str(first), "--mount", "--pid", "--root", f"--wdns={cwd}"]
-        return [*enter, "-S", str(UID), "-G", str(UID), *argv]
+        """One of its daemons, e.g. `condor_schedd`."""
+        return next(p for p in psutil.Process(self._master.pid).children(recursive=True) if p.name() == name)
 
     def run(self, *argv: str, cwd: Path | str = "/") -> subprocess.CompletedProcess[str]:
         """Call a program inside as user ops."""
+        enter = ["nsenter", "--target", str(self._master.pid), "--mount", "--root", f"--wdns={cwd}"]
         return subprocess.run(
-            self.inside(argv, cwd=cwd), capture_output=True, text=True, check=False, env={"PATH": "/usr/sbin:/usr/bin:/bin"}
+            [*enter, "-S", str(UID), "-G", str(UID), *argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
 
     def stop(self) -> None:
-        """End all its processes; the mounts go with them."""
-        for process in psutil.Process(self._outer.pid).children() if psutil.pid_exists(self._outer.pid) else ():
-            process.send_signal(signal.SIGKILL)  # the first process of a namespace takes all others along
-        self._outer.kill()
-        self._outer.wait()
+        """End everything that runs inside; the mounts go with it."""
+        space = _space(self._master.pid)
+        self._master.kill()
+        self._master.wait()
+        while space and (left := [pid for pid in psutil.pids() if _space(pid) == space]):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
         self._said.close()
 
     def _await(self) -> None:
         until = time.monotonic() + _START_S
-        wanted = {"-schedd", "-startd"}
-        while wanted:
-            if self._outer.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"HTCondor's pool did not start: {(self.state / 'master.log').read_text()[-2000:]}")
-            time.sleep(0.1)
-            if psutil.Process(self._outer.pid).children():
-                wanted = {kind for kind in wanted if not self.run("condor_status", kind, "-af", "Name").stdout.strip()}
+        for kind in ("-schedd", "-startd"):
+            while not self.run("condor_status", kind, "-af", "Name").stdout.strip():
+                if self._master.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"HTCondor did not start: {(self.state / 'master.log').read_text()[-2000:]}")
+                time.sleep(0.1)
+
+
+def _space(pid: int) -> str:
+    """The mount namespace of a process that is apart from ours; '' for others, and for those that are gone."""
+    with contextlib.suppress(OSError):
+        found = str(Path(f"/proc/{pid}/ns/mnt").readlink())
+        return found if found != str(Path("/proc/self/ns/mnt").readlink()) else ""
+    return ""
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ class Site:
     """One engine with room for jobs below `root`, which its hosts see under the same path.
 
     `make` gives a fresh executor, as a console makes after a restart. `code` is Python source that sets `executor` in
-    another process, given `root`. `patience_s` is how long a step of a job may take.
+    another process, given `root`. `patience_s` is how long a step of a job may take; `python` is that of its hosts.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Site:
     code: str
     patience_s: float = 20.0
     memory_enforced: bool = False
+    python: str = sys.executable
     executor: Executor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,4 +127,10 @@ def _local(request: pytest.FixtureRequest, root: Path) -> Site:
     return Site("local", root, lambda: LocalJobs(Records(root / "records")), code)
 
 
-SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {"local": _local}
+def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:
+    from tests.condor_site import condor_site
+
+    return condor_site(request.getfixturevalue("condor_pool"), root)
+
+
+SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {"local": _local, "htcondor": _htcondor}

@@ -8,7 +8,7 @@ early is sent as a new one, by the exit records: its rescue file is not needed, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from engine.atomic import fs
 from engine.errors import Unsupported
 from engine.process.executors.htcondor_ads import DAG, Seen, arguments, quoted, value
 from engine.process.executors.protocol import JobRef, JobSpec, JobState, Status
-from engine.process.executors.records import BadRecord, Records, file_name
+from engine.process.executors.records import Records, file_name
 
 FILE = "cascade.dag"
 _TOKENS = "tokens.json"
@@ -56,20 +56,20 @@ class Dags:
                 self._known[place] = Dag(place, frozenset(map(str, tokens)))
         return list(self._known.values())
 
-    def edges(self, jobs: Sequence[JobSpec]) -> dict[str, list[str]]:
-        """Which of these jobs come after which; empty when each may start at once. Those that ended well count no more.
+    def edges(self, jobs: Sequence[JobSpec], alive: Set[str]) -> dict[str, list[str]]:
+        """Which of these jobs come after which; empty when each may start at once. Parents that ended count no more.
 
-        Unsupported when one comes after a job that was sent earlier and has not ended.
+        UsageTrouble as `Records.parents`; Unsupported when one comes after a job that was sent earlier and is alive.
         """
         tokens = {job.token for job in jobs}
         found: dict[str, list[str]] = {}
         for job in jobs:
-            if within := [parent for parent in job.after if parent in tokens]:
-                found[job.token] = within
-            for parent in set(job.after) - tokens:
-                if not self._ended(parent):
-                    remedy = "HTCondor takes a cascade whole: send both in one call"
-                    raise Unsupported(f"it comes after {parent}, which has not ended", where=job.token, remedy=remedy)
+            left = self._records.parents(job, tokens | alive)
+            if strangers := [parent for parent in left if parent not in tokens]:
+                remedy = "HTCondor takes a cascade whole: submit both in one call"
+                raise Unsupported(f"it comes after {strangers[0]}, which has not ended", where=job.token, remedy=remedy)
+            if left:
+                found[job.token] = left
         return found
 
     def write(
@@ -91,12 +91,6 @@ class Dags:
         if manager.status is Status.HELD:
             return JobState(ref, Status.HELD, manager.reason)
         return JobState(ref, Status.PENDING, "comes after other jobs")
-
-    def _ended(self, token: str) -> bool:
-        try:
-            return self._records.ended(token) is not None
-        except BadRecord:
-            return True  # its children find out themselves, and do not run
 
     def _fresh(self, token: str) -> Path:
         number = 1

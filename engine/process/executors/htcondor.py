@@ -6,12 +6,16 @@ to jobs is one call with a condition on that attribute, so a number given out tw
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from engine.errors import EngineAway, Unsupported
+from engine.atomic import fs
+from engine.errors import EngineAway
 from engine.process.executors import htcondor_ads as ads
 from engine.process.executors import htcondor_judge as judge
 from engine.process.executors.dagman import Dag, Dags
@@ -19,7 +23,7 @@ from engine.process.executors.htcondor_ads import Seen, Site
 from engine.process.executors.htcondor_queue import Away, Contact, Queue
 from engine.process.executors.one_thread import OneThread
 from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Status
-from engine.process.executors.records import BadRecord, Records
+from engine.process.executors.records import WRAPPER, BadRecord, Records
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,8 +49,8 @@ class HTCondor:
     def __init__(
         self,
         records: Records,
-        contact: Contact = Contact(),
-        site: Site = Site(),
+        contact: Contact,
+        site: Site,
         *,
         widths: Mapping[str, int] | None = None,
         dagman: str = DAGMAN,
@@ -98,7 +102,7 @@ class HTCondor:
         await self._do(self._act, "Continue", [ref.token for ref in refs], "JobStatus == 7")
 
     async def cancel(self, refs: Sequence[JobRef]) -> None:
-        """End jobs, whatever they do. Unsupported for those that DAGMan has still to send, unless it is all of them."""
+        """End jobs, whatever they do; those that DAGMan has still to send will end as they begin."""
         await self._do(self._cancel, [ref.token for ref in refs])
 
     async def probe(self) -> Health:
@@ -145,7 +149,8 @@ class HTCondor:
     def _submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
         look = self._look([job.token for job in jobs])
         fresh = [job for job in jobs if not (look.has(job.token) or self.records.known(job.token))]
-        edges = self._dags.edges(fresh)
+        parents = self._look([parent for job in fresh for parent in job.after])
+        edges = self._dags.edges(fresh, parents.tokens)
         described = {job.token: self._described(job) for job in fresh}
         if edges:
             self._at().submit(self._dags.write(fresh, edges, described, self._at().version()))
@@ -156,8 +161,16 @@ class HTCondor:
 
     def _described(self, job: JobSpec) -> dict[str, str]:
         spec = self.records.write_spec(job)
-        argv = [self._site.python, "-I", str(self.records.wrapper()), str(spec)]
+        argv = [self._site.python, "-I", str(self._wrapper()), str(spec)]
         return ads.description(job, argv, str(self.records.output_path(job.token)), self._site)
+
+    def _wrapper(self) -> Path:
+        """The wrapper beside the records, where the hosts of the pool see it whatever they see of this installation."""
+        text = WRAPPER.read_bytes()
+        path = self.records.place / f"wrapper-{hashlib.sha256(text).hexdigest()[:8]}.py"
+        if not path.exists():
+            fs.replace(path, text)
+        return path
 
     def _poll(self, tokens: Sequence[str]) -> dict[str, JobState]:
         look = self._look(tokens)
@@ -176,10 +189,12 @@ class HTCondor:
         except BadRecord as trouble:
             return JobState(ref, Status.LOST, str(trouble))
         if ended:
+            if ended.skipped:
+                return ended.state(ref)
             return judge.with_record(ref, ended, seen, queued=queued)
         if manager := self._to_send(token, look):
             return self._dags.state(ref, manager)
-        begun = self.records.known(token)
+        begun = os.path.lexists(self.records.claim_path(token))
         if seen is None and not begun and any(token in dag.tokens for dag in self._dags.all()):
             return JobState(ref, Status.REMOVED, "never sent: DAGMan ended before its turn came")
         doubt = judge.doubtful(seen, queued=queued, begun=begun)
@@ -205,16 +220,14 @@ class HTCondor:
 
     def _cancel(self, tokens: Sequence[str]) -> None:
         look = self._look(tokens)
-        whole = []
+        for token in tokens:
+            if self._to_send(token, look):
+                self.records.remove(token)
         for dag, _ in look.dags:
-            waiting = {token for token in dag.tokens if self._waits(token, look)}
-            if waiting and waiting <= set(tokens):
-                whole.append(dag)
-            elif some := waiting.intersection(tokens):
-                remedy = "end the whole cascade, or wait until DAGMan has sent the job"
-                raise Unsupported("DAGMan cannot leave out one job", where=min(some), remedy=remedy)
-        for dag in whole:
-            self._at().act("Remove", dag.condition)
+            if all(self.records.known(token) or token in look.jobs for token in dag.tokens) and dag.tokens <= set(
+                tokens
+            ):
+                self._at().act("Remove", dag.condition)
         self._act("Remove", tokens, "true")
 
     @staticmethod
@@ -245,6 +258,10 @@ class _Look:
 
     def has(self, token: str) -> bool:
         return token in self.jobs or self.manager(token) is not None
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        return frozenset(self.jobs).union(*(dag.tokens for dag, _ in self.dags))
 
     def manager(self, token: str) -> Seen | None:
         return next((manager for dag, manager in self.dags if token in dag.tokens), None)

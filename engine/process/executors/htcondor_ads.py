@@ -34,7 +34,7 @@ _MOST_NAMED = 500
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """How jobs are described here: `python` runs the wrapper, `requirements` choose hosts, `lines` are added as they are."""
+    """How jobs are described here: `python` runs the wrapper, `requirements` choose hosts, `lines` are added."""
 
     python: str = "/usr/bin/python3"
     requirements: str = ""
@@ -88,7 +88,9 @@ def description(job: JobSpec, argv: Sequence[str], output: str, site: Site) -> d
     taken = {key.lower() for key in lines} | {"queue", "arguments"}
     for key, said in site.lines.items():
         if key.lower() in taken or not (key.isascii() and key.isprintable() and said.isprintable()) or "=" in key:
-            raise UsageTrouble(f"the line {key!a} cannot be added to a job", remedy="take it out of batch.htcondor.submit")
+            raise UsageTrouble(
+                f"the line {key!a} cannot be added to a job", remedy="take it out of batch.htcondor.submit"
+            )
     return {"request_disk": "1M", **site.lines, **lines}  # products go to a shared directory, not to the slot's disk
 
 

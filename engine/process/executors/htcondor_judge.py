@@ -33,7 +33,7 @@ def with_record(ref: JobRef, ended: Ended, seen: Seen | None, *, queued: bool) -
 
 
 def without_record(ref: JobRef, seen: Seen | None, *, queued: bool, begun: bool, patient: bool) -> JobState:
-    """The state of a job that has left no exit record. `begun`: its wrapper was there; `patient`: one may still come."""
+    """The state of a job that has left no exit record. `begun`: its wrapper was there; `patient`: one may yet come."""
     if seen is None:
         known = ref.native_id or begun
         return _doubt(ref, "HTCondor knows nothing of it, and it left no exit record", patient=patient and bool(known))
