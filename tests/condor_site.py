@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,8 @@ from engine.process.executors.records import Records
 from tests.condor_pool import Pool
 from tests.condor_root import lacking, place
 from tests.executors import Site, needs
+
+_POOL = pytest.StashKey[Pool]()
 
 
 def contact(pool: Pool) -> Contact:
@@ -42,18 +43,19 @@ def condor_site(pool: Pool, root: Path) -> Site:
     return Site("htcondor", root, make, code, patience_s=60.0, python="/usr/bin/python3")
 
 
-@pytest.fixture(scope="session")
-def _one_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+def the_pool(request: pytest.FixtureRequest) -> Pool:
+    """The pool of this test session, started when first asked for. It sees the tests' directories.
+
+    For the rest of the test its user may change what we write: real operators have one name on both sides.
+    """
     lack = lacking()
     needs(not lack, lack)
-    pool = Pool(place(), tmp_path_factory.mktemp("condor"), tmp_path_factory.getbasetemp())
-    yield pool
-    pool.stop()
-
-
-@pytest.fixture
-def condor_pool(_one_pool: Pool) -> Iterator[Pool]:
-    """A running pool that sees the tests' directories; what we write its user may change."""
-    before = os.umask(0)  # real operators have one name on both sides, here it is root and ops
-    yield _one_pool
-    os.umask(before)
+    found = request.config.stash.get(_POOL, None)
+    if found is None:
+        places: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        found = Pool(place(), places.mktemp("condor"), places.getbasetemp())
+        request.config.add_cleanup(found.stop)
+        request.config.stash[_POOL] = found
+    before = os.umask(0)
+    request.addfinalizer(lambda: os.umask(before))
+    return found

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from engine.process.pipeline import plugin_dir
-from tests.condor_site import _one_pool, condor_pool  # noqa: F401 - fixtures for all tests
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
