@@ -42,7 +42,7 @@ from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
-UNCALLED = frozenset({"HDR_PGI", "PGI_COVER"})
+UNCALLED = frozenset({"PGI_COVER"})
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one
 POLL = 1.0  # seconds between two looks for answers that another process gave
