@@ -138,6 +138,7 @@ class Plugins(Section):
     POST_PLUGIN: str = Field("", description="processAB: after products were placed")
     FINAL_PLUGIN: str = Field("", description="processAB: new PRO.CATGs, before products are placed")
     PGI_COVER: str = Field("", description="processQC: coversheet")
+    QC_FINAL_PLUGIN: str = Field("", description="processQC: FINAL_PLUGIN, last hook of an AB's QC")
     CLEANUP_PLUGIN: str = Field("", description="cleanupProducts")
     START_MONITOR_PLUGIN: str = Field("", description="processAB: when processing starts")
     END_MONITOR_PLUGIN: str = Field("", description="processAB: when processing ends")
