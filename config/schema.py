@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.archive import Archive
+from config.batch import Batch
 from config.cleanup import Cleanup
 from config.codes import Rename
 from config.create import Create
@@ -170,6 +171,7 @@ class Settings(Section):
     gate: Gate = Gate()
     create: Create = Create()
     process: Process = Process()
+    batch: Batch = Batch()
     certification: Certification = Certification()
     move: Move = Move()
     rename: Rename = Rename()

@@ -11,7 +11,7 @@ from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import BadAb, UsageTrouble
-from engine.process.executors.local import LocalExecutor
+from engine.process.executors.choice import starter_of
 from engine.process.foreign_tasks import ProcessTable, gate_of
 from engine.process.job import Outcome
 from engine.process.pipeline import Pipeline, pipeline_of
@@ -56,11 +56,11 @@ async def _processed(
     table: ProcessTable | None,
 ) -> Outcome:
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
-    executor = LocalExecutor()
-    job = ProcessAb(context, pipeline or pipeline_of(context.settings), executor, plugins)
+    starter = starter_of(context, attempts)
+    job = ProcessAb(context, pipeline or pipeline_of(context.settings), starter, plugins)
     pool = list(abs_)
-    found = await recover(context, attempts, executor, {ab.name for ab in pool})
-    recipes = {item.recipe.pid for item in found.values() if item.recipe}
+    found = await recover(context, attempts, starter, {ab.name for ab in pool})
+    recipes = {item.recipe.pid for item in found.values() if item.recipe and item.recipe.pid}
     streams = Streams(
         context,
         pool,
@@ -69,7 +69,7 @@ async def _processed(
         gate=gate_of(context, table=table, ours=lambda: recipes),
         found=found,
         outside=partial(outside, context.tree),
-        boot=executor.boot,
+        boot=starter.boot,
     )
     del pool
     try:
@@ -77,6 +77,7 @@ async def _processed(
             at_work(streams)
         return await streams.run()
     finally:
+        await starter.close()
         await job.fetcher.close()
 
 
