@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.board import Board
+from screens.shown import Forecast, QcPanel
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +329,14 @@ class Library(Protocol):
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash: bytes and where each came from."""
+        ...
+
+    async def forecast(self, mode: str, date: str) -> Forecast:
+        """What processing a MODE and DATE will take, as things are now."""
+        ...
+
+    async def qc(self, ab: str) -> QcPanel:
+        """Scores, limits, history and QCFLAG of an AB; without QC yet, a panel that says so."""
         ...
 
     async def vcal(self) -> list[Virtual]:

@@ -1,0 +1,90 @@
+"""What the forecast and the QC panel show, as plain values: a library makes them, screens draw them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class KindForecast:
+    """One kind of AB in a forecast: how many to do, in how many streams, seconds each and in all, GB of one.
+
+    `measured` counts the runs of this account that the time rests on; 0: the profile's word.
+    """
+
+    kind: str
+    abs: int
+    streams: int
+    each_s: float
+    work_s: float
+    memory_gb: float
+    measured: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TargetForecast:
+    """One target: its ABs to do, its inputs, seconds from the start until it is done, memory of its largest AB (GB)."""
+
+    target: str
+    abs: int
+    inputs: int
+    done_s: float
+    memory_gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What processing a MODE and DATE will take, before it starts.
+
+    `seconds` is the simulated end, `bound_s` what no schedule can beat; memory in GB, disk in bytes, 0 where unknown.
+    `notes` is what an operator must know first: what is refused, what will be asked.
+    """
+
+    mode: str
+    date: str
+    abs: int
+    todo: int
+    seconds: float
+    bound_s: float
+    memory_gb: float
+    host_gb: float
+    disk_bytes: int
+    free_bytes: int
+    kinds: tuple[KindForecast, ...] = ()
+    targets: tuple[TargetForecast, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLine:
+    """One QC parameter: value and limits in words, its mark (`.` green, `o` red, `-` not scored), why.
+
+    `low` and `high` are the limits (None: none on that side), `value` the number; `points` its history as
+    (MJD, value), oldest first.
+    """
+
+    name: str
+    text: str
+    limits: str
+    mark: str
+    remark: str = ""
+    low: float | None = None
+    high: float | None = None
+    value: float | None = None
+    points: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QcPanel:
+    """The QC of one AB: what it is, its scores, QCFLAG with the meaning of every bit that is set, files made.
+
+    `note` says why there is nothing, or what went wrong.
+    """
+
+    ab: str
+    about: str
+    scores: tuple[ScoreLine, ...] = ()
+    flag: str = ""
+    bits: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    note: str = ""
