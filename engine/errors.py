@@ -4,6 +4,7 @@
     ├── UsageTrouble              2   the call itself is wrong
     │   └── Unsupported           2   an engine cannot do that
     ├── EngineAway               10   a batch system cannot be reached
+    ├── DatabaseAway             10   the QC1 database cannot be reached or takes nothing
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
@@ -16,6 +17,7 @@
     │   └── DestinationOccupied  15   the name exists with other content
     ├── ArchiveTrouble           16   the archive refused or could not be reached
     └── PluginTrouble            17   a plugin is missing, failed or proposed nonsense
+        └── PluginHung           17   a plugin did not end in time
 
 A wrong configuration is `config.errors.ConfigTrouble` (2): config knows nothing of the engine.
 Every message says what, where, why and what to do next (`remedy`).
@@ -113,8 +115,16 @@ class PluginTrouble(DfosError):
     exit_code = 17
 
 
+class PluginHung(PluginTrouble):
+    """A plugin did not end in time."""
+
+
 class EngineAway(DfosError):
     """A batch system cannot be reached or takes nothing; its jobs are where they were."""
+
+
+class DatabaseAway(DfosError):
+    """The QC1 database cannot be reached or takes nothing; what it should hold waits in a file."""
 
 
 class Unsupported(UsageTrouble):

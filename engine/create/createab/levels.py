@@ -81,7 +81,7 @@ def literals(expr: Expr | None) -> Iterator[str]:
 
 
 def organised(rules: Iterable[Organise]) -> frozenset[str]:
-    """The words that organisation rules compare with: a product among them starts ABs of a second step."""
+    """The words that organisation rules compare with, e.g. the categories of the files they take."""
     return frozenset(word for rule in rules for word in literals(rule.where))
 
 
