@@ -18,6 +18,7 @@ from config.create import Create
 from config.export import Export
 from config.qc import Qc
 from config.section import Section
+from config.sources import Source
 from config.update import Update
 
 
@@ -137,6 +138,7 @@ class Plugins(Section):
     POST_PLUGIN: str = Field("", description="processAB: after products were placed")
     FINAL_PLUGIN: str = Field("", description="processAB: new PRO.CATGs, before products are placed")
     PGI_COVER: str = Field("", description="processQC: coversheet")
+    QC_FINAL_PLUGIN: str = Field("", description="processQC: FINAL_PLUGIN, last hook of an AB's QC")
     CLEANUP_PLUGIN: str = Field("", description="cleanupProducts")
     START_MONITOR_PLUGIN: str = Field("", description="processAB: when processing starts")
     END_MONITOR_PLUGIN: str = Field("", description="processAB: when processing ends")
@@ -175,6 +177,7 @@ class Settings(Section):
     archive: Archive = Archive()
     export: Export = Export()
     cleanup: Cleanup = Cleanup()
+    sources: tuple[Source, ...] = Field((), description="where processAB gets inputs that are not on disk")
     plugins: Plugins = Plugins()
     scoring: Scoring = Scoring()
     qc: Qc = Qc()

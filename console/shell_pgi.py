@@ -20,7 +20,7 @@ from console import key_table
 from engine.core.ab import AB, parse
 from engine.core.cascade import Kind
 from engine.errors import BadAb, PluginHung, PluginTrouble
-from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products
+from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products, QcSeen
 
 _OUTPUT_LIMIT = 1_000_000  # bytes of output kept
 
@@ -107,6 +107,13 @@ class ShellPgi:
         """PGI_COVER: the lines it prints."""
         with self._scratch() as scratch:
             return self._run(scratch, (ab,), ab, files=tuple(name for name, _ in products))
+
+    def concluded(self, ab: AB, seen: QcSeen) -> tuple[str, ...]:
+        """FINAL_PLUGIN of processQC: the lines it prints; $FILE_LIST holds the files QC made, $QCFLAG and $SCORES."""
+        extra = {"QCFLAG": seen.flag, "SCORES": "".join(mark for _, _, mark in seen.scores)}
+        with self._scratch() as scratch:
+            (scratch / "log").write_text("".join(f"{line}\n" for line in seen.log), "utf-8", "surrogateescape")
+            return self._run(scratch, (ab,), ab, extra, seen.files)
 
     def amend_keys(self, mode: str, date: str, keys: KeyTable) -> KeyTable:
         """PRE_PLUGIN of renameProducts: edits $TMP_DIR/results, one product a line, columns divided by tabs."""

@@ -4,6 +4,7 @@
     ├── UsageTrouble              2   the call itself is wrong
     │   └── Unsupported           2   an engine cannot do that
     ├── EngineAway               10   a batch system cannot be reached
+    ├── DatabaseAway             10   the QC1 database cannot be reached or takes nothing
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
@@ -120,6 +121,10 @@ class PluginHung(PluginTrouble):
 
 class EngineAway(DfosError):
     """A batch system cannot be reached or takes nothing; its jobs are where they were."""
+
+
+class DatabaseAway(DfosError):
+    """The QC1 database cannot be reached or takes nothing; what it should hold waits in a file."""
 
 
 class Unsupported(UsageTrouble):

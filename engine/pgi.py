@@ -42,6 +42,19 @@ class Aftermath:
     spent: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class QcSeen:
+    """What processQC has found of an AB: scores as (name, value, mark), files it made, and lines of the pipeline log.
+
+    `log` are its ERROR and WARNING lines, oldest first; `flag` is QCFLAG.
+    """
+
+    scores: tuple[tuple[str, str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    flag: str = ""
+
+
 HeaderValue = str | int | float | bool | None
 KeyTable = Mapping[str, Mapping[str, HeaderValue]]  # PIPEFILE: keyword: value (None: not in the header)
 
@@ -137,6 +150,15 @@ class CoverPgi(Protocol):
 
 
 @runtime_checkable
+class QcFinalPlugin(Protocol):
+    """FINAL_PLUGIN of processQC: the last hook of an AB's QC."""
+
+    def concluded(self, ab: AB, seen: QcSeen) -> tuple[str, ...]:
+        """Lines for the last column of the AB monitor."""
+        ...
+
+
+@runtime_checkable
 class CleanupPlugin(Protocol):
     """CLEANUP_PLUGIN: files that must stay FITS when a date is slimmed down to headers."""
 
@@ -181,6 +203,7 @@ PROTOCOLS: Mapping[str, type] = {
     "POST_PLUGIN": PostPlugin,
     "FINAL_PLUGIN": FinalPlugin,
     "PGI_COVER": CoverPgi,
+    "QC_FINAL_PLUGIN": QcFinalPlugin,
     "SPECIAL_PLUGIN": SpecialPlugin,
     "CLEANUP_PLUGIN": CleanupPlugin,
     "RENAME_PRE_PLUGIN": RenamePrePlugin,
@@ -238,6 +261,12 @@ def checked_catgs(plugin: str, ab: AB, products: Products, proposed: object) -> 
         if not isinstance(catg, str) or not catg.replace("_", "").isalnum() or not catg.isascii() or len(catg) > 60:
             raise PluginTrouble(f"{plugin} proposes '{catg}' as PRO.CATG of {name}", where=ab.name)
     return dict(proposed)
+
+
+def checked_lines(plugin: str, proposed: object) -> tuple[str, ...]:
+    """The lines of a PGI_COVER or QC_FINAL_PLUGIN, without what a terminal or a page would obey."""
+    lines = _tuple_of(str, plugin, proposed)
+    return tuple("".join(char if char.isprintable() else " " for char in line)[:500] for line in lines[:200])
 
 
 def checked_aftermath(plugin: str, ab: AB, products: Products, proposed: object) -> Aftermath:
