@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,7 @@ class Site:
     """One engine with room for jobs below `root`, which its hosts see under the same path.
 
     `make` gives a fresh executor, as a console makes after a restart. `code` is Python source that sets `executor` in
-    another process, given `root`. `patience_s` is how long a step of a job may take.
+    another process, given `root`. `patience_s` is how long a step of a job may take; `python` is that of its hosts.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Site:
     code: str
     patience_s: float = 20.0
     memory_enforced: bool = False
+    python: str = sys.executable
     executor: Executor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,4 +154,14 @@ def _slurm(request: pytest.FixtureRequest, root: Path) -> Site:
     return Site("slurm", root, lambda: Slurm(Records(root / "records")), code, 30.0, memory_enforced=True)
 
 
-SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {"local": _local, "slurm": _slurm}
+def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:
+    from tests.condor_site import condor_site, the_pool
+
+    return condor_site(the_pool(request), root)
+
+
+SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {
+    "htcondor": _htcondor,
+    "local": _local,
+    "slurm": _slurm,
+}
