@@ -16,6 +16,7 @@ from config.archive import Archive
 from config.cleanup import Cleanup
 from config.codes import Rename
 from config.export import Export
+from config.qc import Qc
 from config.section import Section
 from config.update import Update
 
@@ -168,3 +169,4 @@ class Settings(Section):
     cleanup: Cleanup = Cleanup()
     plugins: Plugins = Plugins()
     scoring: Scoring = Scoring()
+    qc: Qc = Qc()

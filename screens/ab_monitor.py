@@ -20,6 +20,7 @@ from textual.timer import Timer
 from engine.board import Change
 from engine.core.status import AT_WORK
 from screens.ab_detail import AbDetail
+from screens.cascade import CascadeScreen
 from screens.glyphs import glyphs
 from screens.jobs import JobsScreen
 from screens.keys import Key, KeysScreen, Verbs
@@ -58,6 +59,7 @@ class AbMonitor(OrderKeys):
         Binding("enter", "open", "open", tooltip="all about the selected AB, its file included"),
         Binding("l", "log", "log", tooltip="the log of its recipe, as it grows"),
         Binding("w", "why", "why", tooltip="why it is not running, and what to do"),
+        Binding("t", "cascade", "cascade", tooltip="which AB waits for what, as a tree"),
         Binding("c", "certify", "certify", tooltip="judge the selected AB"),
         Binding("C", "certify_next", "certify all", tooltip="judge one after the other what waits for a verdict"),
         Binding("r", "rerun", "run again", tooltip="the AB and what depends on it, unless its products have moved"),
@@ -304,6 +306,11 @@ class AbMonitor(OrderKeys):
             self.action_rerun()
         elif wish == "log":
             self.action_log()
+
+    def action_cascade(self) -> None:
+        """Which AB waits for what."""
+        row = self.list.current
+        self.app.push_screen(CascadeScreen(row.ab if row else "", *self._given()))
 
     def action_certify(self) -> None:
         """Judge it."""

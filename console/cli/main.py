@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": ("doctor", "all that is missing in this account, in one go"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
+    "createJob": ("create_job", "the job files of a date, or of one AB and all that depends on it"),
+    "exec": ("execute", "carry out a job file: execAB_..., execQC_..., JOBS_NIGHT, JOBS_AUTO"),
     "phoenix": ("phoenix", "create, process, certify and move the ABs of a date or run"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
@@ -146,3 +148,8 @@ def cleanup_products() -> int:
 def update_ab() -> int:
     """The classic command `updateAB`."""
     return run("updateAB", sys.argv[1:])
+
+
+def create_job() -> int:
+    """The classic command `createJob`."""
+    return run("createJob", sys.argv[1:])

@@ -28,7 +28,9 @@ def digest(scores: tuple[Score, ...]) -> str:
 
 
 def colour(marks: str) -> str:
-    """green, red or grey: what certification modes go by (decision 15). No scores is grey."""
-    if RED in marks:
-        return "red"
-    return "green" if marks and set(marks) == {GREEN} else "grey"
+    """green, red or grey: what certification modes go by (decision 15).
+
+    Red if anything is red, green if at least one value was scored and none is red, grey if none was scored
+    (phoenix-and-certification section 10, inferred).
+    """
+    return "red" if RED in marks else "green" if GREEN in marks else "grey"

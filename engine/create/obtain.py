@@ -14,8 +14,10 @@ from config.tree import DfoTree
 from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
-from engine.core.cascade import Kind, cascade, kind_of
-from engine.errors import BadAb, BadCascade, DfosError, UsageTrouble
+from engine.core.cascade import cascade
+from engine.create.in_order import ordered_abs
+from engine.create.jobs.create_job import job_plan
+from engine.errors import BadAb, DfosError, UsageTrouble
 from engine.events import AbRefused, Notice
 from engine.kinds import kinds_of
 from engine.pgi import AbPgi, JobPgi, checked_abs, checked_plan
@@ -103,12 +105,15 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
     for ab in result.new:
         store.write(ab)
     kinds = kinds_of(context.settings)
-    pool_abs = ordered(store.load(mode, date), kinds)
+    pool_abs = ordered_abs(store.load(mode, date), kinds)
     store.write_list(mode, date, pool_abs)
-    if pgis.job_pgi:
-        proposed = pgis.job_pgi.plan(tuple(pool_abs), kinds, context.settings.streams)
-        lines = checked_plan(context.settings.plugins.JOB_PGI, pool_abs, proposed)
-        fs.replace(context.tree.job / f"execAB_{mode}_{date}", "".join(line + "\n" for line in lines).encode())
+    if pool_abs:
+        lines: tuple[str, ...] = ()
+        if pgis.job_pgi:
+            proposed = pgis.job_pgi.plan(tuple(pool_abs), kinds, context.settings.streams)
+            lines = checked_plan(context.settings.plugins.JOB_PGI, pool_abs, proposed)
+        for name, text in job_plan(mode, date, pool_abs, context.settings, streams=lines).files:
+            fs.replace(context.tree.job / name, text.encode())
     context.bus.publish(
         Notice(
             "info",
@@ -116,16 +121,6 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
         )
     )
     return replace(result, refused=tuple(refused))
-
-
-def ordered(abs_: list[AB], kinds: tuple[Kind, ...]) -> list[AB]:
-    """ABs in execution order; as given when they form a circle (the streams report it)."""
-    ranks = {ab.name: kind.rank for ab in abs_ if (kind := kind_of(ab, kinds))}
-    by_name = {ab.name: ab for ab in abs_}
-    try:
-        return [by_name[name] for name in cascade(abs_, ranks).order]
-    except BadCascade:
-        return abs_
 
 
 def _read_all(place: Path) -> tuple[list[AB], list[tuple[str, str]]]:

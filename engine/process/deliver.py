@@ -17,6 +17,7 @@ from engine.atomic import place as placing
 from engine.core.ab import AB, Expected
 from engine.headers.cards import keywords, set_cards
 from engine.process.evidence import Made
+from engine.process.qc.record import qc_files
 
 NOTE = "delivery.json"  # in the work directory, once the products are judged good
 
@@ -130,11 +131,10 @@ def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
 
 
 def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], retiring: Retiring) -> None:
-    """Move what earlier attempts left (products, plot) to the trash, with an index."""
+    """Move what earlier attempts left (products, scores, plots) to the trash, with an index."""
     old = [path for path in sorted(place.glob(f"{ab.root}_*.fits")) if _numbered(path.name, ab.root)]
     old = [path for path in old if path.name not in ours or not _same(ours[path.name], path)]
-    plot = place / f"{ab.root}.png"
-    old += [plot] if plot.exists() else []
+    old += [path for path in qc_files(tree, ab) if path.exists()]
     if not old:
         return
     utc, transaction = retiring.utc, f"{ab.name}.{retiring.attempt}"

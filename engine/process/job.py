@@ -30,7 +30,6 @@ class Result:
     state: str
     reason: str = ""
     message: str = ""
-    score: str = ""
 
 
 @dataclass(frozen=True, slots=True)

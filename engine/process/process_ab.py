@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
 
 from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
-from engine.core.score import RED, Score, digest
 from engine.errors import DfosError, RecipeTrouble
 from engine.pgi import FinalPlugin, PrePlugin, checked_catgs, checked_prepared
 from engine.process.deliver import (
@@ -28,7 +26,6 @@ from engine.process.deliver import (
     Retiring,
     deliver,
     delivery_plan,
-    place_of,
     read_note,
     with_catgs,
     with_products,
@@ -39,12 +36,7 @@ from engine.process.executors.local import LocalExecutor, Recipe, environment
 from engine.process.inputs import Inputs
 from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
-from engine.process.qc import Checked, Qc
-from engine.process.score import Subject
 from engine.stores.abs import AbStore, read
-
-_PLOTTED = ("pst", "dpc")
-_FIELD = "IMAGE_FOV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,6 @@ class ProcessAb:
         self.executor = executor
         self.store = AbStore(context.tree)
         self.inputs = Inputs(context.tree)
-        self.qc = Qc(context.tree.tmp)
         self.area = context.tree.expand(context.settings.process.work_area)
         self._before = before
         self._after = after
@@ -212,12 +203,7 @@ class ProcessAb:
         log = read_log_file(self.log_path(ab))
         if ab.status == "FAILED":
             return Result("FAILED", f"failed while its engine died: {log.cause or 'see its log'}", log.message)
-        try:
-            data = json.loads(self._scores_path(ab).read_bytes())
-            score = "".join(str(entry["mark"]) for entry in data["scores"])
-        except (OSError, ValueError, KeyError, TypeError):
-            score = ""
-        return Result("DONE", "", log.message, score)
+        return Result("DONE", "", log.message)
 
     async def _judged(self, task: Task, ab: AB, workdir: Path, rc: int | None, timed_out: bool) -> Result:
         wanted = self._wanted(task, ab)
@@ -246,11 +232,8 @@ class ProcessAb:
         await asyncio.to_thread(write_note, workdir, plan)
         retiring = Retiring(task.attempt, context.utc(), context.who, context.settings.move.trash_days)
         await asyncio.to_thread(deliver, ab, context.tree, workdir, plan, retiring)
-        checked = await self._checked(ab, plan, wanted)
-        await asyncio.to_thread(self._successful, ab, plan, checked, workdir)
-        red = [score for score in checked.scores if score.mark == RED]
-        message = verdict.message or (f"{red[0].name}: {red[0].value} {red[0].remark}".strip() if red else "")
-        return Result("DONE", "", message, digest(checked.scores))
+        await asyncio.to_thread(self._successful, ab, plan, workdir)
+        return Result("DONE", "", verdict.message)
 
     def _plan(self, ab: AB, verdict: Verdict) -> tuple[Delivery, ...]:
         plan = delivery_plan(ab, verdict.products)
@@ -282,42 +265,10 @@ class ProcessAb:
             task.kind.time_limit_s,
         )
 
-    async def _checked(self, ab: AB, plan: tuple[Delivery, ...], wanted: Wanted) -> Checked:
-        place = place_of(ab, self.context.tree)
-        scoring = self.context.settings.scoring
-        # The recipe's own categories: what a product is does not change with the name a plugin gives it.
-        products = tuple((str(place / item.final), item.made_catg) for item in plan)
-        subject = Subject(
-            products,
-            len(ab.products),
-            wanted.exposures,
-            wanted.offsets,
-            scoring.cube_pixels_min,
-            scoring.align_limit_arcsec,
-        )
-        images = [path for path, catg in products if catg == _FIELD] if ab.tag in _PLOTTED else []
-        plot = place / f"{ab.root}.png"
-        title = f"{ab.target or ab.raw_type}  {ab.root}"
-        return await self.qc.check(subject, images[0] if images else "", str(fs.hidden(plot)), title)
-
-    def _successful(self, ab: AB, plan: tuple[Delivery, ...], checked: Checked, workdir: Path) -> None:
-        """Scores, plot and, last of all, the AB. Blocking."""
-        self._save_scores(ab, checked.scores)
-        ab = with_products(ab, plan).with_value("LOG_NAME", self.log_path(ab).name)
-        plot = place_of(ab, self.context.tree) / f"{ab.root}.png"
-        if checked.plotted:
-            fs.hidden(plot).replace(plot)
-            if plot.name not in ab.further:
-                ab = ab.with_values("FURTHER", [*ab.further, plot.name])
-        self.store.write(ab)
+    def _successful(self, ab: AB, plan: tuple[Delivery, ...], workdir: Path) -> None:
+        """Last of all, the AB. Blocking."""
+        self.store.write(with_products(ab, plan).with_value("LOG_NAME", self.log_path(ab).name))
         self._tidy(workdir, failed=False)
-
-    def _save_scores(self, ab: AB, scores: tuple[Score, ...]) -> None:
-        data = {"ab": ab.name, "at": self.context.utc(), "scores": [asdict(score) for score in scores]}
-        fs.replace(self._scores_path(ab), json.dumps(data, indent=1).encode())
-
-    def _scores_path(self, ab: AB) -> Path:
-        return self.context.tree.dfs_log / f"{ab.root}.scores.json"
 
     def _failed(self, name: str, reason: str, message: str = "", workdir: Path | None = None) -> Result:
         """Write FAILED into the AB; a file that cannot be written is said, not hidden. Blocking."""

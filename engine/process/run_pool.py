@@ -59,12 +59,9 @@ async def process_pool(
         boot=executor.boot,
     )
     del pool
-    try:
-        if at_work:
-            at_work(streams)
-        return await streams.run()
-    finally:
-        await job.qc.close()
+    if at_work:
+        at_work(streams)
+    return await streams.run()
 
 
 def outside(tree: DfoTree, name: str) -> str:

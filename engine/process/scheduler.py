@@ -237,8 +237,9 @@ class Scheduler:
         self.attempts.ended(task.id, now, result.state.lower(), entry.ab)
         if result.message:
             self.context.bus.publish(ev.AbMessage(entry.ab, result.message))
-        if result.score:
-            self.context.bus.publish(ev.AbScored(entry.ab, result.score))
+        row = self.context.board.rows.get(entry.ab)
+        if result.state == "DONE" and row is not None and row.score:
+            self.context.bus.publish(ev.AbScored(entry.ab, ""))  # the scores of earlier products are not those of these
         duration = max(0.0, now - task.started - task.frozen_s)
         if entry.state == "SUSPENDED" and result.state == "DONE":
             self._states.become(entry, "RUNNING", stream=task.stream)

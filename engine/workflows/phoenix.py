@@ -155,9 +155,12 @@ class _Run:
                 self._keep_refused(())
                 self.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
         if "P" in order.parts:
-            outcome = await self._processed()
-            if outcome.how != "ended":
-                return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
+            if order.options.get("qc") != "only":
+                outcome = await self._processed()
+                if outcome.how != "ended":
+                    return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
+            if order.options.get("qc") != "no":
+                await self._checked()
         if "M" in order.parts:
             parked = await self._released()
             if parked:
@@ -210,6 +213,13 @@ class _Run:
         self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
         return outcome
+
+    async def _checked(self) -> None:
+        """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
+        from engine.process.qc.order import checked
+
+        words = await checked(self.context, self._pool(), self.order.options, self.plugins.by_slot)
+        self.notes += [words] if words else []
 
     def _keep_refused(self, found: Iterable[tuple[str, str]]) -> None:
         RefusedAbs(self.context.db).replace([*self.source_refused, *found])

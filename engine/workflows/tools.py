@@ -16,6 +16,7 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
+    "createJob": "engine.create.jobs.create_job",
     "undo": "engine.release.undo.undo",
     "emptyTrash": "engine.release.undo.empty_trash",
     "restore": "engine.release.undo.restore",

@@ -17,6 +17,7 @@ from engine.headers.cards import keywords
 from engine.headers.verify import verify
 from engine.process.job import Outcome
 from engine.process.pipeline import Pipeline
+from engine.process.qc.stage import qc_pool
 from engine.process.run_pool import process_pool, reset
 from engine.process.streams import Streams
 from engine.stores.abs import AbStore, read
@@ -46,6 +47,9 @@ class Scene:
         for ab in abs_:
             self.store.write(ab)
         return await process_pool(self.context, abs_, pipeline=self.pipeline, **options)
+
+    async def qc(self, *abs_: AB) -> None:
+        await qc_pool(self.context, [self.ab(ab) for ab in abs_], plugins={})
 
     def row(self, ab: AB) -> Any:
         return self.context.board.rows[ab.name]
@@ -78,6 +82,7 @@ async def test_from_raw_frame_to_product(scene: Scene) -> None:
     assert after.get("PROD_PATH") == "$DFS_PRODUCT/OBJECT/2094-01-16"
     log = scene.log(ab)
     assert "muse_scibasic" in log and "started" in log and "MUSE.2014-10-22T23:57:32.118.fits OBJECT" in log
+    await scene.qc(ab)
     scores = json.loads((scene.tree.dfs_log / f"{ab.root}.scores.json").read_text())["scores"]
     assert scores[0] == {"name": "products", "value": "1 of 1", "limit": "all", "mark": ".", "remark": ""}
     row = scene.row(ab)
@@ -186,8 +191,9 @@ async def test_products_get_the_names_their_children_expect(scene: Scene) -> Non
     assert len(outcome.done) == 2
     found = [keywords(scene.product(post, n), ["PRO.CATG"])["PRO.CATG"] for n in range(5)]
     assert found == ["DATACUBE_FINAL", "IMAGE_FOV", "PIXTABLE_REDUCED", "IMAGE_FOV", "SKY_LINES"]
+    await scene.qc(ab, post)
     plot = scene.tree.product / post.raw_type / post.date / f"{post.root}.png"
-    assert plot.read_bytes().startswith(b"\x89PNG") and scene.ab(post).further == (plot.name,)
+    assert plot.read_bytes().startswith(b"\x89PNG") and scene.ab(post).further[0] == plot.name
     assert scene.row(post).score == ".."
     assert [line.split()[2] for line in scene.ab(post).values("PRODUCTS")] == ["EXISTING"] * 5
 
@@ -224,6 +230,7 @@ async def test_a_bias_is_a_calibration(scene: Scene) -> None:
     )
     await scene.run(ab)
     assert scene.ab(ab).values("PRODUCTS") == (f"{ab.root}_0000.fits MASTER_BIAS REAL",)
+    await scene.qc(ab)
     assert scene.row(ab).score == ".."
 
 

@@ -13,6 +13,7 @@ from engine.core.ab import AB
 from engine.headers.verify import verify
 from engine.process.executors.local import boot_id, start_of
 from engine.process.pipeline import Pipeline
+from engine.process.qc.stage import qc_pool
 from engine.process.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
@@ -24,6 +25,7 @@ _ENGINE = """
 import asyncio, sys
 from pathlib import Path
 from engine.process.pipeline import Pipeline
+from engine.process.qc.stage import qc_pool
 from engine.process.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
@@ -206,11 +208,13 @@ async def test_an_ab_that_was_written_but_not_journalled_is_done(scene: Scene) -
     scene.edit()
     context = make_context(scene.root, tree=scene.tree)
     assert (await process_pool(context, scene.store.load(), pipeline=scene.pipeline)).done
+    await qc_pool(context, scene.store.load(), plugins={})
     context.db.execute("UPDATE attempts SET ended=NULL, verdict=NULL")
     context.db.execute("DELETE FROM ab_rows")
     again = make_context(scene.root, tree=scene.tree)
     outcome = await process_pool(again, scene.store.load(), pipeline=scene.pipeline)
     assert outcome.done == (scene.ab.name,) and scene.verdicts() == ["done"]
+    await qc_pool(again, scene.store.load(), plugins={})
     assert again.board.rows[scene.ab.name].score == ".", "its scores are not lost"
     again.db.close()
     context.db.close()

@@ -21,6 +21,7 @@ from engine.headers.cards import keywords
 from engine.headers.verify import verify
 from engine.process.executors.local import start_of
 from engine.process.pipeline import pipeline_of
+from engine.process.qc.stage import qc_pool
 from engine.process.run_pool import process_pool
 from engine.process.streams import Streams
 from engine.stores.abs import AbStore, read
@@ -106,6 +107,7 @@ class Scene:
         context = make_context(self.root, tree=self.tree, process=self.process)
         try:
             await process_pool(context, self.store.load(), **options)
+            await qc_pool(context, self.store.load(), plugins={})
             return context.board.rows[self.ab.name]
         finally:
             context.db.close()

@@ -56,7 +56,7 @@ def test_states_have_symbols_words_and_legal_moves() -> None:
 
 
 def test_score_colours() -> None:
-    assert [colour(marks) for marks in ("...", ".o.", "..-", "", "---")] == ["green", "red", "grey", "grey", "grey"]
+    assert [colour(marks) for marks in ("...", ".o-", "..-", "", "---")] == ["green", "red", "green", "grey", "grey"]
 
 
 def block(name: str, *sof: str, waitfor: tuple[str, ...] = ()) -> AB:

@@ -1,0 +1,159 @@
+"""Job files of $DFO_JOB_DIR: execAB_ and execQC_ hold one call per AB, JOBS_NIGHT and JOBS_AUTO name such files.
+
+Ours and those of the classic tool read alike (createJob page). A line that is no call we know is never run:
+it is reported with its number, and stays where it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.tree import DfoTree
+from engine.atomic import fs, lock
+from engine.core.ab import tag_of
+from engine.errors import BadAb, UsageTrouble
+
+EXEC_AB, EXEC_QC = "processAB", "processQC"
+FILES = {EXEC_AB: "execAB", EXEC_QC: "execQC"}
+QUEUES = ("JOBS_NIGHT", "JOBS_AUTO")
+_LARGEST = 64 << 20  # bytes; a month of 20,000 ABs has 1.3 MB
+_OUTPUT = re.compile(r"\s*(?:[12&]?>{1,2}\s*\S+|2>&1|&)\s*$")  # where a classic call sends its words; ours keep logs
+_CALL = re.compile(r"(?:\S*/)?(processAB|processQC)\s+-a\s+(\S+)")
+_NAMED = re.compile(r"(?:\S*/)?(exec(AB|QC)_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})(?:_[\w.:\-]+)?)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: processAB or processQC, and the AB."""
+
+    tool: str
+    ab: str
+
+    @property
+    def line(self) -> str:
+        """The call as it stands in the file."""
+        return f"{self.tool} -a {self.ab}"
+
+
+@dataclass(frozen=True, slots=True)
+class Strange:
+    """A line that is no call we know: file:line and its text."""
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """What a job file says: its calls in order, each once, and the lines nobody knows."""
+
+    path: Path
+    calls: tuple[Call, ...]
+    strange: tuple[Strange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A line of JOBS_NIGHT or JOBS_AUTO that names a job file; `strange` when it does not."""
+
+    where: str
+    line: str
+    name: str = ""
+
+    @property
+    def strange(self) -> bool:
+        """True when the line names no job file."""
+        return not self.name
+
+
+def name_of(tool: str, mode: str, date: str, part: str = "") -> str:
+    """`execAB_<MODE>_<DATE>`, with `_<part>` behind it for a sub-cascade."""
+    return f"{FILES[tool]}_{mode}_{date}" + (f"_{part}" if part else "")
+
+
+def job_text(head: Iterable[str], calls: Iterable[Call]) -> str:
+    """A job file: what it is as comments, then one call per line."""
+    return "".join(f"# {line}".rstrip() + "\n" for line in head) + "".join(f"{call.line}\n" for call in calls)
+
+
+def parse(data: bytes, path: Path) -> JobFile:
+    """The calls of a job file; a call that stands there twice counts once."""
+    calls: dict[Call, None] = {}
+    strange: list[Strange] = []
+    for number, line in _lines(data):
+        call = _call(line)
+        if call:
+            calls[call] = None
+        else:
+            strange.append(Strange(f"{path}:{number}", line))
+    return JobFile(path, tuple(calls), tuple(strange))
+
+
+def read(path: Path) -> JobFile:
+    """The calls of a job file on disk. UsageTrouble when it cannot be read or is no text."""
+    return parse(_bytes(path), path)
+
+
+def queue(path: Path) -> list[Queued]:
+    """The lines of JOBS_NIGHT or JOBS_AUTO, oldest first, identical ones once; [] when there is no such file."""
+    if not path.is_file():
+        return []
+    found: dict[str, Queued] = {}
+    for number, line in _lines(_bytes(path)):
+        match = _NAMED.fullmatch(_bare(line))
+        found.setdefault(line, Queued(f"{path}:{number}", line, match[1] if match else ""))
+    return list(found.values())
+
+
+def done(tree: DfoTree, path: Path, line: str) -> None:
+    """Take a line that was carried out of JOBS_NIGHT or JOBS_AUTO, durably; every other line stays as it is."""
+    with lock.shared_file(tree, path):
+        lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+        rest = [other for other in lines if _text(other) != line]
+        if len(rest) != len(lines):
+            fs.replace(path, b"".join(rest))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UsageTrouble(f"larger than {_LARGEST >> 20} MB, not a job file", where=str(path))
+        data = path.read_bytes()
+    except OSError as trouble:
+        raise UsageTrouble(
+            f"cannot be read: {trouble.strerror}", where=str(path), remedy="createJob makes it"
+        ) from None
+    if b"\0" in data:
+        raise UsageTrouble("binary data, not a job file", where=str(path), remedy="createJob makes it anew")
+    return data
+
+
+def _lines(data: bytes) -> Iterable[tuple[int, str]]:
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        line = _text(raw)
+        if line and not line.startswith("#"):
+            yield number, line
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").strip()
+
+
+def _bare(line: str) -> str:
+    while (shorter := _OUTPUT.sub("", line)) != line:
+        line = shorter
+    return line
+
+
+def _call(line: str) -> Call | None:
+    match = _CALL.fullmatch(_bare(line))
+    if not match:
+        return None
+    try:
+        tag_of(match[2])
+    except BadAb:
+        return None
+    return Call(match[1], match[2])

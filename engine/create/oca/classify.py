@@ -1,0 +1,148 @@
+"""Classification: every rule is tried on every file from top to bottom, and what a later one says holds.
+
+A value that was assigned is seen at once by the next assignment and the next rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.create.oca.closures import BadExpression, Compiler, Getter, Test, keys, terms
+from engine.create.oca.frame import Frame
+from engine.create.oca.model import Assign, ClassRule, Compare, Expr, Key, Literal, Problem
+from engine.create.oca.values import bucket
+
+_DEEPEST = 50  # rules inside rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    test: Test
+    body: tuple[_Set | _Rule, ...]
+    said: ClassRule
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    key: str
+    value: Getter
+    said: Assign
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One assignment that took place: by which rule, what it set, and what stood there before (None: nothing)."""
+
+    rule: ClassRule
+    assign: Assign
+    key: str
+    value: object
+    before: object
+
+
+class Classifier:
+    """The classification rules of a rule set, ready to run. Rules that cannot run are left out and in `problems`."""
+
+    def __init__(self, rules: Sequence[ClassRule], compiler: Compiler) -> None:
+        self._compiler = compiler
+        self.problems: list[Problem] = []
+        self.keys: set[str] = set()
+        made: list[_Rule] = []
+        for rule in rules:
+            try:
+                made.append(self._made(rule, 0))
+            except BadExpression as trouble:
+                self.problems.append(Problem("error", trouble.code, trouble.text, trouble.at or rule.at))
+        self._rules = tuple(made)
+        self._by, self._needs = _chosen(self._rules)
+        self._some: dict[Hashable, tuple[_Rule, ...]] = {}
+
+    def classify(self, frame: Frame) -> None:
+        """Try every rule on a file; what was assigned before is forgotten first."""
+        frame.forget()
+        for rule in self._candidates(frame):
+            if rule.test(frame.values, frame.values):
+                _run(rule, frame, None)
+
+    def told(self, frame: Frame) -> tuple[Setting, ...]:
+        """Classify a file and tell every assignment in the order it took place."""
+        settings: list[Setting] = []
+        frame.forget()
+        for rule in self._rules:
+            if rule.test(frame.values, frame.values):
+                _run(rule, frame, settings.append)
+        return tuple(settings)
+
+    def _candidates(self, frame: Frame) -> tuple[_Rule, ...]:
+        """The rules that can be true for this file: those that ask no other value of the key most rules ask for."""
+        if not self._by:
+            return self._rules
+        value = bucket(frame.values.get(self._by), self._compiler.reading.tolerance)
+        if value not in self._needs:
+            value = None
+        found = self._some.get(value)
+        if found is None:
+            needed = [_needed(rule, self._by) for rule in self._rules]
+            found = tuple(rule for rule, need in zip(self._rules, needed, strict=True) if need in (None, value))
+            self._some[value] = found
+        return found
+
+    def _made(self, rule: ClassRule, depth: int) -> _Rule:
+        if depth > _DEEPEST:
+            raise BadExpression("too-deep", f"more than {_DEEPEST} rules inside each other", rule.at)
+        body: list[_Set | _Rule] = []
+        for item in rule.body:
+            if isinstance(item, ClassRule):
+                body.append(self._made(item, depth + 1))
+            else:
+                body.append(_Set(item.key, self._compiler.value(item.value), item))
+                self.keys.update(key.name for key in keys(item.value))
+        self.keys.update(key.name for key in keys(rule.test))
+        return _Rule(self._compiler.test(rule.test), tuple(body), rule)
+
+
+def _run(rule: _Rule, frame: Frame, tell: Callable[[Setting], None] | None) -> None:
+    for item in rule.body:
+        if isinstance(item, _Rule):
+            if item.test(frame.values, frame.values):
+                _run(item, frame, tell)
+            continue
+        value = item.value(frame.values, frame.values)
+        if value is None:  # a missing value leaves what is there
+            continue
+        if tell:
+            tell(Setting(rule.said, item.said, item.key, value, frame.get(item.key)))
+        frame.assign(item.key, value)
+
+
+def _chosen(rules: Sequence[_Rule]) -> tuple[str, frozenset[Hashable]]:
+    """The key that most rules compare with a text and none assigns, and the texts; '' where that saves nothing."""
+    assigned = {one.key for rule in rules for one in _assigned(rule.said)}
+    counts: dict[str, int] = {}
+    for rule in rules:
+        for name in {key for key, _ in _fixed(rule.said.test)} - assigned:
+            counts[name] = counts.get(name, 0) + 1
+    if not counts:
+        return "", frozenset()
+    best = min(counts, key=lambda name: (-counts[name], name))
+    return best, frozenset(need for rule in rules if (need := _needed(rule, best)) is not None)
+
+
+def _needed(rule: _Rule, name: str) -> Hashable:
+    return next((bucket(text) for key, text in _fixed(rule.said.test) if key == name), None)
+
+
+def _fixed(test: Expr) -> Iterator[tuple[str, str]]:
+    for term in terms(test):
+        match term:
+            case Compare("==", Key("", name), Literal(str(text))):
+                yield name, text.rstrip(" ")
+
+
+def _assigned(rule: ClassRule) -> Iterator[Assign]:
+    for item in rule.body:
+        if isinstance(item, ClassRule):
+            yield from _assigned(item)
+        else:
+            yield item

@@ -1,0 +1,74 @@
+"""A rule set at work: files are classified, organised into groups, and given their calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from engine.create.oca.associate import Associated, Associator, Pools
+from engine.create.oca.classify import Classifier, Setting
+from engine.create.oca.closures import Compiler
+from engine.create.oca.frame import Frame
+from engine.create.oca.model import Assign, Rules
+from engine.create.oca.organise import Group, Organised, Organiser
+from engine.create.oca.reading import Reading
+from engine.create.oca.values import Value
+
+_ALWAYS = ("MJD-OBS", "INSTRUME", "OBS.START", "ARCFILE")
+
+
+class RuleSet:
+    """Rules, made ready once and then used on any number of files.
+
+    `keys`: every key that the rules may ask of a file, so that readers look for no others. `problems`: what was
+    read but cannot be carried out (each left out), after those found when reading; with one of level error the
+    rule set is partial and must be confirmed.
+    """
+
+    def __init__(self, rules: Rules, reading: Reading | None = None) -> None:
+        self.rules = rules
+        self.reading = reading = reading or Reading()
+        self.classifier = Classifier(rules.classification, Compiler(reading))
+        self.organiser = Organiser(rules.organisation, rules.actions, Compiler(reading, "LF"))
+        self.associator = Associator(rules.actions, Compiler(reading, "inputFile"))
+        made = (self.classifier, self.organiser, self.associator)
+        self.problems = (*rules.problems, *(problem for part in made for problem in part.problems))
+        self.keys = frozenset().union(_ALWAYS, reading.tags, *(part.keys for part in made))
+
+    @property
+    def partial(self) -> bool:
+        """True when a rule was left out."""
+        return any(problem.level == "error" for problem in self.problems)
+
+    def classify(self, frame: Frame) -> None:
+        """Try every classification rule on a file, raw or calibration; what they assign is its overlay."""
+        self.classifier.classify(frame)
+
+    def told(self, frame: Frame) -> tuple[Setting, ...]:
+        """Classify a file and tell every assignment in its order."""
+        return self.classifier.told(frame)
+
+    def organise(self, frames: Sequence[Frame], *, closed: bool = True) -> Organised:
+        """Form the groups of classified files. While the night is not `closed`, what may still grow makes none."""
+        return self.organiser.organise(frames, closed=closed)
+
+    def associate(self, group: Group, pools: Pools) -> Associated:
+        """What a group gets from the pools, and what is missing."""
+        return self.associator.associate(group, pools)
+
+    def tag(self, frame: Frame) -> str:
+        """The tag of a file in the SOF; '' when no rule gives it one."""
+        for key in self.reading.tags:
+            if (value := frame.get(key)) is not None:
+                return str(value)
+        return ""
+
+    def assigned(self, assigns: Iterable[Assign], frame: Frame) -> dict[str, Value]:
+        """The values that the assignments of a product block have for a file; missing ones are left out."""
+        compiler = Compiler(self.reading)
+        found: dict[str, Value] = {}
+        for assign in assigns:
+            values = {**frame.values, **found}
+            value = compiler.value(assign.value)(values, values)
+            if value is not None:
+                found[assign.key] = value
+        return found

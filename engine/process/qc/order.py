@@ -1,0 +1,61 @@
+"""Part P's QC as ordered: what is due, or what processQC names; scores again, forced or deleted.
+
+Options: `qc` "only" (every AB anew) or nothing; `abs` blank-separated AB names; `rescore` yes: the values that
+are known against the limits of now; `green` WHY: all scores green; `delete` yes: no scores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine import events as ev
+from engine.context import Context
+from engine.core.ab import AB
+from engine.errors import UsageTrouble
+from engine.process.qc import record as records
+from engine.process.qc.job import QcJob
+from engine.process.qc.record import Record
+from engine.process.qc.stage import processed, qc_pool
+
+
+async def checked(context: Context, pool: Sequence[AB], options: Mapping[str, str], plugins: Mapping[str, Any]) -> str:
+    """Carry out the QC of an order; one line on what was done, '' when nothing was due."""
+    names = options.get("abs", "").split()
+    unknown = sorted(set(names) - {ab.name for ab in pool})
+    if unknown:
+        raise UsageTrouble(f"{unknown[0]} is not among the ABs of this pool", remedy="check the name, or -m and -d")
+    abs_ = [ab for ab in pool if not names or ab.name in names]
+    only = options.get("qc") == "only"
+    unready = [ab for ab in abs_ if not processed(ab)]
+    if only and names and unready:
+        raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
+    if {"rescore", "green", "delete"} & options.keys():
+        return await _corrected(context, [ab for ab in abs_ if processed(ab)], options)
+    outcome = await qc_pool(context, abs_, plugins=plugins, width=context.settings.qc.streams, again=only)
+    return outcome.text
+
+
+async def _corrected(context: Context, abs_: Sequence[AB], options: Mapping[str, str]) -> str:
+    """The scores of ABs changed without measuring anything again."""
+    done = 0
+    for ab in abs_:
+        path = records.place_of(context.tree, ab)
+        record = await asyncio.to_thread(records.load, path)
+        if record is None:
+            context.bus.publish(ev.Notice("warning", f"{ab.name} has no scores: run its QC first"))
+            continue
+        await QcJob(context, ab).rescored(_changed(context, record, options), again="rescore" in options)
+        done += 1
+    return f"scores of {done} ABs {'deleted' if 'delete' in options else 'changed'}"
+
+
+def _changed(context: Context, record: Record, options: Mapping[str, str]) -> Record:
+    if "delete" in options:
+        return record.deleted(context.who, context.utc())
+    if "green" in options:
+        if not options["green"].strip():
+            raise UsageTrouble("scores are forced green with a reason", remedy="say why")
+        return record.forced(context.who, options["green"], context.utc())
+    return record

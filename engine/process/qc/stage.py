@@ -1,0 +1,86 @@
+"""QC as a stage of its own: after the ABs of an order, serial or some at once; every QC job is sequential inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine import events as ev
+from engine.context import Context
+from engine.core.ab import AB
+from engine.core.score import GREY
+from engine.process.qc import record as records
+from engine.process.qc.beside import Beside
+from engine.process.qc.job import QcJob
+from engine.process.qc.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class QcOutcome:
+    """ABs by how their QC ended: scored, and those that could not be scored at all."""
+
+    scored: tuple[str, ...] = ()
+    unscored: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For the summary of an order; '' when there was nothing to do."""
+        words = [f"{len(self.scored)} QC reports"] if self.scored else []
+        return ", ".join([*words, *([f"{len(self.unscored)} ABs not scored"] if self.unscored else [])])
+
+
+def waiting(context: Context, abs_: Iterable[AB]) -> list[AB]:
+    """The ABs whose QC is due: processed, with a recipe, and without scores of the products they have now. Blocking.
+
+    A later delivery retires the scores with the products they belong to, so that scores that are there count.
+    """
+    return [ab for ab in abs_ if processed(ab) and not records.place_of(context.tree, ab).exists()]
+
+
+async def qc_pool(
+    context: Context, abs_: Sequence[AB], *, plugins: Mapping[str, Any], width: int = 1, again: bool = False
+) -> QcOutcome:
+    """The QC of ABs in their order, `width` at once; with `again` also of those that have scores.
+
+    Trouble in QC never fails an AB and never ends the stage.
+    """
+    due = [ab for ab in abs_ if processed(ab)] if again else await asyncio.to_thread(waiting, context, abs_)
+    _known(context, abs_)
+    if not due:
+        return QcOutcome()
+    context.bus.publish(ev.PhaseStarted("qc", f"{len(due)} ABs"))
+    found: dict[str, Record] = {}
+    queue = iter(due)
+
+    async def stream() -> None:
+        beside = Beside(context.tree.tmp, context.settings.qc.timeout_s)
+        try:
+            for ab in queue:
+                found[ab.name] = await QcJob(context, ab, plugins).run(beside)
+                context.bus.publish(ev.Progressed("qc", len(found), len(due), ab.name))
+        finally:
+            await beside.close()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(width, len(due))):
+            group.create_task(stream())
+    unscored = tuple(ab.name for ab in due if all(one.mark == GREY for one in found[ab.name].scores))
+    return QcOutcome(tuple(ab.name for ab in due if ab.name not in unscored), unscored)
+
+
+def _known(context: Context, abs_: Iterable[AB]) -> None:
+    """The board shows scores that an earlier engine could not tell it any more."""
+    for ab in abs_:
+        row = context.board.rows.get(ab.name)
+        if row is None or row.score or not processed(ab):
+            continue
+        record = records.load(records.place_of(context.tree, ab))
+        if record and record.digest:
+            context.bus.publish(ev.AbScored(ab.name, record.digest))
+
+
+def processed(ab: AB) -> bool:
+    """Has a recipe made its products?"""
+    return ab.status == "SUCCESSFUL" and not ab.runs_no_recipe

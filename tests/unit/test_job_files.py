@@ -1,0 +1,104 @@
+"""Job files: ours, the classic tool's, and what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.create.jobs import job_files
+from engine.create.jobs.job_files import Call, job_text, parse
+from engine.errors import UsageTrouble
+
+NAME = "MUSE.2014-10-22T23:57:32.118_tpl.ab"
+HERE = Path("execAB_CALIB_2014-10-22")
+
+
+@pytest.mark.row(140)
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"processAB -a {NAME}",
+        f"  processAB   -a\t{NAME}  ",
+        f"/home/muse/bin/processAB -a {NAME}",
+        f"$DFO_BIN_DIR/processAB -a {NAME}",
+        f"processAB -a {NAME} > $DFS_LOG/x.log 2>&1",
+        f"processAB -a {NAME} >> /tmp/x.log 2>&1 &",
+        f"processAB -a {NAME} &",
+        f"processAB -a {NAME}\r",
+    ],
+)
+def test_a_classic_call_is_understood(line: str) -> None:
+    found = parse(f"#!/bin/ksh\n# made by hand\n\n{line}\n".encode(), HERE)
+    assert found.calls == (Call("processAB", NAME),)
+    assert not found.strange
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"processAB -a {NAME}; rm -rf $HOME",
+        f"processAB -a {NAME} && echo done",
+        "processAB -a $(date).ab",
+        "processAB -a ../../etc/passwd",
+        "processAB -a",
+        "export DFO_INSTRUMENT=MUSE",
+        f"sudo processAB -a {NAME}",
+        f"processAB -a {NAME} | mail x",
+    ],
+)
+def test_anything_else_is_reported_with_its_line_and_never_run(line: str) -> None:
+    found = parse(f"\n{line}\nprocessQC -a {NAME}\n".encode(), HERE)
+    assert found.calls == (Call("processQC", NAME),)
+    assert [(strange.where, strange.text) for strange in found.strange] == [(f"{HERE}:2", line)]
+
+
+def test_a_call_twice_counts_once_and_bytes_that_are_no_text_are_reported() -> None:
+    found = parse(f"processAB -a {NAME}\nprocessAB -a {NAME} &\n\xff\xfe\n".encode("latin-1"), HERE)
+    assert len(found.calls) == 1
+    assert len(found.strange) == 1
+
+
+@pytest.mark.parametrize("data", [b"\0\1\2", b"processAB -a x\0.ab"])
+def test_a_binary_file_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "execAB"
+    path.write_bytes(data)
+    with pytest.raises(UsageTrouble, match="binary"):
+        job_files.read(path)
+    with pytest.raises(UsageTrouble, match="cannot be read"):
+        job_files.read(tmp_path / "nothing")
+
+
+@given(
+    st.lists(
+        st.builds(
+            Call,
+            st.sampled_from(["processAB", "processQC"]),
+            st.from_regex(r"[A-Z]{2,6}\.2014-10-2[0-9]T23:57:32\.[0-9]{3}(_[a-z]{3})?\.ab", fullmatch=True),
+        ),
+        unique=True,
+    ),
+    st.lists(st.text(st.characters(blacklist_characters="\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=40)),
+)
+def test_what_is_written_is_read_back(calls: list[Call], head: list[str]) -> None:
+    found = parse(job_text(head, calls).encode("utf-8", "replace"), HERE)
+    assert found.calls == tuple(calls)
+    assert not found.strange
+
+
+def test_a_queue_names_job_files_and_keeps_what_it_does_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "JOBS_NIGHT"
+    path.write_text(
+        "execAB_CALIB_2014-10-22\n/data/jobs/execQC_CALIB_2014-10-22 &\nexecAB_CALIB_2014-10-22\n"
+        "execHC_CALIB_2014-10-22\nexecAB_SCIENCE_2099-99-99\n"
+    )
+    found = job_files.queue(path)
+    assert [entry.name for entry in found] == [
+        "execAB_CALIB_2014-10-22",
+        "execQC_CALIB_2014-10-22",
+        "",
+        "execAB_SCIENCE_2099-99-99",
+    ]
+    assert job_files.queue(tmp_path / "JOBS_AUTO") == []
