@@ -8,11 +8,12 @@ nobody starves, however wrong the forecasts are.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from config.schema import Settings
+from config.tree import DfoTree
 from engine.process.pool import Entry
 
 _SHARE = 0.9  # of the host's memory, where the settings name none: the rest is the system's
@@ -27,22 +28,12 @@ class _Held(NamedTuple):
     disk_gb: float
 
 
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """Where products and scratch go, and what must stay free there (GB)."""
-
-    places: tuple[Path, ...]
-    reserve_gb: float
-
-    def free_gb(self) -> float:
-        """What is free where least is."""
-        return min(free_gb(place) for place in self.places)
-
-
 class Admission:
     """Memory and disk of a host and what holds them. `memory_gb` 0: as much as one likes."""
 
-    def __init__(self, memory_gb: float = 0.0, free: Callable[[], float] | None = None, reserve_gb: float = 0.0) -> None:
+    def __init__(
+        self, memory_gb: float = 0.0, free: Callable[[], float] | None = None, reserve_gb: float = 0.0
+    ) -> None:
         self.memory_gb = memory_gb
         self._free = free
         self._reserve_gb = reserve_gb
@@ -59,6 +50,11 @@ class Admission:
     def give_back(self, entry: Entry) -> None:
         """It has ended."""
         self._held.pop(entry.ab, None)
+
+    @property
+    def first(self) -> str:
+        """The AB that has the reservation; '' when none waits."""
+        return self._first[0]
 
     @property
     def free_memory_gb(self) -> float:
@@ -98,9 +94,11 @@ class Admission:
         return beside + entry.memory_gb + first.memory_gb <= self.memory_gb + _EPSILON
 
 
-def admission_of(settings: object, places: Iterable[Path]) -> Admission:
-    """What an account lets start on this host."""
-    raise NotImplementedError
+def admission_of(settings: Settings, tree: DfoTree, *, here: bool = True) -> Admission:
+    """What an account lets start; `here`: on this host, whose memory counts when the settings name none."""
+    most = settings.admission.memory_gb or (host_memory_gb() if here else 0.0)
+    places = (tree.product, tree.expand(settings.process.work_area))
+    return Admission(most, lambda: min(map(free_gb, places)), settings.admission.disk_reserve_gb)
 
 
 def host_memory_gb() -> float:

@@ -53,12 +53,24 @@ def lower_bound(
     return _Bounds(entries, streams, memory_gb, widths or {}).of(entries)
 
 
+def quick_bound(
+    entries: Mapping[str, Entry], tails: Mapping[str, float], streams: int, widths: Mapping[str, int] | None = None
+) -> float:
+    """Seconds no schedule can beat, at little cost: the longest path, all work on all streams, each lane's work."""
+    lanes: defaultdict[str, float] = defaultdict(float)
+    wide = dict(widths or {})
+    for entry in entries.values():
+        lane = entry.kind.lane or entry.kind.name
+        lanes[lane] += entry.forecast_s
+        wide.setdefault(lane, entry.kind.streams)
+    narrow = max((work / min(wide[lane], streams) for lane, work in lanes.items()), default=0.0)
+    return max(narrow, sum(lanes.values()) / streams, max(tails.values(), default=0.0))
+
+
 class _Bounds:
     """The bounds of parts of one pool."""
 
-    def __init__(
-        self, entries: Mapping[str, Entry], streams: int, memory_gb: float, widths: Mapping[str, int]
-    ) -> None:
+    def __init__(self, entries: Mapping[str, Entry], streams: int, memory_gb: float, widths: Mapping[str, int]) -> None:
         self.entries = entries
         self.streams = streams
         self.memory_gb = memory_gb
@@ -104,9 +116,7 @@ class _Bounds:
         for last in members:
             before = self._above(members) | (set(members) - {last})
             part = [name for name in self.entries if name in before and name != last]
-            others = [
-                _Piece(heads[name], pieces[name].seconds, 0.0) for name in members if name != last
-            ]
+            others = [_Piece(heads[name], pieces[name].seconds, 0.0) for name in members if name != last]
             earliest = max(self.simple(part).seconds, jackson(others), heads[last])
             least.append(Bound(earliest + pieces[last].seconds + pieces[last].tail, f"{lane}: the last of them"))
         yield min(least)
@@ -144,7 +154,9 @@ class _Bounds:
             heads[name] = max((heads[p] + self.entries[p].forecast_s for p in entry.parents if p in heads), default=0.0)
         for name in reversed(part):
             entry = self.entries[name]
-            tails[name] = max((tails[c] + self.entries[c].forecast_s for c in entry.children if c in tails), default=0.0)
+            tails[name] = max(
+                (tails[c] + self.entries[c].forecast_s for c in entry.children if c in tails), default=0.0
+            )
         return {name: _Piece(heads[name], self.entries[name].forecast_s, tails[name]) for name in part}
 
 

@@ -41,7 +41,7 @@ class History:
 
     def __init__(self, found: Iterable[Measured] = ()) -> None:
         self._of: dict[str, list[Measured]] = {}
-        self._known: dict[tuple[Kind, int], Needs] = {}
+        self._known: dict[tuple[str, int], Needs] = {}
         for item in found:
             of_kind = self._of.setdefault(item.kind, [])
             if len(of_kind) < _RECENT and item.seconds >= 0:
@@ -58,7 +58,7 @@ class History:
 
     def needs(self, kind: Kind, inputs: int) -> Needs:
         """What an AB of a kind with so many main inputs takes."""
-        key = (kind, inputs)
+        key = (kind.name, inputs)
         if key not in self._known:
             self._known[key] = Needs(self.seconds(kind, inputs), self.memory(kind, inputs), _disk(kind, inputs))
         return self._known[key]

@@ -44,11 +44,6 @@ class Entry:
     parents: tuple[str, ...]
     children: tuple[str, ...]
     status: str
-    inputs: int = 0
-    forecast_s: float = 0.0
-    memory_gb: float = 0.0
-    disk_gb: float = 0.0
-    refused: str = ""
     state: str = "CREATED"
     reason: str = ""
     stream: int = 0
@@ -56,6 +51,11 @@ class Entry:
     missing: int = 0
     awaited: str = ""
     outside: str = ""
+    inputs: int = 0
+    forecast_s: float = 0.0
+    memory_gb: float = 0.0
+    disk_gb: float = 0.0
+    refused: str = ""
 
     @property
     def lane(self) -> str:
@@ -100,8 +100,10 @@ def pool_of(
             (),
             (),
             ab.status,
-            inputs,
-            *needs,
+            inputs=inputs,
+            forecast_s=needs.forecast_s,
+            memory_gb=needs.memory_gb,
+            disk_gb=needs.disk_gb,
             refused=_too_large(settings, kind, inputs, needs.memory_gb, memory_gb) if kind.scales or memory_gb else "",
         )
         slim.append(_slim(ab))

@@ -7,7 +7,7 @@ here is a matter of forecasts: a wrong one costs time, never correctness.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from engine.process.bounds import johnson
@@ -32,7 +32,10 @@ class Plan:
         return self.urgencies.get(entry.ab, (0, 0.0))
 
 
-def remaining(entries: Mapping[str, Entry]) -> dict[str, float]:
+AS_LISTED = Plan()
+
+
+def remaining(entries: dict[str, Entry]) -> dict[str, float]:
     """The seconds of the longest path from the start of each AB to the end of the cascade."""
     found: dict[str, float] = {}
     for entry in reversed(entries.values()):
@@ -43,7 +46,7 @@ def remaining(entries: Mapping[str, Entry]) -> dict[str, float]:
 
 def planned(
     name: str,
-    entries: Mapping[str, Entry],
+    entries: dict[str, Entry],
     tails: Mapping[str, float],
     targets: Iterable[_Group],
     *,
@@ -66,12 +69,12 @@ def planned(
     return Plan(name, urgencies=urgencies)
 
 
-def in_ranks(entries: Mapping[str, Entry], *, barriers: bool) -> Plan:
+def in_ranks(entries: dict[str, Entry], *, barriers: bool) -> Plan:
     """The original's sequence: rank by rank, as listed."""
     return Plan("ranks", barriers, {entry.ab: (entry.rank, 0.0) for entry in entries.values()})
 
 
-def orders(entries: Mapping[str, Entry], streams: int) -> Iterator[tuple[str, list[_Group]]]:
+def orders(entries: dict[str, Entry], streams: int) -> Iterator[tuple[str, list[_Group]]]:
     """The orders of the targets worth trying, each with a name; one only when there is nothing to choose.
 
     The narrow place of a cascade is one kind of AB (the combination): targets are to reach it as early as

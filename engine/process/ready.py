@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from engine.process.admission import Admission
 from engine.process.pool import Entry
-from engine.process.priority import Plan
+from engine.process.priority import AS_LISTED, Plan
 
 Heap = list[tuple[int, float, int, str]]  # place of its target, -remaining seconds, execution order, AB
 _Like = tuple[str, str, str, int, float, float]  # lane, pool and rank (with barriers), memory, disk
@@ -24,7 +24,9 @@ class Ready:
     that are still to be told what they wait for.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], plan: Plan, admission: Admission | None = None) -> None:
+    def __init__(
+        self, entries: Mapping[str, Entry], plan: Plan = AS_LISTED, admission: Admission | None = None
+    ) -> None:
         self.widths = {entry.lane: entry.kind.streams for entry in entries.values()}
         self.busy: Counter[str] = Counter()
         self.fresh: list[Entry] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from config.schema import Settings
@@ -11,8 +11,10 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import BadAb, UsageTrouble
 from engine.pgi import FinalPlugin, PrePlugin
+from engine.process.admission import admission_of
 from engine.process.executors.local import LocalExecutor
 from engine.process.foreign_tasks import ProcessTable, gate_of
+from engine.process.history import History
 from engine.process.job import Outcome
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.pool import below, pool_of
@@ -35,12 +37,13 @@ async def process_pool(
     attempts: Attempts | None = None,
     pipeline: Pipeline | None = None,
     table: ProcessTable | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Process ABs until nothing more can be done; how it ended.
 
     `before` and `after` are PRE_PLUGIN and FINAL_PLUGIN. `at_work` gets the streams as soon as they take
-    orders. The caller holds the account's lock. BadCascade when ABs wait for each other, RecipeTrouble
-    when the pipeline is not there.
+    orders. `refused` are ABs that shall not start, and why. The caller holds the account's lock. RecipeTrouble when the
+    pipeline is not there.
     """
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
     executor = LocalExecutor()
@@ -57,6 +60,9 @@ async def process_pool(
         found=found,
         outside=partial(outside, context.tree),
         boot=executor.boot,
+        history=History.of(context.db),
+        admission=admission_of(context.settings, context.tree),
+        refused=refused,
     )
     del pool
     if at_work:

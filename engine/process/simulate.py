@@ -7,16 +7,18 @@ rank sequence.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.core.status import ENDED_WELL
 from engine.process.admission import Admission
+from engine.process.bounds import quick_bound
 from engine.process.pool import Entry
 from engine.process.priority import Plan, in_ranks, orders, planned, remaining
 from engine.process.ready import Ready
 
-_BUDGET = 6000  # ABs simulated in search of a plan
+_BUDGET = 6000  # ABs; a pool that is larger than half of it is not searched through
+_GOOD_ENOUGH = 1.005  # so near to what nothing can beat, one does not search on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Schedule:
 
 
 def simulate(
-    entries: Mapping[str, Entry],
+    entries: dict[str, Entry],
     plan: Plan,
     streams: int,
     *,
@@ -82,7 +84,7 @@ def simulate(
 
 
 def best_plan(
-    entries: Mapping[str, Entry],
+    entries: dict[str, Entry],
     streams: int,
     *,
     barriers: bool = False,
@@ -103,14 +105,17 @@ def best_plan(
     if len(open_) * 2 > budget:
         return first
     best, shortest = first, simulate(open_, first, streams, memory_gb=memory_gb, widths=widths).seconds
+    least = quick_bound(open_, tails, streams, widths) * _GOOD_ENOUGH
     for plan in tries:
+        if shortest <= least:
+            break
         seconds = simulate(open_, plan, streams, memory_gb=memory_gb, widths=widths).seconds
         if seconds < shortest - 1e-6:
             best, shortest = plan, seconds
     return best
 
 
-def candidates(entries: Mapping[str, Entry], tails: Mapping[str, float], streams: int) -> Iterator[Plan]:
+def candidates(entries: dict[str, Entry], tails: Mapping[str, float], streams: int) -> Iterator[Plan]:
     """The plans worth trying, the most promising first."""
     for name, targets in orders(entries, streams):
         yield planned(name, entries, tails, targets)
