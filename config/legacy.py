@@ -1,4 +1,4 @@
-"""The classic `config.moveProducts`, and NOCHECK of `config.createAB`, read as they are. Standard library only to read.
+"""The classic `config.moveProducts` and `config.createAB`, read as they are. Standard library only to read.
 
 Lines are `KEY value | value | value`; `|`, tabs and blanks all separate, `#` starts a comment
 (AB_structure). Keys and sections as on the moveProducts page.
@@ -18,12 +18,23 @@ LIMIT = 1_000_000  # bytes
 _MODES = ("CALIB", "SCIENCE")
 _SAVES = ("ALL", "NONE", "SELECT")
 _FORMATS = ("gif", "png", "jpg")
+# config.createAB: key -> field of `create` and kind; N_MCAL_LIST, MANDATORY are names of ours (the list is lost)
+_CREATE = {
+    "CONF_VERSION": ("conf_version", "word"),
+    "DRS_TYPE": ("drs_type", "drs"),
+    "N_MCAL_LIST": ("mcal_days", "number"),
+    "N_VCAL_LIST": ("vcal_days", "number"),
+    "GEN_CALDIR": ("gen_dir", "word"),
+    "PROD_STEP2": ("second_step", "list"),
+    "MANDATORY": ("mandatory", "list"),
+    "RAW_MINNUM": ("unwanted", "minnum"),
+}
 _SEPARATORS = re.compile(r"[\s|]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Classic:
-    """A section (`move`, of config.createAB `update`) as plain data, the line of every key, what was left out."""
+    """A section (`move`; `update` and `create` of config.createAB) as plain data, its lines, what was left out."""
 
     move: dict[str, Any]
     lines: Mapping[str, int]  # dotted key below `move`, e.g. 'rename.CALIB' -> line
@@ -70,7 +81,7 @@ def read_move_products(data: bytes, name: str) -> Classic:
 
 
 def read_create_ab(data: bytes, name: str) -> Classic:
-    """NOCHECK of a config.createAB as `nocheck` (its other keys are not read here); ConfigTrouble with `name:line`.
+    """NOCHECK of a config.createAB as `nocheck` (`read_create` reads its other keys); ConfigTrouble with `name:line`.
 
     The key is hidden and its values are lost: alone, or YES and NO, are inferred.
     """
@@ -87,6 +98,47 @@ def read_create_ab(data: bytes, name: str) -> Classic:
     if reading.problems:
         raise ConfigTrouble(*reading.problems)
     return Classic(reading.move, reading.lines, tuple(reading.notices))
+
+
+def read_create(data: bytes, name: str) -> Classic:
+    """The `create` section in a config.createAB; ConfigTrouble with `name:line` for values that make no sense.
+
+    The full list of its keys is lost: unknown ones are told and left out. NOCHECK is the section `update`'s.
+    """
+    reading = _Reading(name)
+    for number, line in enumerate(_text(data, name).splitlines(), 1):
+        words = [word for word in _SEPARATORS.split(line.partition("#")[0]) if word]
+        key = words[0].upper() if words else ""
+        if key in _CREATE:
+            _create_line(key, words[1:], number, reading)
+        elif key and key not in ("NOCHECK", "VCAL_REMOVE"):
+            reading.notices.append(f"{name}:{number}: '{words[0]}' is not known of config.createAB: left out")
+    if reading.problems:
+        raise ConfigTrouble(*reading.problems)
+    return Classic(reading.move, reading.lines, tuple(reading.notices))
+
+
+def _create_line(key: str, values: list[str], number: int, reading: _Reading) -> None:
+    field_name, kind = _CREATE[key]
+    if len(values) != (2 if kind == "minnum" else 1):
+        wanted = "<RAW_TYPE> <number>" if kind == "minnum" else "<value>"
+        reading.wrong(number, f"{key} has {len(values)} values; expected: {key} {wanted}")
+        return
+    value: Any = values[-1]
+    if kind in ("number", "minnum"):
+        if not re.fullmatch(r"\d{1,4}", value):
+            reading.wrong(number, f"{key} '{value}' is not a number")
+            return
+        value = int(value)
+    elif kind == "drs":
+        value = reading.choose(number, key, value, ("CPL", "CON", "INT"))
+    if kind == "minnum":
+        value = {"raw_type": values[0], "raw_minnum": value}
+    if kind in ("list", "minnum"):
+        reading.move.setdefault(field_name, []).append(value)
+        reading.lines.setdefault(field_name, number)
+    elif value is not None and _once(field_name, number, reading):
+        reading.move[field_name] = value
 
 
 def to_yaml(move: Mapping[str, Any], source: str) -> str:

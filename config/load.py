@@ -33,7 +33,7 @@ from config.layers import (
     Origin,
     leaves,
 )
-from config.legacy import Classic, nearest, read_create_ab, read_move_products
+from config.legacy import Classic, nearest, read_create, read_create_ab, read_move_products
 from config.rules import contradictions
 from config.schema import Settings
 from config.yaml_file import Path, YamlFile, read_value, read_yaml
@@ -68,6 +68,7 @@ def load(config_dir: FilePath | None, environ: Mapping[str, str] | None = None, 
     if config_dir is not None:
         _classic(layers, "move", read_move_products, config_dir / "config.moveProducts", problems, notices)
         _classic(layers, "update", read_create_ab, config_dir / "config.createAB", problems, notices)
+        _classic(layers, "create", read_create, config_dir / "config.createAB", problems, notices)
     if account is not None and config_dir is not None:
         layers.add(ACCOUNT, str(config_dir / "dfos.yaml"), account.data, account.lines)
     _environment(layers, environ or {}, problems)

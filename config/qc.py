@@ -20,6 +20,7 @@ class QcSlot(Section):
     )
     scores: str = Field("generic", description="score definitions, config/scores/<name>.yaml")
     table: str = Field("", description="QC1 table of the values, config/qc1/<name>.yaml; '' for none")
+    sources: str = Field("", description="QC1 table with one row per source; '' for none")
     flag: str = Field("", description="data type in config/qcflags/<INSTRUMENT>.yaml for QCFLAG; '' for none")
     local: str = Field("", description="stem of the local copy of ingest calls, qc1_<stem>.dat; '' for the RAW_TYPE")
 
@@ -28,5 +29,12 @@ class Qc(Section):
     """The QC of ABs (config.processQC, config.scoreQC, config.writeQC)."""
 
     streams: int = Field(1, ge=1, description="QC jobs at once; 1: serial, as MUSE needs it")
+    database: str = Field(
+        "",
+        description="QC1 database: '' for SQLite in $DFO_MON_DIR/ENGINE, sqlite:///<path>, or postgresql://<user>@<host>/<name>",
+    )
+    password_file: str = Field("", description="file with the password of the database, mode 0600; '' for none")
     procedures: dict[str, QcSlot] = Field({}, description="slots by name; an AB without one is scored generically")
+    rawdisp: bool = Field(True, description="RAWDISP_SUPPORT: screenshots of raw frames, for the 7 latest dates only")
+    rawdisp_most: int = Field(10, ge=1, description="raw frames of one AB that are drawn, evenly taken")
     timeout_s: float = Field(600.0, gt=0, description="seconds a QC job may measure or plot one AB")

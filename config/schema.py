@@ -15,6 +15,7 @@ from config.admission import Admission
 from config.archive import Archive
 from config.cleanup import Cleanup
 from config.codes import Rename
+from config.create import Create
 from config.export import Export
 from config.qc import Qc
 from config.section import Section
@@ -69,6 +70,7 @@ class Process(Section):
     work_area: str = Field("$TMP_DIR/work", description="scratch root; two accounts may not share one")
     threads: int = Field(1, ge=1, description="OMP_NUM_THREADS of a recipe")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="esorex --log-level")
+    check_sof_exist: bool = Field(True, description="CHECK_SOF_EXIST: esorex looks for all inputs before it begins")
     keep_work: Literal["never", "failed", "always"] = Field("failed", description="which work directories stay")
     min_free_mb: int = Field(50, ge=0, description="start nothing when less is free in the work area, MB")
 
@@ -119,6 +121,16 @@ class Move(Section):
     trash_days: int = Field(30, ge=1, description="days retired files stay in the trash")
 
 
+class ModePlugins(Section):
+    """Plugins of processAB for one MODE (config.processAB has a section for each)."""
+
+    PRE_PLUGIN: str | None = Field(None, description="instead of plugins.PRE_PLUGIN; NONE: none for this MODE")
+    POST_PLUGIN: str | None = Field(None, description="instead of plugins.POST_PLUGIN")
+    FINAL_PLUGIN: str | None = Field(None, description="instead of plugins.FINAL_PLUGIN")
+    START_MONITOR_PLUGIN: str | None = Field(None, description="instead of plugins.START_MONITOR_PLUGIN")
+    END_MONITOR_PLUGIN: str | None = Field(None, description="instead of plugins.END_MONITOR_PLUGIN")
+
+
 class Plugins(Section):
     """Which plugin sits in which slot; '' or NONE for none (architecture section 8)."""
 
@@ -127,12 +139,14 @@ class Plugins(Section):
     JOB_PGI: str = Field("", description="plans the streams")
     CERTIF_PGI: str = Field("", description="the certification tool")
     PRE_PLUGIN: str = Field("", description="processAB: before the recipe")
-    POST_PLUGIN: str = Field("", description="processAB: after the recipe")
-    FINAL_PLUGIN: str = Field("", description="processAB: last hook of an AB")
+    POST_PLUGIN: str = Field("", description="processAB: after products were placed")
+    FINAL_PLUGIN: str = Field("", description="processAB: new PRO.CATGs, before products are placed")
     PGI_COVER: str = Field("", description="processQC: coversheet")
+    QC_FINAL_PLUGIN: str = Field("", description="processQC: FINAL_PLUGIN, last hook of an AB's QC")
     CLEANUP_PLUGIN: str = Field("", description="cleanupProducts")
     START_MONITOR_PLUGIN: str = Field("", description="processAB: when processing starts")
     END_MONITOR_PLUGIN: str = Field("", description="processAB: when processing ends")
+    per_mode: dict[Literal["CALIB", "SCIENCE"], ModePlugins] = Field({}, description="processAB: other ones for a MODE")
     options: dict[str, dict[str, str]] = Field({}, description="options by plugin name")
     modules: tuple[str, ...] = Field((), description="modules a dotted path (module:object) may be loaded from")
 
@@ -159,6 +173,7 @@ class Settings(Section):
     kinds: dict[str, KindOfAb] = Field({}, description="kinds of ABs by name; none: every recipe is its own")
     admission: Admission = Admission()
     gate: Gate = Gate()
+    create: Create = Create()
     process: Process = Process()
     certification: Certification = Certification()
     move: Move = Move()

@@ -42,7 +42,7 @@ from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
-UNCALLED = frozenset({"HDR_PGI", "POST_PLUGIN", "PGI_COVER", "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN"})
+UNCALLED = frozenset({"HDR_PGI"})
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one
 POLL = 1.0  # seconds between two looks for answers that another process gave
@@ -88,8 +88,6 @@ class Host:
         _refuse_uncalled(found)
         self.plugins = Plugins(
             Pgis(found.get("AB_PGI"), found.get("JOB_PGI")),
-            found.get("PRE_PLUGIN"),
-            found.get("FINAL_PLUGIN"),
             found.get("SPECIAL_PLUGIN"),
             found,
         )

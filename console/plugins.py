@@ -19,6 +19,7 @@ from console.shell_pgi import ShellPgi
 from engine.errors import PluginTrouble
 from engine.executables import check_safe
 from engine.pgi import PROTOCOLS
+from engine.process.hooks import END, LIMIT_S, MONITOR_S, START
 
 SHIPPED = "engine.pgis"
 # hooks that a part of this console fills; phoenixCertify_MUSE is the certification screen and `dfos answer`
@@ -26,7 +27,6 @@ BUILT_IN = {"CERTIF_PGI": {"phoenixcertify_muse"}}
 # second names the pages use, folded; letter case needs no line here
 ALIASES = {"pgi_phoenix_muse_getstat": "pgi_phoenix_gen_getstat"}
 _NONE = ("", "none")
-_TIMEOUT_S = 600.0
 
 
 def slots(settings: Settings, tree: DfoTree) -> list[tuple[str, str, bool, str]]:
@@ -44,7 +44,9 @@ def slots(settings: Settings, tree: DfoTree) -> list[tuple[str, str, bool, str]]
 
 
 def load(settings: Settings, tree: DfoTree, only: Collection[str] = tuple(PROTOCOLS)) -> dict[str, Any]:
-    """The configured plugins by slot; each fulfils the protocol of its slot (`engine.pgi.PROTOCOLS`).
+    """The configured plugins by slot (`MODE.SLOT` where one MODE has its own).
+
+    Each fulfils the protocol of its slot (`engine.pgi.PROTOCOLS`).
 
     `only` names the slots that are of interest.
 
@@ -54,7 +56,7 @@ def load(settings: Settings, tree: DfoTree, only: Collection[str] = tuple(PROTOC
     found: dict[str, Any] = {}
     missing: list[str] = []
     for slot, name in _configured(settings):
-        if slot not in only or name.casefold() in _NONE:
+        if slot.rpartition(".")[2] not in only or name.casefold() in _NONE:
             continue
         try:
             plugin = _find(slot, name, settings, tree)[0]
@@ -79,9 +81,14 @@ def _configured(settings: Settings) -> Iterator[tuple[str, str]]:
     }
     for slot in PROTOCOLS:
         yield slot, elsewhere[slot] if slot in elsewhere else getattr(settings.plugins, slot)
+    for mode, own in settings.plugins.per_mode.items():
+        for slot, name in own:
+            if name is not None:
+                yield f"{mode}.{slot}", name
 
 
 def _find(slot: str, name: str, settings: Settings, tree: DfoTree) -> tuple[Any, str]:
+    slot = slot.rpartition(".")[2]
     folded = _folded(name)
     if folded in BUILT_IN.get(slot, ()):
         return None, "part of this console"
@@ -93,7 +100,9 @@ def _find(slot: str, name: str, settings: Settings, tree: DfoTree) -> tuple[Any,
         if _folded(module.name) == folded:
             return _fit(slot, importlib.import_module(f"{SHIPPED}.{module.name}"), name), f"shipped: {module.name}"
     path = _executable(name, folded, tree.bin)
-    option = settings.plugins.options.get(name, {}).get("timeout_s", str(_TIMEOUT_S))
+    option = settings.plugins.options.get(name, {}).get(
+        "timeout_s", str(MONITOR_S if slot in (START, END) else LIMIT_S)
+    )
     try:
         limit = float(option)
     except ValueError:

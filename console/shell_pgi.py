@@ -19,8 +19,8 @@ from config.tree import DfoTree
 from console import key_table
 from engine.core.ab import AB, parse
 from engine.core.cascade import Kind
-from engine.errors import BadAb, PluginTrouble
-from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products
+from engine.errors import BadAb, PluginHung, PluginTrouble
+from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products, QcSeen
 
 _OUTPUT_LIMIT = 1_000_000  # bytes of output kept
 
@@ -81,11 +81,15 @@ class ShellPgi:
         return self.keep(mode, date, files, {})
 
     def after(self, ab: AB, products: Products) -> Aftermath:
-        """POST_PLUGIN: lines `retire <product>`; every other line is a note."""
+        """POST_PLUGIN: lines `retire <product>` and `spent <input>`; every other line is a note."""
         with self._scratch() as scratch:
             lines = self._run(scratch, (ab,), ab, files=tuple(name for name, _ in products))
-        retire = tuple(line.split()[1] for line in lines if line.startswith("retire ") and len(line.split()) == 2)
-        return Aftermath(retire, tuple(line for line in lines if line.strip() and not line.startswith("retire ")))
+        said: dict[str, list[str]] = {"retire": [], "spent": [], "": []}
+        for line in filter(str.strip, lines):
+            words = line.split()
+            key = words[0] if len(words) == 2 and words[0] in said else ""
+            said[key].append(words[1] if key else line)
+        return Aftermath(tuple(said["retire"]), tuple(said[""]), tuple(said["spent"]))
 
     def finish(self, ab: AB, products: Products, options: Mapping[str, str]) -> Mapping[str, str]:
         """FINAL_PLUGIN: lines `<product> <new PRO.CATG>`; options are exported as OPTION_<NAME>."""
@@ -103,6 +107,13 @@ class ShellPgi:
         """PGI_COVER: the lines it prints."""
         with self._scratch() as scratch:
             return self._run(scratch, (ab,), ab, files=tuple(name for name, _ in products))
+
+    def concluded(self, ab: AB, seen: QcSeen) -> tuple[str, ...]:
+        """FINAL_PLUGIN of processQC: the lines it prints; $FILE_LIST holds the files QC made, $QCFLAG and $SCORES."""
+        extra = {"QCFLAG": seen.flag, "SCORES": "".join(mark for _, _, mark in seen.scores)}
+        with self._scratch() as scratch:
+            (scratch / "log").write_text("".join(f"{line}\n" for line in seen.log), "utf-8", "surrogateescape")
+            return self._run(scratch, (ab,), ab, extra, seen.files)
 
     def amend_keys(self, mode: str, date: str, keys: KeyTable) -> KeyTable:
         """PRE_PLUGIN of renameProducts: edits $TMP_DIR/results, one product a line, columns divided by tabs."""
@@ -210,7 +221,7 @@ class ShellPgi:
             process.wait()
             if not isinstance(trouble, subprocess.TimeoutExpired):
                 raise
-            raise PluginTrouble(
+            raise PluginHung(
                 f"{self.name} did not end within {self.timeout_s:g} s and was terminated",
                 where=str(self.path),
                 remedy=f"see what it waits for, or set plugins.options.{self.name}.timeout_s",

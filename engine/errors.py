@@ -4,9 +4,11 @@
     ├── UsageTrouble              2   the call itself is wrong
     │   └── Unsupported           2   an engine cannot do that
     ├── EngineAway               10   a batch system cannot be reached
+    ├── DatabaseAway             10   the QC1 database cannot be reached or takes nothing
     ├── AnswerNeeded              3   a question has no answer that may be given by itself
     ├── Busy                      4   somebody else holds the lock
     ├── OpenJournal               5   an earlier run did not finish
+    ├── BadRules                  2   a rule file cannot be read at all (engine.create.oca.source)
     ├── BadAb                    11   an AB file cannot be read or makes no sense
     ├── BadCascade               12   ABs that wait for each other or for nothing
     ├── BadFits                  13   a FITS file is damaged or lacks what is needed
@@ -15,6 +17,7 @@
     │   └── DestinationOccupied  15   the name exists with other content
     ├── ArchiveTrouble           16   the archive refused or could not be reached
     └── PluginTrouble            17   a plugin is missing, failed or proposed nonsense
+        └── PluginHung           17   a plugin did not end in time
 
 A wrong configuration is `config.errors.ConfigTrouble` (2): config knows nothing of the engine.
 Every message says what, where, why and what to do next (`remedy`).
@@ -112,8 +115,16 @@ class PluginTrouble(DfosError):
     exit_code = 17
 
 
+class PluginHung(PluginTrouble):
+    """A plugin did not end in time."""
+
+
 class EngineAway(DfosError):
     """A batch system cannot be reached or takes nothing; its jobs are where they were."""
+
+
+class DatabaseAway(DfosError):
+    """The QC1 database cannot be reached or takes nothing; what it should hold waits in a file."""
 
 
 class Unsupported(UsageTrouble):

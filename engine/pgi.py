@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Protocol, TypeVar, runtime_checkable
 
 from engine.core.ab import AB, parse
@@ -30,10 +31,28 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
-    """What a POST_PLUGIN proposes: products of this AB nobody needs any more, and lines for the AB monitor."""
+    """What a POST_PLUGIN proposes: what nobody needs any more, and lines for the AB monitor.
+
+    `retire` are products of this AB, `spent` files that it has read: products of other ABs, by name. Those are retired
+    once every AB that reads them is done.
+    """
 
     retire: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QcSeen:
+    """What processQC has found of an AB: scores as (name, value, mark), files it made, and lines of the pipeline log.
+
+    `log` are its ERROR and WARNING lines, oldest first; `flag` is QCFLAG.
+    """
+
+    scores: tuple[tuple[str, str, str], ...] = ()
+    files: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+    flag: str = ""
 
 
 HeaderValue = str | int | float | bool | None
@@ -131,6 +150,15 @@ class CoverPgi(Protocol):
 
 
 @runtime_checkable
+class QcFinalPlugin(Protocol):
+    """FINAL_PLUGIN of processQC: the last hook of an AB's QC."""
+
+    def concluded(self, ab: AB, seen: QcSeen) -> tuple[str, ...]:
+        """Lines for the last column of the AB monitor."""
+        ...
+
+
+@runtime_checkable
 class CleanupPlugin(Protocol):
     """CLEANUP_PLUGIN: files that must stay FITS when a date is slimmed down to headers."""
 
@@ -175,6 +203,7 @@ PROTOCOLS: Mapping[str, type] = {
     "POST_PLUGIN": PostPlugin,
     "FINAL_PLUGIN": FinalPlugin,
     "PGI_COVER": CoverPgi,
+    "QC_FINAL_PLUGIN": QcFinalPlugin,
     "SPECIAL_PLUGIN": SpecialPlugin,
     "CLEANUP_PLUGIN": CleanupPlugin,
     "RENAME_PRE_PLUGIN": RenamePrePlugin,
@@ -232,6 +261,40 @@ def checked_catgs(plugin: str, ab: AB, products: Products, proposed: object) -> 
         if not isinstance(catg, str) or not catg.replace("_", "").isalnum() or not catg.isascii() or len(catg) > 60:
             raise PluginTrouble(f"{plugin} proposes '{catg}' as PRO.CATG of {name}", where=ab.name)
     return dict(proposed)
+
+
+def checked_lines(plugin: str, proposed: object) -> tuple[str, ...]:
+    """The lines of a PGI_COVER or QC_FINAL_PLUGIN, without what a terminal or a page would obey."""
+    lines = _tuple_of(str, plugin, proposed)
+    return tuple("".join(char if char.isprintable() else " " for char in line)[:500] for line in lines[:200])
+
+
+def checked_aftermath(plugin: str, ab: AB, products: Products, proposed: object) -> Aftermath:
+    """The proposal of a POST_PLUGIN: to retire are products of this AB, spent are files that it has read."""
+    if not isinstance(proposed, Aftermath):
+        raise PluginTrouble(f"{plugin} answers with {type(proposed).__name__}, not with an Aftermath", where=ab.name)
+    own = {name for name, _ in products}
+    read = {basename(entry.path) for entry in ab.sof}
+    retire, spent = _tuple_of(str, plugin, proposed.retire), _tuple_of(str, plugin, proposed.spent)
+    for name in retire:
+        if name not in own:
+            raise PluginTrouble(f"{plugin} names '{name}', which is no product of this AB", where=ab.name)
+    for name in spent:
+        if name not in read:
+            raise PluginTrouble(f"{plugin} names '{name}', which this AB has not read", where=ab.name)
+    notes = (" ".join("".join(c if c.isprintable() else " " for c in note).split()) for note in proposed.notes)
+    _tuple_of(str, plugin, proposed.notes)
+    return Aftermath(tuple(dict.fromkeys(retire)), tuple(note[:200] for note in notes), tuple(dict.fromkeys(spent)))
+
+
+def checked_complaints(plugin: str, abs_: Sequence[AB], proposed: object) -> tuple[Complaint, ...]:
+    """The answer of an HDR_PGI: complaints about ABs that it was shown."""
+    complaints = _tuple_of(Complaint, plugin, proposed)
+    names = {ab.name for ab in abs_}
+    for complaint in complaints:
+        if complaint.ab not in names:
+            raise PluginTrouble(f"{plugin} complains of '{complaint.ab}', which it was not shown")
+    return complaints
 
 
 def checked_withheld(plugin: str, files: Sequence[str], proposed: object) -> tuple[str, ...]:

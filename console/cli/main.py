@@ -34,6 +34,9 @@ COMMANDS = {
     "createJob": ("create_job", "the job files of a date, or of one AB and all that depends on it"),
     "exec": ("execute", "carry out a job file: execAB_..., execQC_..., JOBS_NIGHT, JOBS_AUTO"),
     "phoenix": ("phoenix", "create, process, certify and move the ABs of a date or run"),
+    "createAB": ("create", "make the ABs of a date from the headers of its raw files"),
+    "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
+    "refreshVCAL": ("refresh_vcal", "make virtual calibrations anew from their ABs, beside VCAL"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
@@ -149,6 +152,21 @@ def cleanup_products() -> int:
 def update_ab() -> int:
     """The classic command `updateAB`."""
     return run("updateAB", sys.argv[1:])
+
+
+def create_ab() -> int:
+    """The classic command `createAB`."""
+    return run("createAB", sys.argv[1:])
+
+
+def filter_raw() -> int:
+    """The classic command `filterRaw`."""
+    return run("filterRaw", sys.argv[1:])
+
+
+def refresh_vcal() -> int:
+    """The classic command `refreshVCAL`."""
+    return run("refreshVCAL", sys.argv[1:])
 
 
 def create_job() -> int:

@@ -74,6 +74,14 @@ def write_all(tree: DfoTree, data: Mapping[str, Any]) -> None:
     fs.replace_all(Path(data["folder"]), files)
 
 
+def virtual(tree: DfoTree, data: Mapping[str, Any]) -> None:
+    """Virtual calibrations in `folder`: `texts` are pairs of name and own cards, `headers` the raw headers of each."""
+    from engine.headers.virtual import write_virtual
+
+    entries = ((name, cards, files) for (name, cards), files in zip(data["texts"], data["headers"], strict=True))
+    write_virtual(Path(data["folder"]), entries)
+
+
 def remove_dir(tree: DfoTree, data: Mapping[str, Any]) -> None:
     """Remove a directory if nothing is left in it."""
     fs.remove_empty_dir(Path(data["path"]))
@@ -150,6 +158,7 @@ ACTS: dict[str, Act] = {
     "rename": rename,
     "write": write,
     "write_all": write_all,
+    "virtual": virtual,
     "remove_dir": remove_dir,
     "add_line": add_line,
     "add_lines": add_lines,

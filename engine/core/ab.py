@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from engine.errors import BadAb
 
 STATUSES = ("CREATED", "SUCCESSFUL", "FAILED")
+RETIRED = "RETIRED"  # state of a product that was made, and retired when nobody needed it any more
 _REQUIRED = ("AB_NAME", "RAW_TYPE", "RECIPE", "DATE", "PROD_ROOT_NAME", "PROCESS_STATUS")
 _NAME = re.compile(r"(?P<stem>[A-Z0-9_]+\.[0-9T:.\-]+?)(?:_(?P<tag>[a-z0-9]+))?\.ab")
 _SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")
@@ -64,7 +65,7 @@ class Calib:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A PRODUCTS line: name, PRO.CATG, state (VIRTUAL|REAL|EXISTING|MISSING)."""
+    """A PRODUCTS line: name, PRO.CATG, state (VIRTUAL|REAL|EXISTING|MISSING|RETIRED)."""
 
     name: str
     catg: str

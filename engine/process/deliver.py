@@ -7,18 +7,21 @@ earlier run left under these names is retired to the trash first; nothing is ove
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from config.tree import DfoTree
-from engine.atomic import fs, trash
+from engine.atomic import fs
 from engine.atomic import place as placing
 from engine.core.ab import AB, Expected
 from engine.headers.cards import keywords, set_cards
 from engine.process.evidence import Made
 from engine.process.qc.record import qc_files
+from engine.process.retire import Retiring, retire
 
+_GAP = 16  # numbers that no product has, before none is looked for any more
 NOTE = "delivery.json"  # in the work directory, once the products are judged good
 
 
@@ -30,16 +33,6 @@ class Delivery:
     made_catg: str
     final: str
     catg: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retiring:
-    """How replaced files are retired: for which attempt, when (ISO, UTC), by whom, for how many days."""
-
-    attempt: int
-    utc: str
-    who: str
-    days: int
 
 
 def delivery_plan(ab: AB, made: Iterable[Made], renamed: Mapping[str, str] | None = None) -> tuple[Delivery, ...]:
@@ -94,8 +87,11 @@ def place_of(ab: AB, tree: DfoTree) -> Path:
     return tree.product / ab.raw_type / ab.date
 
 
-def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], retiring: Retiring) -> None:
-    """Name the products in their headers (PIPEFILE, PRO.CATG) and place them. Blocking, durable, repeatable."""
+def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], retiring: Retiring) -> bool:
+    """Name the products in their headers (PIPEFILE, PRO.CATG) and place them. Blocking, durable, repeatable.
+
+    True when they take the place of earlier ones.
+    """
     place = place_of(ab, tree)
     fs.make_dir(place)
     for item in plan:
@@ -105,9 +101,11 @@ def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], reti
             values["PRO.CATG"] = item.catg
         if keywords(source, values) != values:
             set_cards(source, values)
-    _retire(ab, tree, place, {item.final: workdir / item.name for item in plan}, retiring)
+    old = _old(ab, tree, place, {item.final: workdir / item.name for item in plan})
+    retire(tree, ab.name, old, "made again by a later run", retiring)
     for item in plan:
         placing.place(workdir / item.name, place / item.final)
+    return bool(old)
 
 
 def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
@@ -130,28 +128,21 @@ def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:
     )
 
 
-def _retire(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path], retiring: Retiring) -> None:
-    """Move what earlier attempts left (products, scores, plots) to the trash, with an index."""
-    old = [path for path in sorted(place.glob(f"{ab.root}_*.fits")) if _numbered(path.name, ab.root)]
+def _old(ab: AB, tree: DfoTree, place: Path, ours: Mapping[str, Path]) -> list[Path]:
+    """What earlier attempts left: products under any of our names or numbered on from there, scores, plots."""
+    old = []
+    number = last = 0
+    names = {f"{ab.root}_{n:04d}.fits" for n in range(max(len(ab.products), len(ours)))} | ours.keys()
+    names |= {product.name for product in ab.products if _numbered(product.name, ab.root)}
+    highest = max((int(name[-9:-5]) for name in names), default=-1)
+    while number <= max(highest, last) + _GAP and number < 10_000:
+        path = f"{place}/{ab.root}_{number:04d}.fits"
+        if os.path.lexists(path):
+            last = number
+            old.append(Path(path))
+        number += 1
     old = [path for path in old if path.name not in ours or not _same(ours[path.name], path)]
-    old += [path for path in qc_files(tree, ab) if path.exists()]
-    if not old:
-        return
-    utc, transaction = retiring.utc, f"{ab.name}.{retiring.attempt}"
-    why = "made again by a later run"
-    entries = [(trash.place_of(tree, utc, transaction, path), path, why, path.lstat().st_size) for path in old]
-    directory = tree.trash / utc[:10] / transaction
-    fs.make_dir(directory)
-    known = [
-        (item.path, item.origin, item.why, item.size) for item in trash.listing(tree) if directory in item.path.parents
-    ]
-    whole = {entry[0]: entry for entry in [*known, *entries]}
-    index = trash.index(tree, whole.values(), directory, trash.until(utc, retiring.days), retiring.who)
-    fs.replace(directory / trash.INDEX, index)
-    for target, origin, _, _ in entries:
-        fs.make_dir(target.parent)
-        placing.shift(origin.parent, target.parent, [(origin.name, target.name)])
-    fs.sync_dir(place)
+    return [*old, *(path for path in qc_files(tree, ab) if path.exists())]
 
 
 def _numbered(name: str, root: str) -> bool:

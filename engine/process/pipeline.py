@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.schema import Settings
@@ -35,6 +35,7 @@ class Pipeline:
     recipe_dir: str = ""
     instrument: str = ""  # whose recipes `recipe_dir` holds; '' where it was configured and holds for all
     log_level: str = "info"
+    check_sof: bool = True  # CHECK_SOF_EXIST
 
     def command(self, recipe: str, params: Iterable[str], instrument: str = "") -> list[str]:
         """The argument list for a recipe started in its work directory, SOF and products there too.
@@ -63,7 +64,7 @@ class Pipeline:
             "--suppress-prefix=true",
             "--suppress-link=true",
             "--output-readonly=false",
-            "--check-sof-exist=true",
+            f"--check-sof-exist={'true' if self.check_sof else 'false'}",
             f"--products-sof={PRODUCTS}",
             recipe,
             *params,
@@ -75,6 +76,7 @@ def pipeline_of(settings: Settings) -> Pipeline:
     """The pipeline of an instance; RecipeTrouble when it asks for esorex and something is missing."""
     process = settings.process
     standin = Pipeline("stand-in pipeline", True, (sys.executable, "-P", "-m", _STANDIN), log_level=process.log_level)
+    standin = replace(standin, check_sof=process.check_sof_exist)
     if process.pipeline == "stand-in":
         return standin
     program = shutil.which(process.esorex)
@@ -90,7 +92,7 @@ def pipeline_of(settings: Settings) -> Pipeline:
         )
     name = f"esorex {_version(program)}, {Path(directory).name}".replace("-", " ")
     own = "" if process.recipe_dir else settings.instrument
-    return Pipeline(name, False, (program,), directory, own, process.log_level)
+    return Pipeline(name, False, (program,), directory, own, process.log_level, process.check_sof_exist)
 
 
 def plugin_dir(instrument: str, places: Sequence[str] = _PLUGINS) -> str:

@@ -1,7 +1,8 @@
 """One AB through its recipe (processAB): inputs, work directory, recipe, judgement, products, AB.
 
 The AB file is written last: killed anywhere before, the attempt is judged again by what its work
-directory holds, and delivered to the same tree. Blocking work is done in threads.
+directory holds, and delivered to the same tree. Blocking work is done in threads, in as few steps as the plugins of
+this AB allow (`engine.process.hooks` has their order).
 """
 
 from __future__ import annotations
@@ -9,74 +10,91 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from string import ascii_lowercase
+from typing import Any
 
-from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import DfosError, RecipeTrouble
-from engine.pgi import FinalPlugin, PrePlugin, checked_catgs, checked_prepared
+from engine.errors import DfosError, PluginTrouble, RecipeTrouble
+from engine.events import Notice
+from engine.pgi import Aftermath
+from engine.process.ab_log import headed, rotated
+from engine.process.consumers import Consumers
 from engine.process.deliver import (
     Delivery,
-    Retiring,
     deliver,
     delivery_plan,
+    place_of,
     read_note,
     with_catgs,
     with_products,
     write_note,
 )
-from engine.process.evidence import LogEvidence, Verdict, Wanted, judge, read_log_file
+from engine.process.evidence import Verdict, Wanted, judge, read_log_file
 from engine.process.executors.local import LocalExecutor, Recipe, environment
+from engine.process.hooks import END, FINAL, POST, PRE, START, Hooks
 from engine.process.inputs import Inputs
 from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
+from engine.process.retire import Retiring, Spent, retire, retired_lines
+from engine.process.work_area import WorkArea
 from engine.stores.abs import AbStore, read
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An AB ready to run: as the recipe will see it, its work directory, log and command line."""
+    """An AB ready to run: as the recipe will see it, its log and command line."""
 
     ab: AB
-    workdir: Path
     log: Path
     command: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An AB whose recipe succeeded: what it yielded, and what becomes of it.
+
+    `retired` are final names of products that go at once, `warnings` what plugins said, or their trouble.
+    """
+
+    ab: AB
+    workdir: Path
+    verdict: Verdict
+    plan: tuple[Delivery, ...]
+    noted: bool = False
+    retired: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def products(self) -> tuple[tuple[str, str], ...]:
+        """Final name and the recipe's PRO.CATG."""
+        return tuple((item.final, item.made_catg) for item in self.plan)
+
+
 class ProcessAb:
-    """The job that Streams runs for every AB."""
+    """The job that Streams runs for every AB. `plugins` are the configured ones by slot."""
 
     def __init__(
-        self,
-        context: Context,
-        pipeline: Pipeline,
-        executor: LocalExecutor,
-        *,
-        before: PrePlugin | None = None,
-        after: FinalPlugin | None = None,
+        self, context: Context, pipeline: Pipeline, executor: LocalExecutor, plugins: Mapping[str, Any] | None = None
     ) -> None:
         self.context = context
         self.pipeline = pipeline
         self.executor = executor
         self.store = AbStore(context.tree)
         self.inputs = Inputs(context.tree)
-        self.area = context.tree.expand(context.settings.process.work_area)
-        self._before = before
-        self._after = after
+        self.area = WorkArea(context.tree, context.settings)
+        self.hooks = Hooks(context, plugins or {})
+        self.consumers = Consumers(self.store)
+        self.spent = Spent(self.store, self.consumers)
 
     # --- the Job protocol -------------------------------------------------------------------
 
     def workdir(self, ab: str, attempt: int) -> str:
         """`WORK_AREA/<AB stem>/<attempt>`, with a letter behind it when that stands there already."""
-        place = self.area / ab.removesuffix(".ab") / str(attempt)
-        fresh = (place, *(place.with_name(f"{attempt}{letter}") for letter in ascii_lowercase))
-        return str(next((path for path in fresh if not path.exists()), place))
+        return self.area.attempt(ab, attempt)
 
     def reset(self, names: Iterable[str]) -> None:
         """Write PROCESS_STATUS CREATED into ABs that are to run again. Blocking."""
@@ -87,26 +105,26 @@ class ProcessAb:
 
     async def run(self, task: Task) -> Result:
         """Process one AB, or follow and judge what an earlier engine left of it."""
+        result = await self._processed(task)
+        if self.hooks.has("", END):
+            with contextlib.suppress(DfosError):
+                await self.hooks.told(END, await asyncio.to_thread(read, self.store.path(task.ab)))
+        return result
+
+    async def _processed(self, task: Task) -> Result:
         workdir = Path(task.workdir)
-        rc: int | None = None
-        timed_out = False
         if task.found is None:
             try:
-                prepared = await asyncio.to_thread(self._prepare, task, workdir)
-            except (DfosError, OSError) as trouble:
-                return await asyncio.to_thread(self._failed, task.ab, str(trouble))
-            if prepared is None:
-                return Result("DONE", "RECIPE none: nothing to do")
-            if task.aborted:
-                return Result("INTERRUPTED", task.aborted)
-            try:
+                prepared = await self._ready(task, workdir)
+                if isinstance(prepared, Result):
+                    return prepared
                 recipe = self.executor.start(
                     prepared.command,
                     cwd=workdir,
                     log=prepared.log,
                     env=environment(workdir, self.context.settings.process.threads, task.token),
                 )
-            except RecipeTrouble as trouble:
+            except (DfosError, OSError) as trouble:
                 return await asyncio.to_thread(self._failed, task.ab, str(trouble))
             task.spawned(recipe)
         elif task.found.recipe is not None:
@@ -120,51 +138,61 @@ class ProcessAb:
 
     # --- before -----------------------------------------------------------------------------
 
-    def _prepare(self, task: Task, workdir: Path) -> Prepared | None:
-        """Everything up to the start of the recipe; None when there is no recipe. Blocking."""
-        ab = read(self.store.path(task.ab))
+    async def _ready(self, task: Task, workdir: Path) -> Prepared | Result:
+        """Everything up to the start of the recipe; a Result when there is none to start."""
+        first = await asyncio.to_thread(self._begun, task, workdir)
+        if isinstance(first, Result):
+            return first
+        if isinstance(first, Prepared):
+            return self._aborted(task) or first
+        ab = first
+        await self.hooks.told(START, ab)
         if ab.runs_no_recipe:
-            self.store.write(ab.with_value("PROCESS_STATUS", "SUCCESSFUL"))
-            return None
-        found = self.executor.find(workdir.parent)
-        if found:
+            return await self._without_recipe(ab)
+        if aborted := self._aborted(task):
+            return aborted
+        ab = await self.hooks.prepared(ab)
+        if aborted := self._aborted(task):
+            return aborted
+        return await asyncio.to_thread(self._prepared, ab, workdir)
+
+    def _begun(self, task: Task, workdir: Path) -> AB | Prepared | Result:
+        """The AB, when something has to be awaited before its recipe; else all is done already. Blocking."""
+        ab = read(self.store.path(task.ab))
+        if self.hooks.has(ab.mode, START, PRE, *((FINAL,) if ab.runs_no_recipe else ())):
+            return ab
+        return self._passed(ab) if ab.runs_no_recipe else self._prepared(ab, workdir)
+
+    async def _without_recipe(self, ab: AB) -> Result:
+        try:
+            await self.hooks.catgs(ab, ())
+        except PluginTrouble as trouble:
+            return await asyncio.to_thread(self._passed, ab, self._warned(ab, FINAL, trouble))
+        return await asyncio.to_thread(self._passed, ab)
+
+    def _passed(self, ab: AB, message: str = "") -> Result:
+        """RECIPE none: nothing is looked for, nothing runs. Blocking."""
+        self.store.write(ab.with_value("PROCESS_STATUS", "SUCCESSFUL"))
+        return Result("DONE", "RECIPE none: nothing to do", message)
+
+    def _prepared(self, ab: AB, workdir: Path) -> Prepared:
+        """Set of frames, command line, work directory, log. Blocking."""
+        if os.path.lexists(workdir.parent) and (found := self.executor.find(workdir.parent)):
             raise RecipeTrouble(
                 f"an earlier recipe of this AB still runs (pid {found[0]}) in its work directory",
                 remedy="wait for it or end it, then r",
             )
-        if self._before:
-            ab = checked_prepared("PRE_PLUGIN", ab, self._before.prepare(ab))
-        inputs = self.inputs.of(ab)
-        text = sof_text(inputs)
+        text = sof_text(self.inputs.of(ab))
         command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
-        self._fresh(workdir)
+        self.area.fresh(workdir)
         (workdir / SOF).write_text(text, "utf-8")
         log = self.log_path(ab)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        _rotated(log)
-        _headed(log, ab, self.context.utc(), self.pipeline.name, command, workdir, text)
-        return Prepared(ab, workdir, log, command)
+        rotated(log)
+        headed(log, ab.name, self.context.utc(), self.pipeline.name, command, workdir, text)
+        return Prepared(ab, log, command)
 
-    def _fresh(self, workdir: Path) -> None:
-        self.area.mkdir(parents=True, exist_ok=True)
-        room = os.statvfs(self.area)
-        free = room.f_bavail * room.f_frsize / 1e6
-        least = self.context.settings.process.min_free_mb
-        if free < least:
-            raise RecipeTrouble(
-                f"work area full: {free:.0f} MB free, at least {least} MB are wanted",
-                where=str(self.area),
-                remedy="free space or change process.work_area, then r",
-            )
-        workdir.parent.mkdir(exist_ok=True)
-        try:
-            workdir.mkdir()
-        except FileExistsError:
-            raise RecipeTrouble(
-                "the work directory of this attempt exists already; one directory per run",
-                where=str(workdir),
-                remedy="move it away, then r",
-            ) from None
+    def _aborted(self, task: Task) -> Result | None:
+        return Result("INTERRUPTED", task.aborted) if task.aborted else None
 
     def log_path(self, ab: AB) -> Path:
         """`$DFS_LOG_DIR/<root>.log`, live while the recipe runs."""
@@ -175,9 +203,11 @@ class ProcessAb:
     async def _followed(self, task: Task, recipe: Recipe) -> tuple[int | None, bool]:
         """Wait for the recipe's end, at most for the kind's time limit (time frozen does not count)."""
         limit = task.kind.time_limit_s
+        if not limit:
+            return (await recipe.wait()).rc, False
         while not recipe.over:
-            left = limit - (self.context.clock() - task.started - recipe.frozen_s) if limit else None
-            if left is not None and left <= 0:
+            left = limit - (self.context.clock() - task.started - recipe.frozen_s)
+            if left <= 0:
                 await recipe.terminate()
                 return (await recipe.wait()).rc, True
             with contextlib.suppress(TimeoutError):
@@ -190,13 +220,76 @@ class ProcessAb:
         if task.aborted:
             return Result("INTERRUPTED", task.aborted)
         try:
-            ab = await asyncio.to_thread(read, self.store.path(task.ab))
-            if task.found and ab.status != "CREATED":
-                # It had been judged, and the AB written; only the journal did not hear of it any more.
-                return await asyncio.to_thread(self._known, ab)
-            return await self._judged(task, ab, workdir, rc, timed_out)
+            found = await asyncio.to_thread(self._judged, task, workdir, rc, timed_out)
+            return found if isinstance(found, Result) else await self._finished(task, found)
         except (DfosError, OSError) as trouble:
             return await asyncio.to_thread(self._failed, task.ab, f"products could not be delivered: {trouble}")
+
+    def _judged(self, task: Task, workdir: Path, rc: int | None, timed_out: bool) -> Judged | Result:
+        """What the recipe yielded; a Result when that is all there is to it. Blocking."""
+        ab = read(self.store.path(task.ab))
+        if task.found and ab.status != "CREATED":
+            # It had been judged, and the AB written; only the journal did not hear of it any more.
+            return self._known(ab)
+        wanted = self._wanted(task, ab)
+        note = read_note(workdir)
+        changed = {item.name: item.catg for item in note}
+        verdict = judge(workdir, rc, read_log_file(self.log_path(ab)), wanted, timed_out=timed_out, changed=changed)
+        if verdict.state == "INTERRUPTED":
+            return Result("INTERRUPTED", verdict.reason)
+        if verdict.state == "FAILED":
+            return self._failed(ab.name, verdict.reason, verdict.message, workdir)
+        found = Judged(ab, workdir, verdict, note or delivery_plan(ab, verdict.products), bool(note))
+        if self.hooks.has(ab.mode, FINAL, POST):
+            return found
+        self._delivered(task, found)
+        return self._successful(found)
+
+    async def _finished(self, task: Task, found: Judged) -> Result:
+        """From judged products to the written AB, with plugins on the way."""
+        ab = found.ab
+        if self.hooks.has(ab.mode, FINAL) and not found.noted:
+            try:
+                found = await self._named(found)
+            except PluginTrouble as trouble:
+                found = replace(found, warnings=(self._warned(ab, FINAL, trouble),))
+        await asyncio.to_thread(self._delivered, task, found)
+        if self.hooks.has(ab.mode, POST):
+            try:
+                after = await self.hooks.after(ab, found.products)
+                found = await asyncio.to_thread(self._retired, task, found, after)
+            except (DfosError, OSError) as trouble:
+                found = replace(found, warnings=(*found.warnings, self._warned(ab, POST, trouble)))
+        return await asyncio.to_thread(self._successful, found)
+
+    async def _named(self, found: Judged) -> Judged:
+        """The products with the PRO.CATGs of FINAL_PLUGIN, and the names the AB predicts for those."""
+        ab, plan = found.ab, found.plan
+        catgs = await self.hooks.catgs(ab, found.products)
+        if catgs:
+            renamed = {item.name: catgs.get(item.final, "") for item in plan}
+            found = replace(found, plan=delivery_plan(ab, found.verdict.products, renamed))
+            catgs = await self.hooks.catgs(ab, found.products)
+        return replace(found, plan=with_catgs(found.plan, catgs))
+
+    def _delivered(self, task: Task, found: Judged) -> None:
+        """The products to their places. Blocking, durable, may be repeated."""
+        if not found.plan:
+            return
+        write_note(found.workdir, found.plan)
+        deliver(found.ab, self.context.tree, found.workdir, found.plan, self._retiring(task))
+
+    def _retired(self, task: Task, found: Judged, after: Aftermath) -> Judged:
+        """Carry out what POST_PLUGIN proposes. Blocking, durable, may be repeated."""
+        ab, place = found.ab, place_of(found.ab, self.context.tree)
+        mine = [path for name in after.retire if os.path.lexists(path := place / name)]
+        retire(self.context.tree, ab.name, mine, "of no use any more", self._retiring(task))
+        self.spent.retire(ab, after.spent, self._retiring(task))
+        return replace(found, retired=frozenset(after.retire), warnings=(*found.warnings, *after.notes))
+
+    def _retiring(self, task: Task) -> Retiring:
+        context = self.context
+        return Retiring(task.attempt, context.utc(), context.who, context.settings.move.trash_days)
 
     def _known(self, ab: AB) -> Result:
         """The result of an AB that was written before its engine died. Blocking."""
@@ -205,70 +298,31 @@ class ProcessAb:
             return Result("FAILED", f"failed while its engine died: {log.cause or 'see its log'}", log.message)
         return Result("DONE", "", log.message)
 
-    async def _judged(self, task: Task, ab: AB, workdir: Path, rc: int | None, timed_out: bool) -> Result:
-        wanted = self._wanted(task, ab)
-        note = await asyncio.to_thread(read_note, workdir)
-        changed = {item.name: item.catg for item in note}
-        log = await asyncio.to_thread(read_log_file, self.log_path(ab))
-        verdict = await asyncio.to_thread(judge, workdir, rc, log, wanted, timed_out=timed_out, changed=changed)
-        if verdict.state == "INTERRUPTED":
-            return Result("INTERRUPTED", verdict.reason)
-        if verdict.state == "FAILED":
-            return await asyncio.to_thread(self._failed, ab.name, verdict.reason, verdict.message, workdir)
-        return await self._delivered(task, ab, workdir, verdict, wanted, note, log)
-
-    async def _delivered(
-        self,
-        task: Task,
-        ab: AB,
-        workdir: Path,
-        verdict: Verdict,
-        wanted: Wanted,
-        note: tuple[Delivery, ...],
-        log: LogEvidence,
-    ) -> Result:
-        context = self.context
-        plan = note or await asyncio.to_thread(self._plan, ab, verdict)
-        await asyncio.to_thread(write_note, workdir, plan)
-        retiring = Retiring(task.attempt, context.utc(), context.who, context.settings.move.trash_days)
-        await asyncio.to_thread(deliver, ab, context.tree, workdir, plan, retiring)
-        await asyncio.to_thread(self._successful, ab, plan, workdir)
-        return Result("DONE", "", verdict.message)
-
-    def _plan(self, ab: AB, verdict: Verdict) -> tuple[Delivery, ...]:
-        plan = delivery_plan(ab, verdict.products)
-        if self._after is None:
-            return plan
-        catgs = self._proposed(ab, plan)
-        if catgs:
-            plan = delivery_plan(ab, verdict.products, {item.name: catgs.get(item.final, "") for item in plan})
-            catgs = self._proposed(ab, plan)
-        return with_catgs(plan, catgs)
-
-    def _proposed(self, ab: AB, plan: tuple[Delivery, ...]) -> Mapping[str, str]:
-        if self._after is None:
-            return {}
-        products = tuple((item.final, item.made_catg) for item in plan)
-        name = self.context.settings.plugins.FINAL_PLUGIN
-        options = self.context.settings.plugins.options.get(name, {})
-        return checked_catgs("FINAL_PLUGIN", ab, products, self._after.finish(ab, products, options))
-
     def _wanted(self, task: Task, ab: AB) -> Wanted:
         kind = self.context.settings.kinds.get(task.kind.name)
         predicted = Counter(expected.catg for expected in ab.products)
         catgs = kind.required if kind and kind.required else tuple(predicted)
-        main = sum(entry.tag == ab.raw_type for entry in ab.sof)
+        sof = ab.sof
+        main = sum(entry.tag == ab.raw_type for entry in sof)
         return Wanted(
             {catg: max(1, predicted[catg]) for catg in catgs},
             main if kind and kind.counts_exposures else 0,
-            any(entry.tag == "OFFSET_LIST" for entry in ab.sof),
+            any(entry.tag == "OFFSET_LIST" for entry in sof),
             task.kind.time_limit_s,
         )
 
-    def _successful(self, ab: AB, plan: tuple[Delivery, ...], workdir: Path) -> None:
+    def _successful(self, found: Judged) -> Result:
         """Last of all, the AB. Blocking."""
-        self.store.write(with_products(ab, plan).with_value("LOG_NAME", self.log_path(ab).name))
-        self._tidy(workdir, failed=False)
+        ab = retired_lines(with_products(found.ab, found.plan), found.retired)
+        self.store.write(ab.with_value("LOG_NAME", self.log_path(ab).name))
+        self.area.tidy(found.workdir, failed=False)
+        return Result("DONE", "", "; ".join(filter(None, (*found.warnings, found.verdict.message))))
+
+    def _warned(self, ab: AB, slot: str, trouble: DfosError | OSError) -> str:
+        """A plugin's trouble that costs nothing: said, and kept for the row of the AB."""
+        text = f"{slot}: {trouble.what if isinstance(trouble, DfosError) else trouble}"
+        self.context.bus.publish(Notice("warning", f"{ab.name}: {slot}: {trouble}"))
+        return text
 
     def _failed(self, name: str, reason: str, message: str = "", workdir: Path | None = None) -> Result:
         """Write FAILED into the AB; a file that cannot be written is said, not hidden. Blocking."""
@@ -280,31 +334,5 @@ class ProcessAb:
         except (DfosError, OSError) as trouble:
             reason = f"{reason}; and the AB could not be written: {trouble}"
         if workdir:
-            self._tidy(workdir, failed=True)
+            self.area.tidy(workdir, failed=True)
         return Result("FAILED", reason, message)
-
-    def _tidy(self, workdir: Path, *, failed: bool) -> None:
-        keep = self.context.settings.process.keep_work
-        if keep == "always" or (failed and keep == "failed"):
-            return
-        shutil.rmtree(workdir, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            workdir.parent.rmdir()
-
-
-def _rotated(log: Path) -> None:
-    """Keep the logs of earlier attempts as `<log>.<n>`, 1 the oldest."""
-    if not log.exists():
-        return
-    number = 1
-    while log.with_name(f"{log.name}.{number}").exists():
-        number += 1
-    fs.rename(log, log.with_name(f"{log.name}.{number}"))
-
-
-def _headed(log: Path, ab: AB, utc: str, pipeline: str, command: list[str], workdir: Path, sof: str) -> None:
-    """Begin the log: what is run, where, on what. The recipe's own lines follow."""
-    frames = "".join(f"#   {line}\n" for line in sof.splitlines())
-    log.write_text(
-        f"# {ab.name}  {utc} UT\n# {pipeline}\n# {' '.join(command)}\n# in {workdir}, set of frames:\n{frames}", "utf-8"
-    )

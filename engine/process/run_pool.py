@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from config.schema import Settings
 from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import BadAb, UsageTrouble
-from engine.pgi import FinalPlugin, PrePlugin
 from engine.process.admission import admission_of
 from engine.process.executors.local import LocalExecutor
 from engine.process.foreign_tasks import ProcessTable, gate_of
@@ -21,6 +21,7 @@ from engine.process.pool import below, pool_of
 from engine.process.process_ab import ProcessAb
 from engine.process.recovery import recover
 from engine.process.streams import Streams
+from engine.process.work_area import WorkArea
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 
@@ -31,8 +32,7 @@ async def process_pool(
     context: Context,
     abs_: Iterable[AB],
     *,
-    before: PrePlugin | None = None,
-    after: FinalPlugin | None = None,
+    plugins: Mapping[str, Any] | None = None,
     at_work: Callable[[Streams], None] | None = None,
     attempts: Attempts | None = None,
     pipeline: Pipeline | None = None,
@@ -41,13 +41,27 @@ async def process_pool(
 ) -> Outcome:
     """Process ABs until nothing more can be done; how it ended.
 
-    `before` and `after` are PRE_PLUGIN and FINAL_PLUGIN. `at_work` gets the streams as soon as they take
-    orders. `refused` are ABs that shall not start, and why. The caller holds the account's lock. RecipeTrouble when the
-    pipeline is not there.
+    `plugins` are the configured ones by slot (`engine.process.hooks`). `at_work` gets the streams as soon as they
+    take orders. `refused` are ABs that shall not start, and why. The caller holds the account's lock. Busy when
+    another account has the work area, RecipeTrouble when the pipeline is not there.
     """
+    with WorkArea(context.tree, context.settings).held(context.who):
+        return await _processed(context, abs_, plugins or {}, at_work, attempts, pipeline, table, refused or {})
+
+
+async def _processed(
+    context: Context,
+    abs_: Iterable[AB],
+    plugins: Mapping[str, Any],
+    at_work: Callable[[Streams], None] | None,
+    attempts: Attempts | None,
+    pipeline: Pipeline | None,
+    table: ProcessTable | None,
+    refused: Mapping[str, str],
+) -> Outcome:
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
     executor = LocalExecutor()
-    job = ProcessAb(context, pipeline or pipeline_of(context.settings), executor, before=before, after=after)
+    job = ProcessAb(context, pipeline or pipeline_of(context.settings), executor, plugins)
     pool = list(abs_)
     found = await recover(context, attempts, executor, {ab.name for ab in pool})
     recipes = {item.recipe.pid for item in found.values() if item.recipe}

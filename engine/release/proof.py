@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from config.tree import DfoTree
-from engine.core.ab import AB
+from engine.core.ab import AB, RETIRED
 from engine.headers.verify import verify
 
 
@@ -19,7 +19,8 @@ def missing(tree: DfoTree, ab: AB) -> str:
     if not ab.products:
         return "it has no products"
     place = tree.product / ab.raw_type / ab.date
-    gone = [product.name for product in ab.products if not (place / product.name).is_file()]
+    kept = (product.name for product in ab.products if product.state != RETIRED)
+    gone = [name for name in kept if not (place / name).is_file()]
     return f"{len(gone)} of its {len(ab.products)} products are gone: {gone[0]}" if gone else ""
 
 

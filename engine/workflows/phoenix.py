@@ -22,7 +22,8 @@ from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
-from engine.pgi import FinalPlugin, PrePlugin, SpecialPlugin, checked_withheld
+from engine.pgi import SpecialPlugin, checked_withheld
+from engine.process.hooks import options_of
 from engine.process.large import asked
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
@@ -42,8 +43,6 @@ class Plugins:
     """The plugins of the instance by what calls them; None where none is configured."""
 
     create: Pgis = field(default_factory=Pgis)
-    before: PrePlugin | None = None
-    after: FinalPlugin | None = None
     special: SpecialPlugin | None = None
     by_slot: Mapping[str, Any] = field(default_factory=dict)
 
@@ -89,12 +88,6 @@ async def carry_out(
         ended = Ended(DfosError.exit_code, f"{order.pool}: {_unforeseen(trouble)}")
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
-
-
-def options_of(context: Context, name: str) -> dict[str, str]:
-    """The options of a plugin; those that begin with a $VARIABLE of the account are paths, and written out."""
-    given = {key.casefold(): value for key, value in context.settings.plugins.options.items()}.get(name.casefold(), {})
-    return {key: str(context.tree.expand(text)) if text.startswith("$") else text for key, text in given.items()}
 
 
 UNKNOWN_DATE = "no ABs and no products of this DATE are known here"
@@ -207,12 +200,7 @@ class _Run:
         self.parked = large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
-            self.context,
-            abs_,
-            before=self.plugins.before,
-            after=self.plugins.after,
-            at_work=self.at_work,
-            refused=large.refused,
+            self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
         )
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
         self.failed += len(self.bad) + len(self.store.refused)

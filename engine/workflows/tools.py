@@ -16,6 +16,8 @@ from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 
 TOOLS: dict[str, str] = {
+    "createAB": "engine.create.createab.order",
+    "refreshVCAL": "engine.create.createab.refresh_vcal",
     "createJob": "engine.create.jobs.create_job",
     "undo": "engine.release.undo.undo",
     "emptyTrash": "engine.release.undo.empty_trash",

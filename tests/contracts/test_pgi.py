@@ -28,6 +28,8 @@ SHIPPED = {
     "JOB_PGI": "pgi_phoenix_MUSE_stream",
     "PRE_PLUGIN": "pgi_preTPL",
     "FINAL_PLUGIN": "pgi_phoenix_MUSE_postAB",
+    "PGI_COVER": "pgi_phoenix_MUSE_postQC",
+    "QC_FINAL_PLUGIN": "pgi_phoenix_MUSE_postQC",
     "RENAME_SPECIAL_PLUGIN": "pgi_phoenix_MUSE_renameP",
 }
 DPC = """\

@@ -12,7 +12,6 @@ from engine.headers.cards import keywords
 from engine.headers.verify import verify
 from engine.process.deliver import (
     Delivery,
-    Retiring,
     deliver,
     delivery_plan,
     place_of,
@@ -22,6 +21,7 @@ from engine.process.deliver import (
     write_note,
 )
 from engine.process.evidence import LogEvidence, Wanted, judge
+from engine.process.retire import Retiring
 from engine.stores.abs import AbStore, read
 from tests.builders import make_ab, make_tree
 from tests.fakes import make_fits

@@ -50,6 +50,7 @@ def test_every_slot_is_listed_with_plugin_and_whether_it_is_found(tree: DfoTree)
     rows = {row[0]: row for row in plugins.slots(settings("pgi_own", PRE_PLUGIN="pgi_preTPL", HDR_PGI="pgi_x"), tree)}
     assert set(rows) == {
         "AB_PGI", "HDR_PGI", "JOB_PGI", "CERTIF_PGI", "PRE_PLUGIN", "POST_PLUGIN", "FINAL_PLUGIN", "PGI_COVER",
+        "QC_FINAL_PLUGIN",
         "SPECIAL_PLUGIN", "CLEANUP_PLUGIN", "RENAME_PRE_PLUGIN", "RENAME_SPECIAL_PLUGIN",
         "START_MONITOR_PLUGIN", "END_MONITOR_PLUGIN",
     }  # fmt: skip

@@ -194,26 +194,36 @@ class Seeker:
     def fit(self, group: Group, file: Frame) -> tuple[int, float | None]:
         """How well a file fits a group (NO, NOK, OK), and its distance in days."""
         delta = None if file.mjd is None or group.mjd_mod is None else file.mjd - group.mjd_mod
-        if not self._test(file.values, group.primary.values):
+        theirs = group.primary.values
+        if not self._test(file.values, theirs) or not self.in_time_rule(group, file, delta):
             return NO, delta
-        level = OK if self._level is None else self._level(file.values, group.primary.values)
-        return min(level, self.in_time(group, file, delta)), delta
+        level = OK if self._level is None else self._level(file.values, theirs)
+        return min(level, self.in_window(delta)), delta
 
-    def in_time(self, group: Group, file: Frame, delta: float | None) -> int:
-        """What the time rule and the validity window say of a file: NO, NOK or OK."""
+    def in_time_rule(self, group: Group, file: Frame, delta: float | None) -> bool:
+        """What the time rule says of a file; one without MJD-OBS is neither before nor after."""
         match self.time_rule:
-            case "NEXT" if delta is not None and delta < 0:
-                return NO
-            case "PREVIOUS" if delta is not None and delta > 0:
-                return NO
-            case "ATTACHED" if not equal(file.get("OBS.ID"), group.primary.get("OBS.ID")):
-                return NO
-        window = self.window
-        if window is None:
+            case "NEXT":
+                return delta is None or delta >= 0
+            case "PREVIOUS":
+                return delta is None or delta <= 0
+            case "ATTACHED":
+                return equal(file.get("OBS.ID"), group.primary.get("OBS.ID"))
+            case _:
+                return True
+
+    def in_window(self, delta: float | None) -> int:
+        """What the validity window says of a distance in days: NO, NOK or OK."""
+        if self.window is None:
             return OK
-        if window.extended and not _inside(delta, window.extended):
+        if self.window.extended and not _inside(delta, self.window.extended):
             return NO
-        return OK if window.plan is None or _inside(delta, window.plan) else NOK
+        return OK if self.window.plan is None or _inside(delta, self.window.plan) else NOK
+
+    def of_kind(self, file: Frame) -> bool:
+        """True for a file that has the values the rule tells outright, e.g. the category asked for."""
+        pairs = zip(self._names, self._fixed, strict=False)
+        return all(bucket(file.values.get(name), self._tolerance) == value for name, value in pairs)
 
     def _candidates(self, group: Group, pools: Pools) -> Iterator[Frame]:
         pool, primary = pools.of(self.rule.source), group.primary.values

@@ -5,13 +5,13 @@ A value that was assigned is seen at once by the next assignment and the next ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.create.oca.closures import BadExpression, Compiler, Getter, Test, keys, terms
 from engine.create.oca.frame import Frame
 from engine.create.oca.model import Assign, ClassRule, Compare, Expr, Key, Literal, Problem
-from engine.create.oca.values import bucket
+from engine.create.oca.values import Value, bucket
 
 _DEEPEST = 50  # rules inside rules
 
@@ -37,8 +37,18 @@ class Setting:
     rule: ClassRule
     assign: Assign
     key: str
-    value: object
-    before: object
+    value: Value
+    before: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule tried on a file: whether it was true, the values it saw, and what it set."""
+
+    rule: ClassRule
+    true: bool
+    seen: Mapping[str, Value]
+    settings: tuple[Setting, ...]
 
 
 class Classifier:
@@ -65,14 +75,16 @@ class Classifier:
             if rule.test(frame.values, frame.values):
                 _run(rule, frame, None)
 
-    def told(self, frame: Frame) -> tuple[Setting, ...]:
-        """Classify a file and tell every assignment in the order it took place."""
-        settings: list[Setting] = []
+    def steps(self, frame: Frame) -> Iterator[Step]:
+        """Classify a file rule by rule; every rule of the text comes, the false ones too."""
         frame.forget()
         for rule in self._rules:
-            if rule.test(frame.values, frame.values):
+            settings: list[Setting] = []
+            seen = dict(frame.values)
+            true = rule.test(seen, seen)
+            if true:
                 _run(rule, frame, settings.append)
-        return tuple(settings)
+            yield Step(rule.said, true, seen, tuple(settings))
 
     def _candidates(self, frame: Frame) -> tuple[_Rule, ...]:
         """The rules that can be true for this file: those that ask no other value of the key most rules ask for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.create.oca.associate import Associated, Associator, Pools
-from engine.create.oca.classify import Classifier, Setting
+from engine.create.oca.classify import Classifier
 from engine.create.oca.closures import Compiler
 from engine.create.oca.frame import Frame
 from engine.create.oca.model import Assign, Rules
@@ -42,10 +42,6 @@ class RuleSet:
     def classify(self, frame: Frame) -> None:
         """Try every classification rule on a file, raw or calibration; what they assign is its overlay."""
         self.classifier.classify(frame)
-
-    def told(self, frame: Frame) -> tuple[Setting, ...]:
-        """Classify a file and tell every assignment in its order."""
-        return self.classifier.told(frame)
 
     def organise(self, frames: Sequence[Frame], *, closed: bool = True) -> Organised:
         """Form the groups of classified files. While the night is not `closed`, what may still grow makes none."""

@@ -13,11 +13,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.errors import RecipeTrouble
+from engine.process.executors.protocol import Exit, JobRef, Status
 
 GRACE_S = 10.0
 _POLL_S = 0.2
@@ -26,15 +26,11 @@ _BOOT = Path("/proc/sys/kernel/random/boot_id")
 TOKEN = "DFOS_ATTEMPT"  # noqa: S105 - the environment variable that marks a recipe as ours
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a recipe ended: exit code, or the negative signal number; None when nobody can know."""
-
-    rc: int | None
-
-
 class Recipe:
-    """A running recipe. `start` is its start in clock ticks since boot: with the pid it is unique."""
+    """A running recipe, a process of this host.
+
+    `start` is its start in clock ticks since boot: with the pid it is unique.
+    """
 
     def __init__(self, pid: int, start: int, *, child: bool, pidfd: bool = True) -> None:
         self.pid = pid
@@ -52,6 +48,29 @@ class Recipe:
             self._loop.call_later(_POLL_S, self._poll)
 
     @property
+    def ident(self) -> str:
+        """`pid 4711`."""
+        return f"pid {self.pid}"
+
+    @property
+    def ref(self) -> JobRef | None:
+        """No batch system knows it."""
+        return None
+
+    @property
+    def status(self) -> Status:
+        """It runs, or is frozen: nothing waits in a queue here."""
+        return Status.SUSPENDED if self.suspended else Status.RUNNING
+
+    @property
+    def reason(self) -> str:
+        """Nothing to say."""
+        return ""
+
+    def follow(self, told: Callable[[], object]) -> None:
+        """Nothing changes without us."""
+
+    @property
     def over(self) -> bool:
         """True when it has ended."""
         return self._over.done()
@@ -60,10 +79,11 @@ class Recipe:
         """Wait for its end. A cancelled wait leaves the recipe running."""
         return await asyncio.shield(self._over)
 
-    def suspend(self) -> None:
+    def suspend(self) -> bool:
         """Freeze the whole group (SIGSTOP); cpu time stands still."""
         if not self.suspended and self._signal(signal.SIGSTOP):
             self.suspended, self._frozen_at = True, self._loop.time()
+        return self.suspended
 
     def resume(self) -> None:
         """Let a frozen recipe go on (SIGCONT)."""
@@ -141,8 +161,10 @@ class LocalExecutor:
         self.boot = boot_id()
         self._pidfd = pidfd
 
-    def start(self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str]) -> Recipe:
-        """Start a recipe with an argument list in `cwd`, its output appended to `log`.
+    def start(
+        self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str], kind: str = ""
+    ) -> Recipe:
+        """Start a recipe with an argument list in `cwd`, its output appended to `log`; `kind` makes no difference.
 
         RecipeTrouble when the program cannot be started.
         """
@@ -176,7 +198,7 @@ class LocalExecutor:
         if boot != self.boot or not start or start_of(pid) != start:
             return None
         recipe = Recipe(pid, start, child=False, pidfd=self._pidfd)
-        if _state_of(pid) == "T":
+        if state_of(pid) == "T":
             recipe.suspended, recipe._frozen_at = True, recipe._loop.time()
         return recipe
 
@@ -194,7 +216,7 @@ class LocalExecutor:
             pid = int(place.name)
             if not (token or _works_in(pid, base)):
                 continue
-            if not any(entry == mark if token else entry.startswith(mark) for entry in _environment(pid)):
+            if not any(entry == mark if token else entry.startswith(mark) for entry in environ(pid)):
                 continue
             with contextlib.suppress(OSError):
                 leader = os.getpgid(pid)
@@ -248,7 +270,8 @@ def _stat(pid: int) -> list[bytes]:
     return data[data.rindex(b")") + 2 :].split()
 
 
-def _state_of(pid: int) -> str:
+def state_of(pid: int) -> str:
+    """A process's state letter as ps shows it; '' when it is gone."""
     fields = _stat(pid)
     return fields[0].decode() if fields else ""
 
@@ -261,7 +284,8 @@ def _works_in(pid: int, base: str) -> bool:
     return place == base or place.startswith(base + "/")
 
 
-def _environment(pid: int) -> list[bytes]:
+def environ(pid: int) -> list[bytes]:
+    """A process's environment as it was started with; empty when it may not be seen."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

@@ -6,7 +6,7 @@ leaves an exit record, which outranks the engine's word.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -56,7 +56,8 @@ class JobSpec:
     """One job. `token` is unique for ever; `after` are tokens of jobs that must end well first; `held`: not yet.
 
     `cwd` must be seen under the same path by this process and by the host that runs it; `log` is appended to.
-    The wrapper leaves `records/<token as file name>.json` beside the work directory; see `exit_record`.
+    `name` is what the engine's own listing shows. Spec, claim and exit record are in the executor's records directory
+    (`executors.records`), under the token.
     """
 
     token: str
@@ -67,6 +68,8 @@ class JobSpec:
     resources: Resources = Resources()
     after: tuple[str, ...] = ()
     held: bool = False
+    attempt: int = 1
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,103 @@ class Health:
     version: str = ""
     draining: bool = False
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a recipe ended: exit code, or the negative signal number; None when nobody can know.
+
+    `trouble`: why it did not end by itself, where an engine says so (lost, refused, out of memory); `lost`: nobody
+    knows how it ended, it may run again.
+    """
+
+    rc: int | None
+    trouble: str = ""
+    lost: bool = False
+    memory_killed: bool = False
+    max_rss_mb: int = 0
+
+
+class Running(Protocol):
+    """A recipe under way, whatever runs it: a process of this host, or a job of a batch system.
+
+    A job that waits in a queue is under way too: `status` and `reason` say where it stands. `pid` and `start` (clock
+    ticks since boot) are 0 for what is no process of this host. A cancelled `wait` leaves it running.
+    """
+
+    pid: int
+    start: int
+    suspended: bool
+
+    @property
+    def ident(self) -> str:
+        """What an operator would look for: "pid 4711", "slurm 17"."""
+        ...
+
+    @property
+    def ref(self) -> JobRef | None:
+        """The job as its engine knows it; None where there is no batch system, or not yet a number."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """PENDING, HELD, RUNNING, SUSPENDED ... as last heard."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it stands there, in the engine's words."""
+        ...
+
+    @property
+    def over(self) -> bool:
+        """True when it has ended."""
+        ...
+
+    async def wait(self) -> Exit:
+        """Wait for its end."""
+        ...
+
+    def follow(self, told: Callable[[], object]) -> None:
+        """Call `told` whenever status, reason or `ref` have changed."""
+        ...
+
+    def suspend(self) -> bool:
+        """Freeze it, or hold it where it still waits in a queue; False where that cannot be done: it goes on."""
+        ...
+
+    def resume(self) -> None:
+        """Let it go on, or start."""
+        ...
+
+    @property
+    def frozen_s(self) -> float:
+        """Seconds it stood still so far (frozen, or in a queue); they do not count against a time limit."""
+        ...
+
+    async def terminate(self, grace_s: float = 10.0) -> None:
+        """End it, hard after `grace_s` seconds."""
+        ...
+
+    def leave(self) -> None:
+        """Stop following it; it runs on."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts recipes for ProcessAb: directly on this host, or as jobs of a batch system."""
+
+    boot: str
+
+    def start(
+        self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str], kind: str = ""
+    ) -> Running:
+        """Start a recipe, or have it queued; `kind` is the AB's. RecipeTrouble when it cannot be started."""
+        ...
+
+    def find(self, workdir: Path | str, token: str = "") -> tuple[int, int] | None:
+        """(pid, start) of a recipe of ours at work in `workdir` on this host; None when there is none."""
+        ...
 
 
 class Executor(Protocol):

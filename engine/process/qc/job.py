@@ -3,157 +3,234 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from config.errors import ConfigTrouble
-from config.qc import QcSlot
-from config.schema import KindOfAb, Settings
+from config.qcflag_rules import flags
 from config.score_rules import Statistics, score_set
-from config.tree import DfoTree
 from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import GREY, RED, Score
 from engine.errors import DfosError
+from engine.pgi import QcSeen, checked_lines
 from engine.process.deliver import place_of
+from engine.process.qc import external, flag, pages
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside, QcTrouble
+from engine.process.qc.qc1 import WriteQc, score_rows, store_of
 from engine.process.qc.record import Record
 from engine.process.qc.scores import Past, scored
-from engine.process.qc.subject import Subject
+from engine.process.qc.screenshots import screenshots
+from engine.process.qc.slots import facts_of, limits_of, slot_of, subject_of
+from engine.process.qc.subject import Measured
+from engine.process.qc.worker import PROCEDURES
 from engine.stores.abs import AbStore, read
 
-_PICTURED = ("IMAGE_FOV", "DATACUBE")  # products that are plotted, the best first
+_PICTURED = ("IMAGE_FOV", "DATACUBE", "MASTER_BIAS", "MASTER_DARK")  # products that are plotted, the best first
+_TROUBLES = (QcTrouble, ConfigTrouble, DfosError, OSError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class QcJob:
-    """The QC of one AB."""
+    """The QC of one AB; made for one run."""
 
     context: Context
     ab: AB
     plugins: Mapping[str, Any] = field(default_factory=dict)
+    _past: dict[str, Past] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        tree, settings = self.context.tree, self.context.settings
+        self.slot_name, self.slot = slot_of(settings, self.ab)
+        self.subject = subject_of(tree, settings, self.ab, self.slot)
+        self.place = place_of(self.ab, tree)
 
     async def run(self, beside: Beside) -> Record:
-        """Measure, score, plot, report, with the help of a QC process; the record that was kept."""
-        name, slot = slot_of(self.context.settings, self.ab)
-        subject = subject_of(self.context.tree, self.context.settings, self.ab, slot)
-        record = Record(self.ab.name, self.context.utc(), (), slot=name)
+        """Screenshots, procedure, QCFLAG, QC1, scores, plots, report, coversheet; the record that was kept."""
+        raws = await self._screenshots(beside)
+        record = Record(self.ab.name, self.context.utc(), (), slot=self.slot_name)
         try:
-            measured = await beside.measure(subject)
-            record = replace(
-                record,
-                values=measured.values,
-                detectors=tuple(measured.detectors),
-                troubles=tuple(measured.troubles),
-            )
-            record = self._scored(record, slot)
-        except (QcTrouble, ConfigTrouble, DfosError, OSError) as trouble:
+            record, measured = await self._measured(record, beside)
+            record = await asyncio.to_thread(self._flagged, record)
+            record = await asyncio.to_thread(self._stored, record, measured)
+            record = await asyncio.to_thread(self._scored, record)
+        except _TROUBLES as trouble:
             record = unscored(record, str(trouble))
-        record = await self._plotted(record, subject, beside)
-        await asyncio.to_thread(self._keep, record)
-        self._tell(record)
-        return record
+        record = await self._plotted(record, beside)
+        return await self._concluded(record, raws)
 
     async def rescored(self, record: Record, *, again: bool) -> Record:
         """Keep another record; with `again` its values are first scored by the limits of now."""
         if again:
-            _, slot = slot_of(self.context.settings, self.ab)
-            record = replace(self._scored(record, slot), at=self.context.utc(), decided="")
+            record = replace(record, at=self.context.utc(), decided="")
+            record = await asyncio.to_thread(self._scored, record)
+        return await self._concluded(record, ())
+
+    # --- the steps ----------------------------------------------------------------------------
+
+    async def _screenshots(self, beside: Beside) -> tuple[Path, ...]:
+        frames = await asyncio.to_thread(screenshots, self.context.tree, self.context.settings.qc, self.ab)
+        with suppress(QcTrouble):
+            await beside.make("rawdisp", frames=[[str(source), str(target)] for source, target in frames])
+        return tuple(target for _, target in frames if target.exists())
+
+    async def _measured(self, record: Record, beside: Beside) -> tuple[Record, Measured]:
+        if self.slot.procedure in PROCEDURES:
+            found = await beside.measure(self.subject)
+        else:
+            found = await external.measured(self.context, self.ab, self.slot.procedure)
+            made, wanted = len(self.subject.products), self.subject.wanted
+            found.values = {"made": made, "wanted": wanted, "missing": max(0, wanted - made)} | found.values
+        return (
+            replace(
+                record,
+                values=facts_of(self.ab) | found.values,
+                detectors=tuple(found.detectors),
+                troubles=tuple(found.troubles),
+            ),
+            found,
+        )
+
+    def _flagged(self, record: Record) -> Record:
+        """QCFLAG in the headers of the products, before anybody judges their content. Blocking."""
+        if not self.slot.flag:
+            return record
+        rules = flags(self.ab.get("INSTRUMENT") or self.context.settings.instrument, self.context.tree.config)
+        log = self.context.tree.dfs_log / f"{self.ab.root}.log"
+        text = log.read_text("utf-8", "replace") if log.is_file() else ""
+        values = flag.from_log(rules, text) | record.values
+        bits = flag.encoded(rules, self.slot.flag, values)
+        flag.write(rules, bits, [(Path(path), catg) for path, catg in self.subject.products])
+        return replace(record, values=values, flag=bits)
+
+    def _stored(self, record: Record, measured: Measured) -> Record:
+        waits = self._qc1.write(record, measured.sources)
+        return replace(record, troubles=(*record.troubles, waits)) if waits else record
+
+    def _scored(self, record: Record) -> Record:
+        rules = score_set(self.slot.scores, self.context.tree.config)
+        past = self._qc1.past(record.values)
+
+        def remembered(param: str, statistics: Statistics) -> Past:
+            self._past[param] = past(param, statistics)
+            return self._past[param]
+
+        return record.with_scores(scored(rules, record.values, limits_of(self.context.settings), remembered))
+
+    async def _plotted(self, record: Record, beside: Beside) -> Record:
+        """The picture, histogram and spectrum of a product, and the history of what was scored against one."""
+        title = f"{self.ab.target or self.ab.raw_type}  {self.ab.root}"
+        target, files = str(self.place / self.ab.root), list[str]()
+        images = [path for catg in _PICTURED for path in self.subject.of(catg)]
+        cubes = self.subject.of("DATACUBE")
+        try:
+            if images:
+                files += await beside.make("plot", image=images[0], target=target, title=title, cube="".join(cubes[:1]))
+            for one in record.details:
+                points = self._past.get(one["param"], Past()).points
+                if points and one["number"] is not None:
+                    now = [float(self._qc1.mjd), one["number"]]
+                    files += await beside.make(
+                        "history",
+                        target=f"{target}.{one['name']}.png",
+                        name=one["name"],
+                        points=points,
+                        now=now,
+                        limits=[one["low"], one["high"]],
+                    )
+        except QcTrouble as trouble:
+            record = replace(record, troubles=(*record.troubles, f"no QC plot: {trouble}"))
+        return replace(record, files=tuple(Path(path).name for path in files))
+
+    async def _concluded(self, record: Record, raws: tuple[Path, ...]) -> Record:
+        """Report, coversheet, FINAL_PLUGIN; then the AB, and the record last of all."""
+        context, tree = self.context, self.context.tree
+        log = await asyncio.to_thread(pages.log_lines, tree.dfs_log / f"{self.ab.root}.log")
+        cover, trouble = await self._asked("PGI_COVER", "cover", self._products())
+        bits: tuple[flag.Decoded, ...] = ()
+        with suppress(*_TROUBLES):
+            if record.flag:
+                rules = flags(self.ab.get("INSTRUMENT") or context.settings.instrument, tree.config)
+                bits = flag.decoded(rules, record.flag, self.slot.flag)
+        sheet = f"{self.ab.root}_cs.html"
+        record = replace(
+            record, files=tuple(dict.fromkeys((*record.files, sheet))), troubles=(*record.troubles, *trouble)
+        )
+        try:
+            await asyncio.to_thread(pages.write_report, tree, self.ab, record, bits, self.place)
+            history = await asyncio.to_thread(pages.historical, context.settings.history, self.ab)
+            await asyncio.to_thread(
+                pages.write_coversheet,
+                tree,
+                self.ab,
+                record,
+                self.place,
+                cover=cover,
+                log=log,
+                history=history,
+                raws=raws,
+            )
+        except OSError as failed:
+            record = replace(record, troubles=(*record.troubles, f"no report: {failed}"))
+        scores = tuple((one.name, one.value, one.mark) for one in record.scores)
+        seen = QcSeen(scores, record.files, log, record.flag)
+        notes, trouble = await self._asked("QC_FINAL_PLUGIN", "concluded", seen)
+        record = replace(record, troubles=(*record.troubles, *trouble))
         await asyncio.to_thread(self._keep, record)
-        self._tell(record)
+        self._tell(record, notes)
         return record
 
-    def _scored(self, record: Record, slot: QcSlot) -> Record:
-        rules = score_set(slot.scores, self.context.tree.config)
-        return record.with_scores(scored(rules, record.values, limits_of(self.context.settings), self._past))
-
-    def _past(self, param: str, statistics: Statistics) -> Past:
-        return Past(trouble="no QC1 table for this data type")
-
-    async def _plotted(self, record: Record, subject: Subject, beside: Beside) -> Record:
-        images = [path for catg in _PICTURED for path in subject.of(catg)]
-        if not images:
-            return record
-        cubes = subject.of("DATACUBE")
-        target = str(place_of(self.ab, self.context.tree) / self.ab.root)
-        title = f"{self.ab.target or self.ab.raw_type}  {self.ab.root}"
+    async def _asked(self, slot: str, method: str, about: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The lines of a plugin, and what was wrong with it."""
+        plugin = self.plugins.get(slot)
+        if plugin is None:
+            return (), ()
         try:
-            made = await beside.make(
-                "plot", image=images[0], target=target, title=title, cube=cubes[0] if cubes else ""
-            )
-        except QcTrouble as trouble:
-            return replace(record, troubles=(*record.troubles, f"no QC plot: {trouble}"))
-        return replace(record, files=tuple(Path(path).name for path in made))
+            lines = await asyncio.to_thread(getattr(plugin, method), self.ab, about)
+            return checked_lines(slot, lines), ()
+        except Exception as trouble:  # noqa: BLE001 - a plugin may raise anything, and QC fails no AB
+            return (), (f"{slot}: {trouble}"[:300],)
 
     def _keep(self, record: Record) -> None:
-        """The record, and the FURTHER lines of the AB as it stands now. Blocking."""
-        records.save(records.place_of(self.context.tree, self.ab), record)
+        """qc1_score, the FURTHER lines of the AB as it stands now, and the record. Blocking."""
+        with suppress(*_TROUBLES):  # qc1_score can be made anew from the records
+            self._qc1.store.put_scores(record.ab, score_rows(record), record.at)
         store = AbStore(self.context.tree)
-        ab = read(store.path(self.ab.name))
-        kept = [name for name in ab.further if name not in record.files]
-        if record.files and (*kept, *record.files) != ab.further:
-            store.write(ab.with_values("FURTHER", [*kept, *record.files]))
+        with suppress(*_TROUBLES):
+            ab = read(store.path(self.ab.name))
+            ours = re.compile(rf"{re.escape(self.ab.root)}(\.[\w.]*|_cs\.)(png|html)")
+            kept = [name for name in ab.further if not ours.fullmatch(name) and name not in record.files]
+            if (*record.files, *kept) != ab.further:
+                store.write(ab.with_values("FURTHER", [*record.files, *kept]))
+        records.save(records.place_of(self.context.tree, self.ab), record)
 
-    def _tell(self, record: Record) -> None:
+    def _tell(self, record: Record, notes: tuple[str, ...]) -> None:
         bus = self.context.bus
         bus.publish(ev.AbScored(self.ab.name, record.digest))
         row = self.context.board.rows.get(self.ab.name)
+        said = row.message if row else ""
         red = next((one for one in record.scores if one.mark == RED), None)
-        if red and row is not None and not row.message:
-            bus.publish(ev.AbMessage(self.ab.name, f"{red.name}: {red.value} {red.remark}".strip()))
+        words = "; ".join(notes) or said or (f"{red.name}: {red.value} {red.remark}".strip() if red else "")
+        if words != said:
+            bus.publish(ev.AbMessage(self.ab.name, words))
+
+    def _products(self) -> tuple[tuple[str, str], ...]:
+        return tuple((Path(path).name, catg) for path, catg in self.subject.products)
+
+    @cached_property
+    def _qc1(self) -> WriteQc:
+        tree = self.context.tree
+        return WriteQc(tree, store_of(tree, self.context.settings), self.ab, self.slot, self.subject)
 
 
 def unscored(record: Record, why: str) -> Record:
     """The record of an AB that could not be scored: one grey score that says why."""
     score = Score("qc", "-", "", GREY, f"not scored: {why}"[:300])
     return replace(record, scores=(score,), troubles=(*record.troubles, why))
-
-
-def slot_of(settings: Settings, ab: AB) -> tuple[str, QcSlot]:
-    """The first configured slot that fits the AB; without one the generic slot, named ''."""
-    catgs = [product.catg for product in ab.products]
-    for name, slot in settings.qc.procedures.items():
-        if slot.instruments and (ab.get("INSTRUMENT") or settings.instrument) not in slot.instruments:
-            continue
-        if (slot.raw_types and ab.raw_type not in slot.raw_types) or (slot.tags and ab.tag not in slot.tags):
-            continue
-        if not slot.catgs or any(fnmatchcase(catg, pattern) for catg in catgs for pattern in slot.catgs):
-            return name, slot
-    return "", QcSlot()
-
-
-def subject_of(tree: DfoTree, settings: Settings, ab: AB, slot: QcSlot) -> Subject:
-    """What a procedure gets to see of an AB: its products that are there, its inputs and calibrations."""
-    place = place_of(ab, tree)
-    products = tuple((str(place / one.name), one.catg) for one in ab.products if (place / one.name).is_file())
-    sof = ab.sof or ab.raws
-    kind = _kind(settings, ab)
-    main = sum(entry.tag == ab.raw_type for entry in ab.sof)
-    return Subject(
-        slot.procedure,
-        ab.name,
-        ab.root,
-        products,
-        tuple((str(tree.expand(entry.path)), entry.tag) for entry in sof),
-        tuple((str(tree.expand(calib.path)), calib.catg) for calib in ab.calibs),
-        len(ab.products),
-        main if kind and kind.counts_exposures else 0,
-        any(entry.tag == "OFFSET_LIST" for entry in ab.sof),
-    )
-
-
-def limits_of(settings: Settings) -> dict[str, float]:
-    """The named limits that score definitions may use."""
-    return {name: float(value) for name, value in settings.scoring.model_dump().items()}
-
-
-def _kind(settings: Settings, ab: AB) -> KindOfAb | None:
-    for kind in settings.kinds.values():
-        if kind.recipe == ab.recipe and kind.tag == ab.tag and (not kind.raw_types or ab.raw_type in kind.raw_types):
-            return kind
-    return None

@@ -22,6 +22,47 @@ def plot(image: str, target: str, title: str, cube: str = "") -> list[str]:
     return [path for path in made if path]
 
 
+def history(
+    target: str, name: str, points: list[list[float]], now: list[float], limits: list[float | None]
+) -> list[str]:
+    """The history of a parameter (MJD, value) with its limits and this AB's value, as a small plot."""
+    figure, axes = _figure(4.8, 2.4)
+    if points:
+        axes.plot(*zip(*points, strict=True), ".", color="#4477aa", markersize=4)
+    axes.plot(now[0], now[1], "o", color="black", markersize=5, markerfacecolor="none")
+    for limit in limits:
+        if limit is not None:
+            axes.axhline(limit, color="#cc3311", linewidth=1, linestyle="--")
+    axes.set_title(name, fontsize=9)
+    axes.set_xlabel("MJD", fontsize=8)
+    axes.tick_params(labelsize=7)
+    axes.ticklabel_format(useOffset=False)
+    return [_saved(figure, target)]
+
+
+def trend(target: str, title: str, series: dict[str, list[list[float]]], start: list[float]) -> list[str]:
+    """ABMAGlim over exposure time: points by name of the series, and what sqrt(N) promises from `start` on."""
+    figure, axes = _figure(6.4, 4.2)
+    for name, points in series.items():
+        if points:
+            axes.plot(*zip(*points, strict=True), "." if len(points) > 20 else "o", label=name, markersize=5)
+    longest = max((point[0] for points in series.values() for point in points), default=0.0)
+    if start and start[0] > 0 and longest > 0:
+        times = np.geomspace(start[0], max(longest, 2 * start[0]), 50)
+        axes.plot(times, expected(start, times), "--", color="grey", linewidth=1, label="sqrt(N)")
+        axes.set_xscale("log")
+    axes.legend(fontsize=8)
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel("exposure time [s]")
+    axes.set_ylabel("ABMAGlim [mag]")
+    return [_saved(figure, target)]
+
+
+def expected(start: list[float], times: Any) -> Any:
+    """ABMAGlim after exposure times when the noise falls with their root: 1.25 log10 of the ratio deeper."""
+    return start[1] + 1.25 * np.log10(np.asarray(times) / start[0])
+
+
 def _image(path: str, target: str, title: str) -> str:
     with first_image(path) as (pixels, header):
         data, unit = flat(pixels), str(header.get("BUNIT", ""))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Settings
-from engine.core.ab import AB, tag_of
+from engine.core.ab import AB, RETIRED, tag_of
 from engine.core.product import DELETE, MOVE, SUFFIXES, WITHHELD, Fate, stem_of
 from engine.errors import BadAb
 from engine.release.move.extras import extras, older
@@ -292,7 +292,8 @@ class _Planner:
         """What its recipe made and is to be saved must be there, unless the plugin took it away."""
         for product in ab.products:
             wanted = (
-                not self.fates.not_saved(self.fates.rows[ab.raw_type], product.catg)
+                product.state != RETIRED
+                and not self.fates.not_saved(self.fates.rows[ab.raw_type], product.catg)
                 and product.name not in self.withheld
             )
             if wanted and product.name not in self.there:

@@ -17,8 +17,12 @@ _OTHER = ("STAT", "DQ", "ERR", "VAR", "BPM", "BADPIX", "CHI2", "CONTRIB")  # wha
 
 
 def detectors(path: str | Path) -> Iterator[tuple[str, Any]]:
-    """The images of a file by the name of their detector; errors, flags and weights are left out."""
+    """The images of a file by the name of their detector; errors, flags and weights are left out.
+
+    MUSE masters hold one channel, which the primary header names.
+    """
     with fits.open(path, memmap=False) as hdus:
+        channel = str(hdus[0].header.get("EXTNAME", "")).strip()
         for number, hdu in enumerate(hdus):
             name = str(hdu.header.get("EXTNAME", "")).strip()
             if not hdu.is_image or hdu.header.get("NAXIS", 0) < 2 or name.upper().endswith(_OTHER):
@@ -26,7 +30,7 @@ def detectors(path: str | Path) -> Iterator[tuple[str, Any]]:
             data = hdu.data
             while data.ndim > 2:
                 data = data[0]
-            yield name or f"HDU{number}", np.asarray(data, dtype="f4")
+            yield (channel or name if name in ("", "DATA") else name) or f"HDU{number}", np.asarray(data, dtype="f4")
 
 
 def frame(name: str, data: Array) -> dict[str, Value]:

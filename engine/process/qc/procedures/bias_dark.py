@@ -13,13 +13,13 @@ from engine.process.qc.subject import Measured, Subject, Value
 
 _SETUP = ("DET.READ.CURNAME", "DET.READ.MODE", "DET.READ.CLOCK", "DET.NCORRS.NAME", "DET.BINX", "DET.WIN1.BINX")
 _TIME = ("DET.DIT", "DET.WIN1.DIT1", "EXPTIME")
-_WORST = {"noise": "noise", "structure": "structure_max", "columns": "columns_max", "ron": "ron"}
+_WORST = ("noise", "structure", "columns")  # of all detectors the worst one counts
 
 
 def measure(subject: Subject, found: Measured) -> None:
     """One row per detector, and over all of them: mean level, worst noise and structure, hot pixels in all."""
     completeness(subject, found)
-    tried(found, masters, subject, "level_doubt", "level_mean", "noise", "hot")
+    tried(found, masters, subject, "level_doubt", "level", "noise", "hot")
     tried(found, raws, subject, "ron")
     summed(found)
 
@@ -58,10 +58,11 @@ def summed(found: Measured) -> None:
     levels = _numbers(row["level"] for row in rows)
     valid = min(_numbers(row["valid"] for row in rows), default=0.0)
     values["detectors"] = len(rows)
-    values["level_mean"] = fmean(levels) if levels else None
-    for column, name in _WORST.items():
-        values[name] = max(_numbers(row.get(column) for row in rows), default=None)
+    values["level"] = fmean(levels) if levels else None
+    values["valid"] = valid
     values["hot"] = int(sum(_numbers(row["hot"] for row in rows)))
+    for name in _WORST:
+        values[name] = max(_numbers(row.get(name) for row in rows), default=None)
     good = len(levels) == len(rows) and valid > 0.99 and all(LEVELS[0] < one < LEVELS[1] for one in levels)
     values["level_doubt"] = 0 if good else 1
     values["level_text"] = f"{fmean(levels):.1f}, {valid:.1%} valid" if levels else f"{valid:.1%} valid"

@@ -85,14 +85,19 @@ def preliminary(subject: Subject, found: Measured) -> None:
     """
     final = keywords(Path(subject.of("DATACUBE")[0]), ["NUM_SAT", "WDEL_MAX"])
     saturated, shifts = [final.get("NUM_SAT")], [final.get("WDEL_MAX")]
+    starts, seconds = set(), 0.0
     for path, _ in subject.inputs:
         if Path(path).is_file():
-            header = keywords(Path(path), ["NUM_SAT", "WDEL_MAX", _SATURATED, _SHIFT])
+            header = keywords(Path(path), ["NUM_SAT", "WDEL_MAX", _SATURATED, _SHIFT, "TPL.START", "EXPTIME"])
+            starts.add(header.get("TPL.START"))
+            seconds += float(time) if isinstance(time := header.get("EXPTIME"), int | float) else 0.0
             saturated.append(header.get("NUM_SAT", header.get(_SATURATED)))
             shifts.append(header.get("WDEL_MAX", header.get(_SHIFT)))
     counts = [int(value) for value in saturated if isinstance(value, int | float)]
     values = [abs(float(value)) for value in shifts if isinstance(value, int | float)]
     found.values["num_sat"] = None if not counts else counts[0] if "NUM_SAT" in final else sum(counts)
+    found.values["texptime"] = seconds or None
+    found.values["templates"] = len(starts - {None}) or None
     found.values["lshift_max"] = max(values, default=None)
 
 

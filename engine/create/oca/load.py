@@ -1,0 +1,52 @@
+"""A rule file from the disk: an .oca file of a pipeline, a DFOS .h file with its includes, or a compiled .RLS.
+
+There is no cache: the largest file known is read in less than 0.1 s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.create.oca.preprocess import expand
+from engine.create.oca.read import read
+from engine.create.oca.source import BadRules
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.create.oca.model import Rules
+
+LARGEST = 64_000_000
+_JAVA = b"\xac\xed"
+
+
+def load(path: Path, *, below: Path | None = None) -> Rules:
+    """The rules of `path`; its includes must lie `below` (default: the directory of the file).
+
+    Raises BadRules when it cannot be read at all. Rules with mistakes are left out: `Rules.partial`.
+    """
+    return read(expand(path, text_of, below or path.parent), path.name)
+
+
+def text_of(path: Path) -> str:
+    """The text of one file: UTF-8, else Latin-1; line ends of any system. BadRules for what is no text."""
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(LARGEST + 1)
+    except OSError as trouble:
+        raise BadRules(f"cannot be read: {trouble.strerror}", where=str(path)) from None
+    if data.startswith(_JAVA):
+        raise BadRules(
+            "these are compiled rules of Gasgano (Java objects), not text",
+            where=str(path),
+            remedy="use the .oca file beside it",
+        )
+    if b"\0" in data[:65536]:
+        raise BadRules("this is a binary file, not rules", where=str(path))
+    if len(data) > LARGEST:
+        raise BadRules(f"larger than {LARGEST // 1_000_000} MB: these are no rules", where=str(path))
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,69 @@
+"""A virtual calibration: the raw header of its parent, and what its product will have, under the product's name.
+
+The keys of its own are written as cards `HIERARCH ESO ...` and stand in front, so that they are found first where the
+raw header has them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from engine.atomic import fs
+from engine.errors import BadFits
+from engine.headers.cards import CARD
+from engine.headers.quick import lines_of
+
+Value = str | int | float | bool
+_BEGIN = b"SIMPLE  =                    T".ljust(CARD)
+
+
+def pseudo_cards(keys: Mapping[str, Value]) -> str:
+    """The cards of these keys, a line each; BadFits when a value does not fit."""
+    return "".join(f"{_card(key, value)}\n" for key, value in keys.items())
+
+
+def write_virtual(folder: Path, entries: Iterable[tuple[str, str, Sequence[str]]]) -> None:
+    """Virtual calibrations in `folder`: name, own cards, and the files of the raw header, best first.
+
+    Files that hold this already are left alone. BadFits when no header can be read any more.
+    """
+    texts: dict[tuple[str, ...], bytes] = {}
+    files = []
+    for name, cards, sources in entries:
+        key = tuple(sources)
+        if key not in texts:
+            texts[key] = _raw_text(key)
+        files.append((name, virtual_text(cards, texts[key])))
+    fs.replace_all(folder, files)
+
+
+def virtual_text(cards: str, raw: bytes) -> bytes:
+    """The text of a virtual calibration; `raw` are the lines of the raw header without its first."""
+    return _BEGIN + b"\n" + cards.encode("ascii", "replace") + raw + b"END\n"
+
+
+def _raw_text(sources: Sequence[str]) -> bytes:
+    first: BadFits | None = None
+    for path in sources:
+        try:
+            cards = lines_of(path)
+        except BadFits as trouble:
+            first = first or trouble
+        else:
+            return b"".join(card.rstrip() + b"\n" for card in cards[1:] if card.strip())
+    raise first or BadFits("there is no raw header for a virtual calibration")
+
+
+def _card(key: str, value: Value) -> str:
+    name = f"HIERARCH ESO {key.replace('.', ' ')} =" if "." in key else f"{key:<8}="
+    if isinstance(value, bool):
+        text = "T" if value else "F"
+    elif isinstance(value, str):
+        text = "'" + value.replace("'", "''") + "'"
+    else:
+        text = repr(value)
+    card = f"{name} {text}"
+    if len(card) > CARD or not card.isascii() or not card.isprintable():
+        raise BadFits(f"the value of {key} does not fit a card: {value!r}")
+    return card

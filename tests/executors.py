@@ -1,0 +1,128 @@
+"""Engines under test: one `Site` per engine, so that one contract suite runs for all of them.
+
+Another engine joins with a function in SITES: `(request, root) -> Site`. It skips with a plain reason, or
+fails under DFOS_REAL_REQUIRED, where its daemons are missing (`needs`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from engine.process.executors.local_jobs import LocalJobs
+from engine.process.executors.protocol import Capability, Executor, JobRef, JobSpec, JobState, Resources, Status
+from engine.process.executors.records import Records
+
+_COUNT = itertools.count(1)
+
+
+@dataclass
+class Site:
+    """One engine with room for jobs below `root`, which its hosts see under the same path.
+
+    `make` gives a fresh executor, as a console makes after a restart. `code` is Python source that sets `executor` in
+    another process, given `root`. `patience_s` is how long a step of a job may take.
+    """
+
+    name: str
+    root: Path
+    make: Callable[[], Executor]
+    code: str
+    patience_s: float = 20.0
+    memory_enforced: bool = False
+    executor: Executor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.executor = self.make()
+
+    @property
+    def records(self) -> Records:
+        """Where its jobs leave their records."""
+        return Records(self.root / "records")
+
+    def can(self, *wanted: Capability) -> bool:
+        """Does the engine say that it can?"""
+        return set(wanted) <= self.executor.capabilities
+
+    def job(self, script: str, *, after: Sequence[JobSpec] = (), held: bool = False, memory_mb: int = 64) -> JobSpec:
+        """A job that runs a shell script in a directory of its own."""
+        number = next(_COUNT)
+        place = self.root / f"job{number}" / "1"
+        place.mkdir(parents=True)
+        place.chmod(0o777)
+        token = f"{self.root.name}.ab:1:{time.time_ns():x}.{number}"
+        return JobSpec(
+            token,
+            ("/bin/sh", "-c", script),
+            place,
+            {"PATH": os.defpath, "DFOS_ATTEMPT": token},
+            place / "log",
+            Resources(memory_mb),
+            tuple(job.token for job in after),
+            held,
+            name=f"job{number}",
+        )
+
+    async def submit(self, *jobs: JobSpec) -> list[JobRef]:
+        """Submit them."""
+        return await self.executor.submit(jobs)
+
+    async def run(self, script: str) -> JobState:
+        """Run a script to its end."""
+        job = self.job(script)
+        await self.submit(job)
+        return await self.ended(job)
+
+    async def until(self, job: JobSpec, *wanted: Status, executor: Executor | None = None) -> JobState:
+        """Wait for a status of a job."""
+        end = time.monotonic() + self.patience_s
+        while True:
+            state = (await (executor or self.executor).poll([job.token]))[job.token]
+            if state.status in wanted:
+                return state
+            assert time.monotonic() < end, f"{job.name} is {state.status} ({state.reason}), not {wanted}"
+            assert not state.status.ended, f"{job.name} ended: {state.status} ({state.reason}), not {wanted}"
+            await asyncio.sleep(0.05)
+
+    async def ended(self, job: JobSpec, executor: Executor | None = None) -> JobState:
+        """Wait for a job's end."""
+        return await self.until(job, Status.DONE, Status.FAILED, Status.REMOVED, Status.LOST, executor=executor)
+
+    async def begun(self, job: JobSpec) -> None:
+        """Wait until the script of a job has said something in its log."""
+        end = time.monotonic() + self.patience_s
+        while not job.log.exists() or not job.log.read_bytes():
+            assert time.monotonic() < end, f"{job.name} said nothing: {self.records.output(job.token)}"
+            await asyncio.sleep(0.02)
+
+
+def again(job: JobSpec) -> JobSpec:
+    """The same job, as a console that forgot would submit it."""
+    return replace(job)
+
+
+def needs(there: bool, what: str) -> None:
+    """Skip, or fail where everything real is required, when something is not installed."""
+    if not there:
+        if os.environ.get("DFOS_REAL_REQUIRED"):
+            pytest.fail(f"{what} is not installed, and DFOS_REAL_REQUIRED is set")
+        pytest.skip(f"{what} is not installed on this machine")
+
+
+def _local(request: pytest.FixtureRequest, root: Path) -> Site:
+    code = (
+        "from engine.process.executors.local_jobs import LocalJobs\n"
+        "from engine.process.executors.records import Records\n"
+        "executor = LocalJobs(Records(root / 'records'))\n"
+    )
+    return Site("local", root, lambda: LocalJobs(Records(root / "records")), code)
+
+
+SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {"local": _local}
