@@ -38,7 +38,7 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """An AB with the least time that must pass before it and after it."""
 
     head: float
@@ -96,7 +96,7 @@ class _Bounds:
             return Bound(0.0, "nothing to do")
         pieces = self._pieces(part)
         found = [Bound(max(piece.head + piece.seconds + piece.tail for piece in pieces.values()), "longest path")]
-        lanes: defaultdict[str, list[_Piece]] = defaultdict(list)
+        lanes: defaultdict[str, list[Piece]] = defaultdict(list)
         for name in part:
             lanes[self.entries[name].lane].append(pieces[name])
         found += [Bound(_parallel(lane, self.widths[name]), name) for name, lane in lanes.items()]
@@ -106,24 +106,24 @@ class _Bounds:
             found.append(Bound(area / self.memory_gb, "memory"))
         return max(found)
 
-    def _narrow(self, lane: str, members: list[str], pieces: Mapping[str, _Piece]) -> Iterator[Bound]:
+    def _narrow(self, lane: str, members: list[str], pieces: Mapping[str, Piece]) -> Iterator[Bound]:
         """The bounds of a lane of width 1."""
         above = {name: self._above([name]) for name in members}
         heads = {name: max(pieces[name].head, self._head(name, above[name])) for name in members}
-        machine = [_Piece(heads[name], pieces[name].seconds, pieces[name].tail) for name in members]
+        machine = [Piece(heads[name], pieces[name].seconds, pieces[name].tail) for name in members]
         yield Bound(jackson(machine), f"{lane}, one at a time")
         least: list[Bound] = []
         for last in members:
             before = self._above(members) | (set(members) - {last})
             part = [name for name in self.entries if name in before and name != last]
-            others = [_Piece(heads[name], pieces[name].seconds, 0.0) for name in members if name != last]
+            others = [Piece(heads[name], pieces[name].seconds, 0.0) for name in members if name != last]
             earliest = max(self.simple(part).seconds, jackson(others), heads[last])
             least.append(Bound(earliest + pieces[last].seconds + pieces[last].tail, f"{lane}: the last of them"))
         yield min(least)
         yield Bound(self._flow_shop(members, above, pieces), f"{lane}: all that goes before each")
 
-    def _flow_shop(self, members: list[str], above: Mapping[str, set[str]], pieces: Mapping[str, _Piece]) -> float:
-        owners = Counter(name for own in above.values() for name in own)
+    def _flow_shop(self, members: list[str], above: Mapping[str, set[str]], pieces: Mapping[str, Piece]) -> float:
+        owners = Counter(name for own in above.values() for name in own - set(members))
         jobs = []
         for name in members:
             alone = sum(pieces[other].seconds for other in above[name] if owners[other] == 1)
@@ -146,7 +146,7 @@ class _Bounds:
                     queue.append(parent)
         return found
 
-    def _pieces(self, part: Sequence[str]) -> dict[str, _Piece]:
+    def _pieces(self, part: Sequence[str]) -> dict[str, Piece]:
         heads: dict[str, float] = {}
         tails: dict[str, float] = {}
         for name in part:
@@ -157,10 +157,10 @@ class _Bounds:
             tails[name] = max(
                 (tails[c] + self.entries[c].forecast_s for c in entry.children if c in tails), default=0.0
             )
-        return {name: _Piece(heads[name], self.entries[name].forecast_s, tails[name]) for name in part}
+        return {name: Piece(heads[name], self.entries[name].forecast_s, tails[name]) for name in part}
 
 
-def jackson(pieces: Iterable[_Piece]) -> float:
+def jackson(pieces: Iterable[Piece]) -> float:
     """The end of the preemptive schedule on one machine: what is there with the longest tail goes first.
 
     It is the shortest that heads and tails allow, so no schedule without preemption is shorter.
@@ -203,7 +203,7 @@ def in_sequence(jobs: Sequence[tuple[float, float]], streams: int) -> float:
     return end
 
 
-def _parallel(pieces: list[_Piece], width: int) -> float:
+def _parallel(pieces: list[Piece], width: int) -> float:
     """Head + work or pigeonholes + tail, over the ABs that begin late and those that must end early."""
     best = 0.0
     for late in (True, False):

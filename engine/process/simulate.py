@@ -58,13 +58,13 @@ def simulate(
         if not missing[entry.ab]:
             ready.add(entry)
     spans: dict[str, Span] = {}
-    running: list[tuple[float, int, Entry]] = []
+    running: list[tuple[float, int, str]] = []
     now = used = peak = 0.0
     while True:
         while len(running) < streams and (heap := ready.best(now)):
             entry = ready.take(heap)
             ready.started(entry, now)
-            heapq.heappush(running, (now + entry.forecast_s, entry.order, entry))
+            heapq.heappush(running, (now + entry.forecast_s, entry.order, entry.ab))
             spans[entry.ab] = Span(now, now + entry.forecast_s)
             used += entry.memory_gb
             peak = max(peak, used)
@@ -73,14 +73,15 @@ def simulate(
             return Schedule(plan, now, spans, peak, left)
         now = running[0][0]
         while running and running[0][0] <= now:
-            entry = heapq.heappop(running)[2]
+            entry = entries[heapq.heappop(running)[2]]
             used -= entry.memory_gb
             ready.ended(entry)
             ready.finished(entry)
             for child in entry.children:
-                missing[child] -= 1
-                if not missing[child]:
-                    ready.add(entries[child])
+                if child in missing:
+                    missing[child] -= 1
+                    if not missing[child]:
+                        ready.add(entries[child])
 
 
 def best_plan(
