@@ -68,6 +68,30 @@ async def _until_back(site: Site, job: JobSpec, since: str) -> JobState:
     raise AssertionError("HTCondor did not come back")
 
 
+async def test_a_queue_daemon_that_hangs_is_away_and_nothing_is_submitted_twice(site: Site, pool: Pool) -> None:
+    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite(), answer_s=0.5)
+    job = site.job("echo ran >> ../count")
+    await executor.poll([job.token])
+    schedd = pool.daemon("condor_schedd")
+    schedd.suspend()
+    try:
+        with pytest.raises(EngineAway, match="no answer within"):
+            await executor.submit([job])
+        assert not (await executor.probe()).reachable
+    finally:
+        schedd.resume()
+    end = time.monotonic() + site.patience_s
+    while time.monotonic() < end:
+        try:
+            [ref] = await executor.submit([job])
+            break
+        except EngineAway:
+            await asyncio.sleep(0.05)
+    assert ref.native_id and (await site.ended(job)).status is Status.DONE
+    assert text_of(job.cwd.parent / "count") == "ran\n"
+    await executor.close()
+
+
 async def test_a_reason_that_we_give_is_still_known_to_another_console(site: Site) -> None:
     job = site.job("echo ran", held=True)
     [ref] = await site.submit(job)
