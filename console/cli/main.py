@@ -17,6 +17,7 @@ COMMANDS = {
     "console": ("console", "open the console on this account; starts the engine if none runs"),
     "demo": ("demo", "build a demo account and take its ABs from raw frames to the archive"),
     "status": ("status", "where everything stands, in a few lines"),
+    "forecast": ("forecast", "what a pool will take before it starts: hours, memory, disk"),
     "why": ("why", "why an AB is not running"),
     "questions": ("questions", "the questions that wait for an answer"),
     "answer": ("answer", "answer a question, and let what waited for it go on"),
