@@ -41,6 +41,7 @@ from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
 from engine.process.retire import Retiring, Spent, retire, retired_lines
 from engine.process.sources.fetch import Fetcher
+from engine.process.stale import built_from, changes
 from engine.process.work_area import WorkArea
 from engine.stores.abs import AbStore, read
 
@@ -89,6 +90,7 @@ class ProcessAb:
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
         self.fetcher = Fetcher(context)
+        self._anew: set[str] = set()  # ABs that ran before, and have made something else now
         self.consumers = Consumers(self.store)
         self.spent = Spent(self.store, self.consumers)
 
@@ -108,6 +110,10 @@ class ProcessAb:
     async def run(self, task: Task) -> Result:
         """Process one AB, or follow and judge what an earlier engine left of it."""
         result = await self._processed(task)
+        if task.ab in self._anew and result.state == "DONE":
+            self._anew.discard(task.ab)
+            with contextlib.suppress(DfosError, OSError):
+                await self._outdate(task.ab)
         if self.hooks.has("", END):
             with contextlib.suppress(DfosError):
                 await self.hooks.told(END, await asyncio.to_thread(read, self.store.path(task.ab)))
@@ -237,6 +243,14 @@ class ProcessAb:
         except (DfosError, OSError) as trouble:
             return await asyncio.to_thread(self._failed, task.ab, f"products could not be delivered: {trouble}")
 
+    async def _outdate(self, name: str) -> None:
+        """What was built from its old products is stale."""
+        ab = await asyncio.to_thread(read, self.store.path(name))
+        for event in changes(
+            self.context.board, await asyncio.to_thread(built_from, self.store, self.consumers, ab), name
+        ):
+            self.context.bus.publish(event)
+
     def _judged(self, task: Task, workdir: Path, rc: int | None, timed_out: bool) -> Judged | Result:
         """What the recipe yielded; a Result when that is all there is to it. Blocking."""
         ab = read(self.store.path(task.ab))
@@ -289,7 +303,9 @@ class ProcessAb:
         if not found.plan:
             return
         write_note(found.workdir, found.plan)
-        deliver(found.ab, self.context.tree, found.workdir, found.plan, self._retiring(task))
+        fresh = deliver(found.ab, self.context.tree, found.workdir, found.plan, self._retiring(task))
+        if fresh and task.attempt > 1:
+            self._anew.add(task.ab)
 
     def _retired(self, task: Task, found: Judged, after: Aftermath) -> Judged:
         """Carry out what POST_PLUGIN proposes. Blocking, durable, may be repeated."""

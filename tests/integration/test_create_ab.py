@@ -70,7 +70,10 @@ def account(root: Path, rules: str = RULES) -> Context:
     file = tree.config / "OCA" / "muse.RLS"
     if not file.exists():
         file.write_text(rules)
-    return replace(make_context(root, tree=tree, clock=lambda: 1_700_000_000.0), settings=Settings(instance="MUSE", instrument="MUSE"))
+    return replace(
+        make_context(root, tree=tree, clock=lambda: 1_700_000_000.0),
+        settings=Settings(instance="MUSE", instrument="MUSE"),
+    )
 
 
 def night(context: Context, date: str = DATE) -> NightOf:
