@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config.create import Create
 from config.schema import Settings
 from engine.context import Context
 from engine.core.ab import AB
@@ -424,3 +425,31 @@ def test_an_ab_whose_recipe_may_run_is_left_alone(context: Context) -> None:
     product(context.tree.cal / DATE / "x.hdr", {"MJD-OBS": MJD, "PRO.CATG": "OTHER"})
     plan = make(context)
     assert plan.decisions[0].why == "CREATED, its recipe may be running"
+
+
+def test_time_rules_and_windows_of_the_configuration_count(context: Context) -> None:
+    night(context).template(MJD, 2, DPR_CATG="CALIB", DPR_TYPE="FLAT,LAMP")
+    for label, mjd in (("2014-07-09", MJD - 3), ("2014-07-13", MJD + 1)):
+        keys = {"MJD-OBS": mjd, "INSTRUME": "MUSE", "PRO.CATG": "MASTER_BIAS"}
+        product(context.tree.cal / label / f"MU_{label}.hdr", keys)
+
+    def chosen(**validity: object) -> list[tuple[str, str]]:
+        made = Create.model_validate({"validity": {"MASTER_BIAS": validity}})
+        settings = context.settings.model_copy(update={"create": made})
+        (one,) = looked(context.tree, settings, "CALIB", DATE).plan.decisions
+        return [(hit.frame.name, "OK" if hit.ok else "NOK") for hit in one.made.found.hits]
+
+    assert chosen() == [("MU_2014-07-13", "OK")]
+    assert chosen(rule="PREVIOUS") == [("MU_2014-07-09", "OK")]
+    assert chosen(plan=(-0.5, 0.5)) == [("MU_2014-07-13", "NOK")]
+    assert chosen(extended=(-0.5, 0.5)) == []
+
+
+def test_a_night_that_is_still_open_waits_for_its_templates(context: Context) -> None:
+    made = night(context)
+    made.template(MJD, 2, DPR_CATG="CALIB", DPR_TYPE="BIAS")
+    last = made.template(MJD + 0.1, 3, DPR_CATG="CALIB", DPR_TYPE="BIAS")[-1]
+    (made.folder / f"{last}.hdr").unlink()
+    open_ = context.settings.model_copy(update={"create": Create(not_yet=True)})
+    assert whats(make(replace(context, settings=open_))) == [NEW]
+    assert whats(make(context)) == [KEPT, NEW]
