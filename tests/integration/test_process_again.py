@@ -184,11 +184,11 @@ async def test_of_moved_children_it_is_only_said(scene: Scene) -> None:
     scene.context.bus.publish(ev.AbChanged(post.name, "MOVED"))
     events: list[ev.Event] = []
     scene.context.bus.subscribe(lambda stamped: events.append(stamped.event))
+    scene.store.write(scene.ab(basic).with_values("RECIPE_PARAM", ["--make=PIXTABLE_OBJECT", "--main=3"]))
     await ordered(scene, basic.name, force="yes")
     assert state(scene, post)[0] == "MOVED"
-    assert any(
-        isinstance(event, ev.Notice) and f"{post.name}, built from the old one" in event.text for event in events
-    )
+    said = [event.text for event in events if isinstance(event, ev.Notice)]
+    assert any(f"{post.name}, built from the old one, has moved" in text for text in said)
 
 
 async def test_an_input_removed_while_its_child_waits_fails_that_child_alone(scene: Scene) -> None:
