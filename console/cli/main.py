@@ -28,6 +28,7 @@ COMMANDS = {
     "trash": ("trash", "what is in the trash; bring it back, delete what has expired"),
     "verify": ("verify", "does everything that was released of a date still stand as it was?"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
+    "oca": ("oca", "check a rule file: what is read, what is odd in it"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
     "createJob": ("create_job", "the job files of a date, or of one AB and all that depends on it"),
