@@ -21,7 +21,7 @@ from engine.core.ab import AB
 from engine.errors import DfosError, PluginTrouble, RecipeTrouble
 from engine.events import Notice
 from engine.pgi import Aftermath
-from engine.process.ab_log import headed, rotated
+from engine.process.ab_log import headed, rotated, written
 from engine.process.consumers import Consumers
 from engine.process.deliver import (
     Delivery,
@@ -43,7 +43,7 @@ from engine.process.retire import Retiring, Spent, retire, retired_lines
 from engine.process.sources.fetch import Fetcher
 from engine.process.stale import built_from, changes
 from engine.process.work_area import WorkArea
-from engine.stores.abs import AbStore, read
+from engine.stores.abs import AbStore, Unchanged, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ class ProcessAb:
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
         self.fetcher = Fetcher(context)
+        self._known_as = Unchanged(self.store)
         self._anew: set[str] = set()  # ABs that ran before, and have made something else now
         self.consumers = Consumers(self.store)
         self.spent = Spent(self.store, self.consumers)
@@ -169,7 +170,7 @@ class ProcessAb:
 
     def _begun(self, task: Task, workdir: Path) -> AB | Prepared | Result:
         """The AB, when something has to be awaited before its recipe; else all is done already. Blocking."""
-        ab = read(self.store.path(task.ab))
+        ab = self._known_as.read(task.ab)
         if self.hooks.has(ab.mode, START, PRE, *((FINAL,) if ab.runs_no_recipe else ())):
             return ab
         if ab.runs_no_recipe:
@@ -203,7 +204,7 @@ class ProcessAb:
         text = sof_text(self.inputs.of(ab))
         command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
         self.area.fresh(workdir)
-        (workdir / SOF).write_text(text, "utf-8")
+        written(f"{workdir}/{SOF}", text)
         log = self.log_path(ab)
         rotated(log)
         headed(log, ab.name, self.context.utc(), self.pipeline.name, command, workdir, text)
@@ -253,12 +254,12 @@ class ProcessAb:
 
     def _judged(self, task: Task, workdir: Path, rc: int | None, timed_out: bool) -> Judged | Result:
         """What the recipe yielded; a Result when that is all there is to it. Blocking."""
-        ab = read(self.store.path(task.ab))
+        ab = self._known_as.read(task.ab, last=True)
         if task.found and ab.status != "CREATED":
             # It had been judged, and the AB written; only the journal did not hear of it any more.
             return self._known(ab)
         wanted = self._wanted(task, ab)
-        note = read_note(workdir)
+        note = read_note(workdir) if task.found else ()
         changed = {item.name: item.catg for item in note}
         verdict = judge(workdir, rc, read_log_file(self.log_path(ab)), wanted, timed_out=timed_out, changed=changed)
         if verdict.state == "INTERRUPTED":
