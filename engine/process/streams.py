@@ -66,6 +66,7 @@ class Streams(Scheduler):
         else:
             self.widths[kind] = count
             self._say("info", f"{kind}: {count} at once")
+        self._replan()
         self._kick()
 
     async def retry(self, ab: str) -> list[str]:
