@@ -73,8 +73,8 @@ class ForecastScreen(ListScreen[Line]):
             short = bool(seen.free_bytes) and seen.disk_bytes > seen.free_bytes
             have = f" of {size_text(seen.free_bytes)} free" if seen.free_bytes else ""
             spans.append((f"   disk {size_text(seen.disk_bytes)}{have}", theme.BAD if short else None))
-        if seen.bound_s:
-            spans.append((f"   no schedule beats {span(seen.bound_s)}", theme.DIM))
+        if seen.ranks_s - seen.seconds >= 60:
+            spans.append((f"   rank by rank {span(seen.ranks_s)}", theme.DIM))
         return spans
 
     def heading(self, width: int) -> str:

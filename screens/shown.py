@@ -23,11 +23,12 @@ class KindForecast:
 
 @dataclass(frozen=True, slots=True)
 class TargetForecast:
-    """One target: its ABs to do, its inputs, seconds from the start until it is done, memory of its largest AB (GB)."""
+    """One target: its ABs to do, its inputs, when it begins and is done (s from the start), GB of its largest AB."""
 
     target: str
     abs: int
     inputs: int
+    begin_s: float
     done_s: float
     memory_gb: float
 
@@ -36,7 +37,8 @@ class TargetForecast:
 class Forecast:
     """What processing a MODE and DATE will take, before it starts.
 
-    `seconds` is the simulated end, `bound_s` what no schedule can beat; memory in GB, disk in bytes, 0 where unknown.
+    `seconds` is the simulated end, `ranks_s` the end if every rank waited for the one before; memory in GB at most at
+    once, disk in bytes, 0 where unknown.
     `notes` is what an operator must know first: what is refused, what will be asked.
     """
 
@@ -45,7 +47,7 @@ class Forecast:
     abs: int
     todo: int
     seconds: float
-    bound_s: float
+    ranks_s: float
     memory_gb: float
     host_gb: float
     disk_bytes: int

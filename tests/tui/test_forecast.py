@@ -15,13 +15,13 @@ DEEP = Forecast(
     abs=242,
     todo=202,
     seconds=86_000,
-    bound_s=85_000,
+    ranks_s=99_000,
     memory_gb=1600,
     host_gb=1000,
     disk_bytes=3_000_000_000_000,
     free_bytes=1_000_000_000_000,
     kinds=(KindForecast("scipost", 100, 3, 1200, 120_000, 40, 12), KindForecast("combine", 1, 1, 79_000, 79_000, 1600)),
-    targets=(TargetForecast("NGC300-P1", 202, 100, 86_000, 1600),),
+    targets=(TargetForecast("NGC300-P1", 202, 100, 0, 86_000, 1600),),
     notes=("combine of NGC300-P1 needs 1600 GB, this host has 1000: it will not be started",),
 )
 
