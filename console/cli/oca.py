@@ -7,29 +7,34 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from console.cli import words
+from console.cli import oca_explain, words
 
 if TYPE_CHECKING:
     from engine.create.oca.model import Problem, Rules
 
 _EPILOG = """\
   check FILE      read a rule file (.oca, .h with its includes, .RLS) and say everything that is odd in it;
-                  exit code 2 when rules had to be left out or the file cannot be read, else 0"""
+                  exit code 2 when rules had to be left out or the file cannot be read, else 0
+  explain FILE    say of a FITS or .hdr file which rules are true for it, in which groups it is, which calibrations
+                  they get and why not the others; with -d DATE as createAB would see it, else alone or among --raw"""
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser("dfos oca", "The rules by which files are classified, grouped and associated.", _EPILOG)
-    made.add_argument("action", choices=("check",))
+    made.add_argument("action", choices=("check", "explain"))
     made.add_argument("file", metavar="FILE")
     made.add_argument("--below", metavar="DIR", type=Path, help="includes may lie anywhere below DIR")
     made.add_argument("--json", action="store_true", help="as JSON")
+    oca_explain.add(made)
     return made
 
 
 def main(argv: list[str]) -> int:
     """Carry out one action."""
     given = parser().parse_args(argv)
+    if given.action == "explain":
+        return oca_explain.explain(given)
     return _check(Path(given.file), given.below, given.json)
 
 
