@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.process.pipeline import plugin_dir
+from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
@@ -48,6 +49,8 @@ def _missing() -> dict[str, str]:
     found = {}
     if shutil.which("esorex") is None or not plugin_dir("MUSE"):
         found["esorex"] = "esorex with the MUSE recipes"
+    if programs() is None:
+        found["postgres"] = "PostgreSQL's server"
     if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:
         found["sshd"] = "OpenSSH's server"
     return found
