@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 OWNER = "postgres"
-PASSWORD = "s3cret-of-the-tests"
+PASSWORD = "s3cret-of-the-tests"  # noqa: S105 - of a server that lives as long as a test
 
 
 def programs() -> Path | None:
