@@ -23,6 +23,7 @@ PARTS = {
     "The board": ("tui_board", "in a real pty of 120 x 40, bytes counted at its master side"),
     "Headers": ("headers", "wall time, medians; files in memory, so that the disk does not count"),
     "Rules": ("oca", "processor time, medians; the headers are in memory as values, reading them is not counted"),
+    "ABs from headers": ("create_ab", "processor time, medians; a dry run of createAB: all but the writing of files"),
     "Commands": ("commands", "processor time of the whole process, medians"),
 }
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"

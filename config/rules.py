@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import combinations
 
-from config import archive
+from config import archive, sources
 from config.export import wrong
 from config.legacy import nearest
 from config.naming_rules import naming_troubles
@@ -28,6 +28,8 @@ def contradictions(settings: Settings, where: Where) -> list[str]:
     ]
     found += _export(settings, where)
     found += [f"{where(('archive', key))}: archive.{key}: {what}" for key, what in archive.wrong(settings.archive)]
+    for index, source in enumerate(settings.sources):
+        found += [f"{where(('sources', index, key))}: sources.{key}: {what}" for key, what in sources.wrong(source)]
     for index, watched in enumerate(settings.gate.watch):
         try:
             re.compile(watched.pattern)

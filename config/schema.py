@@ -18,6 +18,7 @@ from config.create import Create
 from config.export import Export
 from config.qc import Qc
 from config.section import Section
+from config.sources import Source
 from config.update import Update
 
 
@@ -176,6 +177,7 @@ class Settings(Section):
     archive: Archive = Archive()
     export: Export = Export()
     cleanup: Cleanup = Cleanup()
+    sources: tuple[Source, ...] = Field((), description="where processAB gets inputs that are not on disk")
     plugins: Plugins = Plugins()
     scoring: Scoring = Scoring()
     qc: Qc = Qc()

@@ -30,7 +30,7 @@ from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
 from engine.create.obtain import Pgis
-from engine.errors import DfosError, PluginTrouble
+from engine.errors import DfosError
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.run_pool import Streams
 from engine.questions import Operator
@@ -42,7 +42,6 @@ from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
 from engine.workflows.phoenix import Ended, Plugins, carry_out
 
-UNCALLED = frozenset({"HDR_PGI"})
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one
 POLL = 1.0  # seconds between two looks for answers that another process gave
@@ -85,7 +84,6 @@ class Host:
     async def __aenter__(self) -> Host:
         tree, stack = self.tree, self._stack
         found = load(self.settings, tree)  # all that is configured must be there, before anything moves
-        _refuse_uncalled(found)
         self.plugins = Plugins(
             Pgis(found.get("AB_PGI"), found.get("JOB_PGI")),
             found.get("SPECIAL_PLUGIN"),
@@ -310,16 +308,6 @@ class Host:
         )
         if seen != self.board.host:
             self.bus.publish(seen)
-
-
-def _refuse_uncalled(found: Mapping[str, object]) -> None:
-    """A plugin that is configured and never called would be a lie."""
-    uncalled = sorted(set(found) & UNCALLED)
-    if uncalled:
-        raise PluginTrouble(
-            f"{', '.join(uncalled)}: a plugin is configured, but this version does not call that slot",
-            remedy="take it out of the configuration",
-        )
 
 
 def _utc() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,10 @@ import pytest
 from engine.process.executors.local_jobs import LocalJobs
 from engine.process.executors.protocol import Capability, Executor, JobRef, JobSpec, JobState, Resources, Status
 from engine.process.executors.records import Records
+from engine.process.executors.slurm import Slurm
+from tests.slurm_daemons import SlurmDaemons
 
+_SLURM = pytest.StashKey[SlurmDaemons]()
 _COUNT = itertools.count(1)
 
 
@@ -28,7 +32,7 @@ class Site:
     """One engine with room for jobs below `root`, which its hosts see under the same path.
 
     `make` gives a fresh executor, as a console makes after a restart. `code` is Python source that sets `executor` in
-    another process, given `root`. `patience_s` is how long a step of a job may take.
+    another process, given `root`. `patience_s` is how long a step of a job may take; `python` is that of its hosts.
     """
 
     name: str
@@ -37,6 +41,7 @@ class Site:
     code: str
     patience_s: float = 20.0
     memory_enforced: bool = False
+    python: str = sys.executable
     executor: Executor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,4 +130,38 @@ def _local(request: pytest.FixtureRequest, root: Path) -> Site:
     return Site("local", root, lambda: LocalJobs(Records(root / "records")), code)
 
 
-SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {"local": _local}
+def daemons(request: pytest.FixtureRequest) -> SlurmDaemons:
+    """The Slurm of this test session, started when first asked for; SLURM_CONF names it for the rest of the test."""
+    needs(SlurmDaemons.installed(), "Slurm (slurmctld, slurmd, munge; as root)")
+    found = request.config.stash.get(_SLURM, None)
+    if found is None:
+        found = SlurmDaemons()
+        request.config.add_cleanup(found.stop)
+        found.start()
+        request.config.stash[_SLURM] = found
+    monkeypatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("SLURM_CONF", str(found.conf))
+    return found
+
+
+def _slurm(request: pytest.FixtureRequest, root: Path) -> Site:
+    daemons(request)
+    code = (
+        "from engine.process.executors.slurm import Slurm\n"
+        "from engine.process.executors.records import Records\n"
+        "executor = Slurm(Records(root / 'records'))\n"
+    )
+    return Site("slurm", root, lambda: Slurm(Records(root / "records")), code, 30.0, memory_enforced=True)
+
+
+def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:
+    from tests.condor_site import condor_site, the_pool
+
+    return condor_site(the_pool(request), root)
+
+
+SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {
+    "htcondor": _htcondor,
+    "local": _local,
+    "slurm": _slurm,
+}

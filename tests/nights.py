@@ -19,9 +19,9 @@ def stamp(mjd: float) -> str:
 def card(key: str, value: Value) -> str:
     """One card as text."""
     name = f"HIERARCH ESO {key.replace('.', ' ')} =" if "." in key else f"{key:<8}="
-    text = (
-        f"'{value}'" if isinstance(value, str) else ("T" if value else "F") if isinstance(value, bool) else repr(value)
-    )
+    if isinstance(value, str):
+        return name + " '" + value.replace("'", "''") + "'"
+    text = ("T" if value else "F") if isinstance(value, bool) else repr(value)
     return f"{name} {text}"
 
 

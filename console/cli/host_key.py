@@ -72,8 +72,9 @@ def _remove(tree: DfoTree, settings: Settings, path: Path, host: str) -> int:
     from engine.transfer.export import host_keys
 
     names = [host]
-    if host in settings.export.targets:
-        names = [host_keys.hops(settings.export.targets[host])[-1].name]
+    servers = host_keys.logins(settings)
+    if host in servers:
+        names = [host_keys.hops(servers[host])[-1].name]
     gone = sum(host_keys.remove(tree, path, name) for name in names)
     if not gone:
         raise UsageTrouble(f"no key of {names[0]} is known", where=str(path), remedy="dfos hostkey list")
@@ -86,8 +87,9 @@ async def _add(tree: DfoTree, settings: Settings, path: Path, given: argparse.Na
     from engine.transfer.export import host_keys
     from engine.transfer.export.sftp import host_key, way
 
-    hops = host_keys.hosts_of(settings.export, given.host)
-    target = next(one for one in settings.export.targets.values() if host_keys.hops(one)[: len(hops)] == hops)
+    servers = host_keys.logins(settings)
+    hops = host_keys.hosts_of(servers, given.host)
+    target = next(one for one in servers.values() if host_keys.hops(one)[: len(hops)] == hops)
     key_file = tree.expand(target.key) if target.key else None
     for number, hop in enumerate(hops):
         known = host_keys.read(path)

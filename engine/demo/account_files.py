@@ -23,6 +23,7 @@ PLACES = {
     "DFS_LOG_DIR": "logs",
     "TMP_DIR": "tmp",
 }
+HEADERS = "data/headers"  # DFO_HDR_DIR, which createAB alone needs
 BRANCH = "qcweb/MUSE_deep"
 HISTORY = "qcweb/MUSE_R"
 
@@ -38,6 +39,7 @@ def dfosrc(root: Path) -> str:
         f'export DEMO_ACCOUNT="{root}"',
         "# demo account of the DFOS console: everything below stays inside it",
         *(f"export {name}=$DEMO_ACCOUNT/{PLACES[name]}" for name in DIRECTORIES),
+        f"export DFO_HDR_DIR=$DEMO_ACCOUNT/{HEADERS}",
         "export DFO_INSTRUMENT=MUSE",
         "export DFO_FILE_NAME=MUSE",
         "export OP_ADDRESS=operator@localhost",

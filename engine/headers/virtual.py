@@ -6,7 +6,7 @@ raw header has them too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from engine.atomic import fs
@@ -19,8 +19,8 @@ _BEGIN = b"SIMPLE  =                    T".ljust(CARD)
 
 
 def pseudo_cards(keys: Mapping[str, Value]) -> str:
-    """The cards of these keys, a line each; BadFits when a value does not fit."""
-    return "".join(f"{_card(key, value)}\n" for key, value in keys.items())
+    """The cards of these keys, a line each; a long text goes on in CONTINUE cards."""
+    return "".join(f"{line}\n" for key, value in keys.items() for line in _lines(key, value))
 
 
 def write_virtual(folder: Path, entries: Iterable[tuple[str, str, Sequence[str]]]) -> None:
@@ -55,15 +55,15 @@ def _raw_text(sources: Sequence[str]) -> bytes:
     raise first or BadFits("there is no raw header for a virtual calibration")
 
 
-def _card(key: str, value: Value) -> str:
+def _lines(key: str, value: Value) -> Iterator[str]:
     name = f"HIERARCH ESO {key.replace('.', ' ')} =" if "." in key else f"{key:<8}="
-    if isinstance(value, bool):
-        text = "T" if value else "F"
-    elif isinstance(value, str):
-        text = "'" + value.replace("'", "''") + "'"
-    else:
-        text = repr(value)
-    card = f"{name} {text}"
-    if len(card) > CARD or not card.isascii() or not card.isprintable():
-        raise BadFits(f"the value of {key} does not fit a card: {value!r}")
-    return card
+    if not isinstance(value, str):
+        yield f"{name} {'T' if value is True else 'F' if value is False else repr(value)}"
+        return
+    text = "".join(char if " " <= char <= "~" else "?" for char in value).replace("'", "''")
+    room = CARD - len(name) - len(" '&'")
+    while len(text) > room + 1:
+        cut = room - 1 if text[:room].count("'") % 2 else room  # a doubled quote stays together
+        yield f"{name} '{text[:cut]}&'"
+        name, text, room = "CONTINUE ", text[cut:], CARD - len("CONTINUE  '&'")
+    yield f"{name} '{text}'"

@@ -11,8 +11,15 @@ from pathlib import Path
 
 from config.tree import DfoTree
 from engine.core.ab import AB
-from engine.errors import BadFits, RecipeTrouble
-from engine.headers.cards import keywords
+from engine.core.product import stem_of
+from engine.errors import RecipeTrouble
+from engine.headers.pipefile import pipefile_of
+
+
+class MissingInput(RecipeTrouble):
+    """Inputs are not on disk. `targets` is where those belong that a source may have."""
+
+    targets: tuple[Path, ...] = ()
 
 
 class Inputs:
@@ -25,7 +32,7 @@ class Inputs:
         self._allowed += [Path(os.path.normpath(place)) for place in tree.variables.values() if place.startswith("/")]
 
     def of(self, ab: AB) -> list[tuple[Path, str]]:
-        """What the recipe reads, in order, with tags. RecipeTrouble names the first missing input and what to do.
+        """What the recipe reads, in order, with tags. MissingInput names the first missing one and what to do.
 
         An AB without SOF_CONTENT lines is fed its RAWFILE and MCALIB lines.
         """
@@ -37,19 +44,48 @@ class Inputs:
             raise RecipeTrouble("no inputs: the AB has no SOF_CONTENT line", remedy="create the AB again")
         found: list[tuple[Path, str]] = []
         missing: list[str] = []
+        targets: dict[Path, None] = {}
         for text, tag in needs:
             place = self.find(text)
-            if place is None:
-                missing.append(f"{self.tree.shorten(self.tree.expand(text))} ({tag})")
-            else:
+            if place is not None:
                 found.append((place, tag))
+                continue
+            missing.append(f"{self.tree.shorten(self.tree.expand(text))} ({tag})")
+            if target := self.target(text):
+                targets[target] = None
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise RecipeTrouble(
+            trouble = MissingInput(
                 f"missing input {missing[0]}{more}",
                 remedy="process the AB that makes it, or bring the file there, then r",
             )
+            trouble.targets = tuple(targets)
+            raise trouble
         return found
+
+    def targets(self, ab: AB) -> tuple[Path, ...]:
+        """Where the missing inputs of an AB belong that a source may have. Blocking."""
+        try:
+            self.of(ab)
+        except MissingInput as trouble:
+            return trouble.targets
+        return ()
+
+    def target(self, text: str) -> Path | None:
+        """Where the missing file of an AB line belongs, if a source may have it: raw, or a product by final name.
+
+        A product that has moved is known by the header that was left of it.
+        """
+        path = Path(os.path.normpath(self.tree.expand(text)))
+        if path.is_relative_to(self.tree.product):
+            date, name = path.parent.name, path.name
+            for final in (self.tree.cal / date, self.tree.sci / date):
+                if header := self._by_pipefile(final).get(name):
+                    return header.with_name(f"{stem_of(header.name)}.fits")
+            return None
+        if path.suffix != ".fits" or path.name.startswith("."):
+            return None
+        return path if any(path.is_relative_to(p) for p in (self.tree.raw, self.tree.cal, self.tree.sci)) else None
 
     def find(self, text: str) -> Path | None:
         """Where the file of an AB line is; None when nowhere. RecipeTrouble for a path outside the account."""
@@ -62,7 +98,8 @@ class Inputs:
             return path
         date, name = path.parent.name, path.name
         for final in (self.tree.cal / date, self.tree.sci / date):
-            if found := self._by_pipefile(final).get(name):
+            found = self._by_pipefile(final).get(name)
+            if found and found.suffix == ".fits":
                 return found
         return None
 
@@ -75,12 +112,8 @@ class Inputs:
         if known and known[0] == changed:
             return known[1]
         found: dict[str, Path] = {}
-        for path in sorted(place.glob("*.fits")):
-            try:
-                pipefile = keywords(path, ["PIPEFILE"]).get("PIPEFILE")
-            except BadFits:
-                continue
-            if isinstance(pipefile, str):
+        for path in [*sorted(place.glob("*.fits")), *sorted(place.glob("*.hdr"))]:
+            if pipefile := pipefile_of(path):
                 found.setdefault(pipefile, path)
         self._known[place] = (changed, found)
         return found

@@ -36,10 +36,11 @@ from engine.process.deliver import (
 from engine.process.evidence import Verdict, Wanted, judge, read_log_file
 from engine.process.executors.local import LocalExecutor, Recipe, environment
 from engine.process.hooks import END, FINAL, POST, PRE, START, Hooks
-from engine.process.inputs import Inputs
+from engine.process.inputs import Inputs, MissingInput
 from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
 from engine.process.retire import Retiring, Spent, retire, retired_lines
+from engine.process.sources.fetch import Fetcher
 from engine.process.work_area import WorkArea
 from engine.stores.abs import AbStore, read
 
@@ -87,6 +88,7 @@ class ProcessAb:
         self.inputs = Inputs(context.tree)
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
+        self.fetcher = Fetcher(context)
         self.consumers = Consumers(self.store)
         self.spent = Spent(self.store, self.consumers)
 
@@ -149,6 +151,9 @@ class ProcessAb:
         await self.hooks.told(START, ab)
         if ab.runs_no_recipe:
             return await self._without_recipe(ab)
+        if self.fetcher.active:
+            targets = await asyncio.to_thread(self.inputs.targets, ab)
+            await self.fetcher.provide(targets, lambda: not task.aborted)
         if aborted := self._aborted(task):
             return aborted
         ab = await self.hooks.prepared(ab)
@@ -161,7 +166,14 @@ class ProcessAb:
         ab = read(self.store.path(task.ab))
         if self.hooks.has(ab.mode, START, PRE, *((FINAL,) if ab.runs_no_recipe else ())):
             return ab
-        return self._passed(ab) if ab.runs_no_recipe else self._prepared(ab, workdir)
+        if ab.runs_no_recipe:
+            return self._passed(ab)
+        try:
+            return self._prepared(ab, workdir)
+        except MissingInput as trouble:
+            if trouble.targets and self.fetcher.active:
+                return ab
+            raise
 
     async def _without_recipe(self, ab: AB) -> Result:
         try:

@@ -72,9 +72,12 @@ async def _processed(
         boot=executor.boot,
     )
     del pool
-    if at_work:
-        at_work(streams)
-    return await streams.run()
+    try:
+        if at_work:
+            at_work(streams)
+        return await streams.run()
+    finally:
+        await job.fetcher.close()
 
 
 def outside(tree: DfoTree, name: str) -> str:

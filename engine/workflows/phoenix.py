@@ -144,6 +144,7 @@ class _Run:
             self.failed += len(found.refused)
             if found.refused:
                 self.notes.append(f"{len(found.refused)} AB files of the source refused")
+            await self._inputs_checked()
             if order.parts == "C":
                 self._keep_refused(())
                 self.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
@@ -179,6 +180,19 @@ class _Run:
             )
         await recover(self.context, order.mode, order.date)
         self.notes.append(f"{len(left)} interrupted moves finished")
+
+    async def _inputs_checked(self) -> None:
+        """Master calibrations are brought here, and HDR_PGI says what is wrong with them."""
+        plugin = self.plugins.by_slot.get("HDR_PGI")
+        if plugin is None and not self.context.settings.sources:
+            return
+        from engine.process.sources.calibrations import checked
+
+        abs_ = [ab for ab in self._pool() if ab.status == "CREATED"]
+        complaints = await checked(self.context, abs_, plugin)
+        if complaints:
+            names = len({complaint.ab for complaint in complaints})
+            self.notes.append(f"{names} ABs lack calibrations, first {complaints[0].ab}: {complaints[0].what}")
 
     # --- P --------------------------------------------------------------------------------
 

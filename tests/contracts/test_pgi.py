@@ -25,6 +25,7 @@ from tests.builders import make_ab
 
 SHIPPED = {
     "AB_PGI": "pgi_phoenix_MUSE_AB_deep",
+    "HDR_PGI": "pgi_phoenix_GEN_MCAL",
     "JOB_PGI": "pgi_phoenix_MUSE_stream",
     "PRE_PLUGIN": "pgi_preTPL",
     "FINAL_PLUGIN": "pgi_phoenix_MUSE_postAB",

@@ -268,7 +268,7 @@ async def test_a_wrapper_killed_from_outside_takes_its_recipe_along(site: Site) 
 
 
 async def test_memory_is_measured_and_its_lack_recognised(site: Site) -> None:
-    python = f"exec {sys.executable} -I -c"
+    python = f"exec {site.python} -I -c"
     modest = await site.run(f'{python} "b = bytearray(200 << 20); print(len(b))"')
     assert modest.status is Status.FAILED if site.memory_enforced and modest.memory_killed else Status.DONE
     job = site.job(f'{python} "import time; b = bytearray(300 << 20); print(1, flush=True); time.sleep(60)"')

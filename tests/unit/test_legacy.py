@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.errors import ConfigTrouble
-from config.legacy import read_create_ab, read_move_products, to_yaml
+from config.legacy import read_create, read_create_ab, read_move_products, to_yaml
 from config.load import load
 
 CLASSIC = b"""\
@@ -172,3 +172,26 @@ def test_a_bad_nocheck_is_located() -> None:
             read_create_ab(text.encode(), "x")
         assert caught.value.problems[0].startswith(said)
     assert "VCAL_REMOVE YES is deprecated" in read_create_ab(b"VCAL_REMOVE YES", "x").notices[0]
+
+
+def test_config_create_ab_is_read_as_it_is() -> None:
+    text = b"CONF_VERSION 1.4 # ours\nDRS_TYPE | CON\nN_MCAL_LIST 5\n"
+    text += b"PROD_STEP2 A\nPROD_STEP2 B\nRAW_MINNUM BIAS 5\nODD x\n"
+    found = read_create(text, "config.createAB")
+    assert found.move == {
+        "conf_version": "1.4",
+        "drs_type": "CON",
+        "mcal_days": 5,
+        "second_step": ["A", "B"],
+        "unwanted": [{"raw_type": "BIAS", "raw_minnum": 5}],
+    }
+    assert found.lines["second_step"] == 4
+    assert found.notices == ("config.createAB:7: 'ODD' is not known of config.createAB: left out",)
+
+
+@pytest.mark.parametrize(
+    "line", ["DRS_TYPE XXX", "N_VCAL_LIST many", "RAW_MINNUM BIAS", "CONF_VERSION", "DRS_TYPE A B"]
+)
+def test_wrong_lines_of_config_create_ab_are_named(line: str) -> None:
+    with pytest.raises(ConfigTrouble, match=r"config\.createAB:1: "):
+        read_create(line.encode(), "config.createAB")

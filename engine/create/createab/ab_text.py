@@ -48,7 +48,8 @@ def log_of(made: Proposal, create: Create) -> str:
         lines.append(f"{_eval(hit)} {kind} {_flag(hit.frame)} {name} {_catg(hit)} {_delta(hit)}")
     for shortage in made.found.shortages:
         rule = shortage.rule
-        lines.append(f"# missing {rule.tag}: {shortage.found} of {rule.min_ret}, {_plain(shortage.why)} ({rule.at})")
+        why = " ".join(shortage.why.split())
+        lines.append(f"# missing {rule.tag}, {shortage.found} of {rule.min_ret}: {why} ({rule.at})")
     return "\n".join(lines) + "\n"
 
 

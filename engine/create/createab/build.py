@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from engine.create.createab.levels import Ladder, ladder, literals
+from engine.create.createab.levels import Ladder, ladder, literals, organised
 from engine.create.createab.night import root_of
-from engine.create.createab.predict import UNKNOWN, Predicted, Table, predicted
-from engine.create.createab.proposal import Proposal, mode_of, names
+from engine.create.createab.predict import UNKNOWN, Predicted, Table, made_of, predicted
+from engine.create.createab.proposal import Proposal, mode_of, names, raw_type_of, tag_of
 from engine.create.oca.associate import Pools
 from engine.create.oca.frame import Frame
 from engine.create.oca.model import Rules
 from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
+from engine.stores.vcal import stem_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Built:
     proposals: tuple[Proposal, ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...]
+    pools: Pools = field(default_factory=Pools)  # what there was to choose from, virtual products of this run too
 
 
 def built(rules: Rules, ruleset: RuleSet, table: Table, material: Material) -> Built:
@@ -63,11 +65,11 @@ class _Work:
             if source == UNKNOWN:
                 unknown.append(action)
         self.unknown = {action.name: action.recipe for action in unknown}
-        self.ladder: Ladder = ladder(rules, {name: {one.catg for one in made} for name, made in self.makes.items()})
+        self.ladder: Ladder = ladder(rules, {name: catgs_of(rules, name, made) for name, made in self.makes.items()})
         self.virtual: dict[str, Frame] = {}  # what the ABs of this run will make, by path
         self.parents: dict[str, Proposal] = {}
-        self.real_stems = {str(frame.header.get("PIPEFILE", "")).removesuffix(".fits") for frame in material.real} | {
-            frame.name for frame in material.real
+        self.real_stems = {
+            stem for frame in material.real for stem in (frame.name, stem_of(str(frame.header.get("PIPEFILE", ""))))
         }
         self.used: dict[str, str] = {}  # AB name -> action
         self.proposals: list[Proposal] = []
@@ -87,7 +89,7 @@ class _Work:
             found = [*groups.get(name, ()), *(self._organised_products(name) if name in second else ())]
             self._level(name, [group for group in found if mode_of(self._raws(group)[0]) == material.mode])
         self.notes += self.ladder.notes if self.proposals else ()
-        return Built(tuple(self.proposals), tuple(organised.groups), tuple(self.notes))
+        return Built(tuple(self.proposals), tuple(organised.groups), tuple(self.notes), self.pools)
 
     def _level(self, name: str, groups: Sequence[Group]) -> None:
         """The ABs of one action; what they will make is there for the actions that follow."""
@@ -131,7 +133,7 @@ class _Work:
             group=group,
             raws=raws,
             found=self.ruleset.associate(group, self.pools),
-            products=self.makes.get(name, ()),
+            products=made_of(self.makes.get(name, ()), _words(group)),
         )
 
     def _name(self, root: str, tag: str, action: str) -> str | None:
@@ -172,3 +174,15 @@ class _Work:
             return ()
         organised = self.ruleset.organise(frames)
         return [group for group in organised.groups if group.rule.action == name]
+
+
+def catgs_of(rules: Rules, action: str, products: Sequence[Predicted]) -> set[str]:
+    """The categories that an action can make: of products of certain inputs only, as far as it is executed for them."""
+    inputs = organised(rule for rule in rules.organisation if rule.action == action)
+    fitting = [one for one in products if not one.of or inputs & set(one.of)]
+    return {one.catg for one in (fitting if any(one.of for one in fitting) else products)}
+
+
+def _words(group: Group) -> set[str]:
+    """What the rules call the files of a group: tags and raw types."""
+    return {word for frame in group.members for word in (tag_of(frame), raw_type_of(frame))}

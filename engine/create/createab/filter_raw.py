@@ -82,8 +82,8 @@ def filtered(
 ) -> Filtered:
     """The report on classified frames, the groups they are in, and the headers that could not be used."""
     known = list(groups)
-    in_use = {frame.path for group in known for frame in group.members}
     unclassified = {frame.path for frame in frames if not tag_of(frame) and not frame.overlay.get("RAW.TYPE")}
+    settled = {frame.path for group in known for frame in group.members} | unclassified
     unwanted: dict[str, str] = {}
     for group in known:
         for rule in rules:
@@ -96,7 +96,7 @@ def filtered(
         len(frames) + len(troubles),
         tuple(_name(frame) for frame in frames if frame.path in unclassified),
         tuple(sorted(unwanted.items())),
-        tuple(_name(frame) for frame in frames if frame.path not in in_use | unclassified),
+        tuple(_name(frame) for frame in frames if frame.path not in settled),
         tuple(troubles),
     )
 

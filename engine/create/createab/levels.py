@@ -7,6 +7,7 @@ that execute it) compare with, and the names of its associations.
 from __future__ import annotations
 
 import fnmatch
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -44,20 +45,31 @@ def ladder(rules: Rules, makes: Mapping[str, Iterable[str]]) -> Ladder:
     """
     actions = {action.name: action for action in rules.actions}
     parents = _parents(rules, actions, makes)
-    order: list[str] = []
-    level: dict[str, int] = {}
-    notes = []
-    rest = list(actions)
-    while rest:
-        free = next((name for name in rest if not parents[name] - level.keys()), None)
-        if free is None:
-            free = min(rest, key=lambda name: (len(_above(name, parents, level) & set(rest)), rest.index(name)))
-            missing = sorted(parents[free] - level.keys())
-            notes.append(f"{free} needs products of {', '.join(missing)}, which needs it: only real ones are used")
-        rest.remove(free)
-        order.append(free)
-        level[free] = 1 + max((level[name] for name in parents[free] if name in level), default=0)
-    return Ladder(tuple(order), level, tuple(notes))
+    children: dict[str, list[str]] = {name: [] for name in actions}
+    for name, needed in parents.items():
+        for parent in needed:
+            children[parent].append(name)
+    place = {name: index for index, name in enumerate(actions)}
+    missing = {name: len(needed) for name, needed in parents.items()}
+    free = [place[name] for name, count in missing.items() if not count]
+    names, level, notes = list(actions), dict[str, int](), []
+    circles: dict[str, int] | None = None
+    while len(level) < len(names):
+        if not free:
+            circles = circles if circles is not None else _circles(parents)
+            name = _first_of_circle(names, parents, level, circles)
+            needs = ", ".join(sorted(parents[name] - level.keys()))
+            notes.append(f"{name} needs products of {needs}, which needs it: only real ones are used")
+        else:
+            name = names[heapq.heappop(free)]
+        if name in level:
+            continue
+        level[name] = 1 + max((level[parent] for parent in parents[name] if parent in level), default=0)
+        for child in children[name]:
+            missing[child] -= 1
+            if not missing[child] and child not in level:
+                heapq.heappush(free, place[child])
+    return Ladder(tuple(level), level, tuple(notes))
 
 
 def literals(expr: Expr | None) -> Iterator[str]:
@@ -81,7 +93,7 @@ def literals(expr: Expr | None) -> Iterator[str]:
 
 
 def organised(rules: Iterable[Organise]) -> frozenset[str]:
-    """The words that organisation rules compare with: a product among them starts ABs of a second step."""
+    """The words that organisation rules compare with, e.g. the categories of the files they take."""
     return frozenset(word for rule in rules for word in literals(rule.where))
 
 
@@ -113,13 +125,44 @@ def _makers(words: Iterable[str], makers: Mapping[str, list[str]]) -> Iterator[s
             yield from makers.get(word, ())
 
 
-def _above(name: str, parents: Mapping[str, set[str]], placed: Mapping[str, int]) -> set[str]:
-    """All that must come before `name` and has no place yet; a circle brings `name` itself."""
-    seen: set[str] = set()
-    todo = [name]
-    while todo:
-        for parent in parents[todo.pop()]:
-            if parent not in seen and parent not in placed:
-                seen.add(parent)
-                todo.append(parent)
-    return seen
+def _first_of_circle(
+    names: list[str], parents: Mapping[str, set[str]], level: Mapping[str, int], circles: Mapping[str, int]
+) -> str:
+    """The first action in the order of the file that waits for nothing but its own circle."""
+    rest = [name for name in names if name not in level]
+    waits = {
+        circles[name]
+        for name in rest
+        if any(parent not in level and circles[parent] != circles[name] for parent in parents[name])
+    }
+    return next(name for name in rest if circles[name] not in waits)
+
+
+def _circles(parents: Mapping[str, set[str]]) -> dict[str, int]:
+    """The number of the circle that each action is in, most of them alone (Tarjan, without recursion)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    found: dict[str, int] = {}
+    stack: list[str] = []
+    for start in parents:
+        todo = [(start, iter(sorted(parents[start])))] if start not in number else []
+        while todo:
+            name, rest = todo[-1]
+            if name not in number:
+                number[name] = low[name] = len(number)
+                stack.append(name)
+            for parent in rest:
+                if parent not in number:
+                    todo.append((parent, iter(sorted(parents[parent]))))
+                    break
+                if parent not in found:
+                    low[name] = min(low[name], number[parent])
+            else:
+                todo.pop()
+                if todo:
+                    low[todo[-1][0]] = min(low[todo[-1][0]], low[name])
+                if low[name] == number[name]:
+                    while stack[-1] != name:
+                        found[stack.pop()] = number[name]
+                    found[stack.pop()] = number[name]
+    return found

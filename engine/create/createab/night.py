@@ -24,6 +24,8 @@ IDENTITY = (
     *("PRO.CATG", "PIPEFILE", "TPL.START", "TPL.EXPNO", "TPL.NEXP"),
 )
 _ROOT = re.compile(r"[A-Z0-9_]+\.[0-9T:.\-]+")  # what may name an AB
+_SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")  # a name that a line of an AB can hold
+_LONGEST = 120  # characters
 _SUFFIXES = (".fits", ".fits.fz")
 _SERIES = re.compile(r"(?P<first>.+)_\d+")
 
@@ -88,6 +90,9 @@ def read_night(tree: DfoTree, date: str, keys: Iterable[str], mandatory: Sequenc
     notes: list[str] = []
     for source in listed(tree, date):
         name = source.path.rpartition("/")[2]
+        if not safe(name):
+            troubles.append(Trouble(ascii(name), NAMELESS, "no AB can hold such a name"))
+            continue
         try:
             header = _header(source, wanted)
         except BadFits as trouble:
@@ -107,11 +112,16 @@ def read_night(tree: DfoTree, date: str, keys: Iterable[str], mandatory: Sequenc
     return Night(date, tuple(frames), sources, tuple(troubles), tuple(notes))
 
 
+def safe(name: str) -> bool:
+    """True when the lines of an AB can hold the name of a file."""
+    return bool(_SAFE.fullmatch(name)) and len(name) <= _LONGEST
+
+
 def root_of(frame: Frame) -> str:
     """What names the AB of a raw frame: its file name, else ARCFILE without suffix; '' when neither may."""
     for text in (frame.path.rpartition("/")[2], str(frame.header.get("ARCFILE", ""))):
         root = stem_of(text)
-        if _ROOT.fullmatch(root):
+        if _ROOT.fullmatch(root) and safe(root):
             return root
     return ""
 

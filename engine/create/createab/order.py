@@ -149,7 +149,9 @@ def _virtual(tree: DfoTree, plan: CreatePlan, night: Night) -> Iterator[Step]:
 
 
 def virtual_entries(plan: CreatePlan, night: Night) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Name, own cards, files of the raw header, of every virtual calibration that the plan makes."""
+    """Name, own cards, files of the raw header, of every virtual calibration that the plan makes; SCIENCE has none."""
+    if plan.mode != "CALIB":
+        return
     for one in plan.written:
         sources = night.sources[one.made.raws[0].path].headers
         for frame in one.made.virtuals():

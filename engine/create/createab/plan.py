@@ -23,11 +23,15 @@ NEW, AGAIN, KEPT, MOVED, REFUSED = "new", "again", "kept", "moved", "refused"
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The ABs there are: those at work by name, names that were moved already, and files that are no AB with why."""
+    """The ABs there are: those at work by name, names that were moved already, and files that are no AB with why.
+
+    `running`: ABs whose last attempt has not ended.
+    """
 
     abs: Mapping[str, AB]
     moved: Mapping[str, str]  # name -> action
     bad: Mapping[str, str]
+    running: frozenset[str] = frozenset()
 
     def taken(self) -> dict[str, str]:
         """The action of every AB by name; '' where the AB does not say."""
@@ -150,6 +154,8 @@ def _fate(made: Proposal, text: str, standing: Standing) -> tuple[str, str]:
         return REFUSED, f"an AB of this name belongs to {ab.mode} {ab.date}"
     if ab.status == "SUCCESSFUL":
         return KEPT, "SUCCESSFUL"
+    if name in standing.running:
+        return KEPT, f"{ab.status}, its recipe may be running"
     if edited(ab):
         return KEPT, f"{ab.status}, edited by hand"
     if ab.status == "FAILED":

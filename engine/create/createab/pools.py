@@ -17,7 +17,7 @@ from pathlib import Path
 from config.create import Create
 from config.tree import DfoTree
 from engine.core.ab import AB
-from engine.create.createab.night import IDENTITY, UNREADABLE, Trouble
+from engine.create.createab.night import IDENTITY, NAMELESS, UNREADABLE, Trouble, safe
 from engine.create.oca.frame import Frame
 from engine.errors import BadAb, BadFits
 from engine.headers.quick import Wanted, quick
@@ -117,6 +117,9 @@ def _with(labels: list[str], date: str) -> list[str]:
 
 
 def _take(found: Found, path: str, header: Path, wanted: Wanted, *, virtual: bool) -> None:
+    if not safe(header.name):
+        found.troubles.append(Trouble(ascii(header.name), NAMELESS, "no AB can hold such a name"))
+        return
     try:
         found.frames.append(Frame(path, quick(str(header), wanted).values, virtual=virtual))
     except BadFits as trouble:

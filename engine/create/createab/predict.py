@@ -7,8 +7,8 @@ A product block of the rules says it, where there is one; else the table `config
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,18 +25,22 @@ _LARGEST = 1_000_000  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """One product: PRO.CATG, its number in the name, and what else the rules say of it."""
+    """One product: PRO.CATG, its number in the name, and what else the rules say of it.
+
+    `of`: it is only made where a file with one of these tags goes in; empty: always.
+    """
 
     catg: str
     number: int
     keys: tuple[tuple[str, Value], ...] = ()
+    of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """PRO.CATG of the products by recipe, and the file that says so ('' for none)."""
+    """The products by recipe, and the file that says so ('' for none)."""
 
-    products: Mapping[str, tuple[str, ...]]
+    products: Mapping[str, tuple[Predicted, ...]]
     file: str = ""
 
 
@@ -57,10 +61,17 @@ def predicted(action: Action, table: Table) -> tuple[tuple[Predicted, ...], str]
         return _of_block(action.products), BLOCK
     if action.recipe.lower() in ("", "none"):
         return (), TABLE
-    catgs = table.products.get(action.recipe)
-    if catgs is None:
-        return (), UNKNOWN
-    return tuple(Predicted(catg, number) for number, catg in enumerate(catgs)), TABLE
+    found = table.products.get(action.recipe)
+    return (found, TABLE) if found is not None else ((), UNKNOWN)
+
+
+def made_of(products: tuple[Predicted, ...], tags: Iterable[str]) -> tuple[Predicted, ...]:
+    """Those of the products that are made where files with these tags go in, numbered without gaps."""
+    if not any(one.of for one in products):
+        return products
+    there = set(tags)
+    kept = (one for one in products if not one.of or there & set(one.of))
+    return tuple(replace(one, number=number) for number, one in enumerate(kept))
 
 
 def _of_block(rules: tuple[ProductRule, ...]) -> tuple[Predicted, ...]:
@@ -86,17 +97,18 @@ def _read(data: bytes, name: str) -> Table:
     listed = content.get("products")
     if not isinstance(listed, Mapping):
         raise ConfigTrouble(f"{name}:1: 'products:' is missing: recipe names with lists of PRO.CATG")
-    return Table({str(recipe): tuple(_items(items, f"{name}: {recipe}")) for recipe, items in listed.items()}, name)
+    return Table({str(recipe): _items(items, f"{name}: {recipe}") for recipe, items in listed.items()}, name)
 
 
-def _items(items: Any, where: str) -> list[str]:
-    """The categories that are predicted: all but the optional ones; one with `count` so many times."""
-    found = []
+def _items(items: Any, where: str) -> tuple[Predicted, ...]:
+    """The products that are predicted: all but the optional ones; one with `count` so many times."""
+    found: list[Predicted] = []
     for item in items if isinstance(items, list | tuple) else ():
         entry = item if isinstance(item, Mapping) else {"catg": item}
-        catg, count = entry.get("catg"), entry.get("count", 1)
+        catg, count, of = entry.get("catg"), entry.get("count", 1), entry.get("of", ())
+        tags = (of,) if isinstance(of, str) else tuple(str(tag) for tag in of)
         if not isinstance(catg, str) or not catg or len(catg.split()) != 1 or not isinstance(count, int):
             raise ConfigTrouble(f"{where}: {item!r} is no product: expected PRO.CATG or {{catg: X, optional: true}}")
         if not entry.get("optional"):
-            found += [catg] * max(1, min(count, 1000))
-    return found
+            found += [Predicted(catg, len(found) + n, of=tags) for n in range(max(1, min(count, 1000)))]
+    return tuple(found)

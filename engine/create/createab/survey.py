@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from engine.create.oca.reading import Reading, Window
 from engine.create.oca.ruleset import RuleSet
 from engine.errors import BadAb
 from engine.stores.abs import AbStore, read
+from engine.stores.attempts import Attempts
+from engine.stores.database import connect
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,20 @@ def standing(tree: DfoTree, mode: str, date: str) -> Standing:
         else:
             if ab.mode == mode:
                 moved[path.name] = ab.get("ACTION")
-    return Standing(abs_, moved, bad)
+    return Standing(abs_, moved, bad, _running(tree))
+
+
+def _running(tree: DfoTree) -> frozenset[str]:
+    """ABs whose last attempt is open, by the journal."""
+    if not tree.journal.exists():
+        return frozenset()
+    db = connect(tree.journal, readonly=True)
+    try:
+        return frozenset(attempt.ab for attempt in Attempts(db, readonly=True).open())
+    except sqlite3.OperationalError:  # nothing was ever processed here
+        return frozenset()
+    finally:
+        db.close()
 
 
 def reading_of(create: Create) -> Reading:

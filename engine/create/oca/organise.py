@@ -16,6 +16,7 @@ from engine.create.oca.model import Action, And, Compare, Expr, Key, Literal, Or
 from engine.create.oca.values import Value, group_value, number
 
 _EVENTS = {"FRAME": "frame", "TEMPLATE": "template"}
+_LONGEST = 1e7  # seconds; an EXPTIME beyond is none
 _NAMED = 3  # files that a note names
 
 
@@ -213,7 +214,8 @@ class Organiser:
         event, tag = rule.names
         match = tuple((name, primary.get(name)) for name in said.group_by)
         exposure = number(primary.get("EXPTIME")) or 0
-        middle = None if primary.mjd is None else primary.mjd + exposure / 2 / 86400
+        half = exposure / 2 / 86400 if abs(exposure) < _LONGEST else 0
+        middle = None if primary.mjd is None else primary.mjd + half
         action = self._actions.get(said.action)
         return Group(primary, members, said, action, event, tag, match, primary.mjd, middle)
 

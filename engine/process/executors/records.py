@@ -11,12 +11,13 @@ import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from engine.atomic import fs
 from engine.errors import DfosError, UsageTrouble
@@ -63,14 +64,21 @@ class Ended:
     code: int | None
     signal: int | None
     max_rss_mb: float = 0.0
+    asked_mb: float = 0.0
     told: int = 0
     skipped: str = ""
+    job: str = ""
     trouble: str = ""
 
     @property
     def rc(self) -> int | None:
         """As subprocess gives it: negative is a signal; None when it never ran."""
         return self.code if self.signal is None else -self.signal
+
+    @property
+    def lacked_memory(self) -> bool:
+        """Killed when it used what it had asked for, or nearly."""
+        return self.signal == signal.SIGKILL and 0 < 0.9 * self.asked_mb <= self.max_rss_mb
 
     def state(self, ref: JobRef) -> JobState:
         """What it means for the job, if its engine says nothing else."""
@@ -82,7 +90,7 @@ class Ended:
             status, reason = Status.REMOVED, f"ended from outside (signal {self.told})"
         else:
             status, reason = Status.FAILED, self.trouble or _words(self)
-        return JobState(ref, status, reason, self.rc, self.host, max_rss_mb=round(self.max_rss_mb))
+        return JobState(ref, status, reason, self.rc, self.host, self.lacked_memory, round(self.max_rss_mb))
 
 
 class Records:
@@ -110,6 +118,7 @@ class Records:
             "after": {parent: str(self.record_path(parent)) for parent in job.after},
             "hold": str(self.hold_path(token)),
             "waits": waits,
+            "memory_mb": job.resources.memory_mb,
         }
         fs.replace(self.spec_path(token), json.dumps(text, indent=1).encode())
         return self.spec_path(token)
@@ -132,7 +141,6 @@ class Records:
         if not data:
             return None
         values = _checked(data, token, path)
-        del values["job"]
         found = Ended(**values)
         if found.rc is None and not found.skipped:
             raise BadRecord("an exit record without an exit", where=str(path))
@@ -170,7 +178,7 @@ class Records:
         try:
             with _opened(self.output_path(token)) as file:
                 file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
-                end: bytes = file.read(4096)
+                end = file.read(4096)
         except OSError:
             return ""
         return end.decode("utf-8", "replace")
@@ -219,12 +227,14 @@ def file_name(token: str) -> str:
 
 
 def _words(ended: Ended) -> str:
+    if ended.lacked_memory:
+        return f"out of memory: it used {ended.max_rss_mb:.0f} of {ended.asked_mb:.0f} MB"
     return f"signal {ended.signal}" if ended.signal else f"exit code {ended.code}"
 
 
-def _opened(path: Path) -> Any:
+def _opened(path: Path) -> BinaryIO:
     # A link, a FIFO or a device must neither lead us away nor make us wait.
-    return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))  # noqa: PTH123 - pathlib has no opener
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -256,7 +266,7 @@ def _checked(data: dict[str, Any], token: str, path: Path) -> dict[str, Any]:
         values[name] = _number(data.get(name, 0), path, name)
     for name in ("code", "signal"):
         values[name] = None if data.get(name) is None else _number(data[name], path, name, most=255)
-    for name in ("started", "ended", "max_rss_mb"):
+    for name in ("started", "ended", "max_rss_mb", "asked_mb"):
         values[name] = float(_number(data.get(name, 0), path, name, whole=False))
     for name in ("host", "job", "skipped", "trouble"):
         values[name] = _text(data.get(name, ""))

@@ -1,9 +1,9 @@
 """What a batch system really runs: one recipe, once, with a claim before and an exit record after.
 
-`python -I wrapper.py SPEC.json`. Standard library only, no other module of ours: the host that runs it needs
-nothing but Python 3.11 and the directories. Exit code: the recipe's own, 128 + n for signal n; 75 when
-another run has the claim, 76 when a job it comes after did not end well, 74 when the record cannot be written,
-64 when the spec makes no sense, 127 when the recipe cannot be started.
+`python -I wrapper.py SPEC.json [NUMBER]`, the number the engine gave the job. Standard library only, no other
+module of ours: the host that runs it needs nothing but Python 3.11 and the directories. Exit code: the
+recipe's own, 128 + n for signal n; 75 when another run has the claim, 76 when a job it comes after did not end
+well, 74 when the record cannot be written, 64 when the spec makes no sense, 127 when the recipe cannot be started.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Signals:
                 os.killpg(self.child, number)
 
 
-def main(path: str) -> int:
-    """Run the job of a spec file; the exit code."""
+def main(path: str, job: str = "") -> int:
+    """Run the job of a spec file, which its engine calls `job`; the exit code."""
     try:
         spec = json.loads(Path(path).read_bytes())
         argv, env = [str(word) for word in spec["argv"]], {str(k): str(v) for k, v in spec["env"].items()}
@@ -77,7 +77,8 @@ def main(path: str) -> int:
         _say(f"{path}: no job can be read: {trouble}")
         return NO_SPEC
     signals = Signals()
-    note |= {"pid": os.getpid(), "started": time.time(), "code": None, "signal": None, "max_rss_mb": 0}
+    note |= {"pid": os.getpid(), "started": time.time(), "code": None, "signal": None, "job": job}
+    note["asked_mb"] = spec.get("memory_mb", 0)
     try:
         skipped = _not_after(spec)
     except Gone:
@@ -165,7 +166,7 @@ def claim(path: Path, note: dict[str, Any]) -> None:
     """Say durably that this job runs, here; FileExistsError when it was said before."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     try:
-        os.write(file, json.dumps(note | {"job": os.environ.get("SLURM_JOB_ID", "")}).encode())
+        os.write(file, json.dumps(note).encode())
         os.fsync(file)
     finally:
         os.close(file)
@@ -201,4 +202,4 @@ def _sync(place: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else NO_SPEC)
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) in (2, 3) else NO_SPEC)

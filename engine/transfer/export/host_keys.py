@@ -11,11 +11,13 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.export import Export, Target, hop
+from config.schema import Settings
+from config.sources import Source
 from config.tree import DfoTree
 from engine.atomic import fs, lock
 from engine.atomic.acts import inside
@@ -59,26 +61,35 @@ class Key:
         return "SHA256:" + b64encode(digest).decode().rstrip("=")
 
 
-def hops(target: Target) -> tuple[Hop, ...]:
+Login = Target | Source  # what is configured of a server to log in on
+
+
+def logins(settings: Settings) -> dict[str, Login]:
+    """Every server this account may log in on: web servers by name, sources of processAB by host."""
+    found: dict[str, Login] = {source.host: source for source in settings.sources if source.kind == "sftp"}
+    return found | dict(settings.export.targets)
+
+
+def hops(target: Login) -> tuple[Hop, ...]:
     """The logins on the way to a server, the server itself last."""
     ways = [Hop(*found) for text in target.jump if (found := hop(text))]
     return (*ways, Hop(target.user, target.host, target.port))
 
 
-def hosts_of(export: Export, name: str) -> tuple[Hop, ...]:
+def hosts_of(servers: Mapping[str, Login], name: str) -> tuple[Hop, ...]:
     """The way to what the operator calls `name`: a configured server, or a host on the way to one.
 
     UsageTrouble when no server's way leads over it.
     """
-    if name in export.targets:
-        return hops(export.targets[name])
-    for target in export.targets.values():
+    if name in servers:
+        return hops(servers[name])
+    for target in servers.values():
         way = hops(target)
         for number, one in enumerate(way, 1):
             if name in (one.host, one.name, f"{one.host}:{one.port}", str(one)):
                 return way[:number]
-    known = ", ".join(export.targets) or "none is configured"
-    raise UsageTrouble(f"'{name}' is no web server of this account, and no host on the way to one", remedy=known)
+    known = ", ".join(servers) or "none is configured"
+    raise UsageTrouble(f"'{name}' is no server of this account, and no host on the way to one", remedy=known)
 
 
 def file_of(tree: DfoTree, export: Export) -> Path:

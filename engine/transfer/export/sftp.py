@@ -20,8 +20,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from config.export import Target
-from engine.transfer.export.host_keys import Hop, Key, RemoteTrouble, hops, keys_of
+from engine.transfer.export.host_keys import Hop, Key, Login, RemoteTrouble, hops, keys_of
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ def private_key(path: Path) -> asyncssh.SSHKey:
 
 @contextlib.asynccontextmanager
 async def way(
-    ahead: tuple[Hop, ...], target: Target, key: Path | None, known: str
+    ahead: tuple[Hop, ...], target: Login, key: Path | None, known: str
 ) -> AsyncIterator[asyncssh.SSHClientConnection | None]:
     """Log in on each of `ahead` in turn, each through the one before; None where there is none.
 
@@ -236,7 +235,7 @@ class Sftp:
 
 
 @contextlib.asynccontextmanager
-async def connected(target: Target, key: Path | None, known: str) -> AsyncIterator[Sftp]:
+async def connected(target: Login, key: Path | None, known: str) -> AsyncIterator[Sftp]:
     """A login on a server, through the hosts before it. RemoteTrouble when there is none."""
     _mind_left_tasks(asyncio.get_running_loop())
     async with way(hops(target), target, key, known) as connection:
@@ -296,7 +295,7 @@ class _Client(asyncssh.SSHClient):
 async def _login(
     one: Hop,
     through: asyncssh.SSHClientConnection | None,
-    target: Target,
+    target: Login,
     keys: list[asyncssh.SSHKeyPair] | list[asyncssh.SSHKey],
     known: str,
 ) -> asyncssh.SSHClientConnection:

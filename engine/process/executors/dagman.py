@@ -1,0 +1,152 @@
+"""A whole cascade handed to HTCondor: the DAG file that DAGMan runs, and the job that DAGMan is.
+
+DAGMan runs on the access point and sends each job when those before it ended well; no program of HTCondor's is
+needed on this host. It finds its own way after a crash of the access point. What is left of a DAG that ended
+early is sent as a new one, by the exit records: its rescue file is not needed, and cannot know our tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.atomic import fs
+from engine.errors import Unsupported
+from engine.process.executors.htcondor_ads import DAG, Seen, arguments, quoted, value
+from engine.process.executors.protocol import JobRef, JobSpec, JobState, Status
+from engine.process.executors.records import Records, file_name
+
+FILE = "cascade.dag"
+_TOKENS = "tokens.json"
+_ENDING = ".dag.d"
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A DAG that was sent: where it is, and the tokens of its jobs."""
+
+    place: Path
+    tokens: frozenset[str]
+
+    @property
+    def condition(self) -> str:
+        """The condition that a job is its DAGMan."""
+        return f"{DAG} == {quoted(str(self.place))}"
+
+
+class Dags:
+    """The DAGs below a records directory. `widths`: how many jobs of a stream run at once; `program`: condor_dagman."""
+
+    def __init__(self, records: Records, widths: Mapping[str, int], program: str) -> None:
+        self._records = records
+        self._widths = widths
+        self._program = program
+        self._known: dict[Path, Dag] = {}
+
+    def all(self) -> list[Dag]:
+        """Every DAG that was ever sent from here and not been forgotten."""
+        for place in self._records.place.glob(f"*{_ENDING}"):
+            if place not in self._known:
+                try:
+                    tokens = json.loads((place / _TOKENS).read_bytes())
+                except (OSError, ValueError):
+                    continue  # never completely written, so never sent
+                self._known[place] = Dag(place, frozenset(map(str, tokens)))
+        return list(self._known.values())
+
+    def edges(self, jobs: Sequence[JobSpec], alive: Set[str]) -> dict[str, list[str]]:
+        """Which of these jobs come after which; empty when each may start at once. Parents that ended count no more.
+
+        UsageTrouble as `Records.parents`; Unsupported when one comes after a job that was sent earlier and is alive.
+        """
+        tokens = {job.token for job in jobs}
+        found: dict[str, list[str]] = {}
+        for job in jobs:
+            left = self._records.parents(job, tokens | alive)
+            if strangers := [parent for parent in left if parent not in tokens]:
+                remedy = "HTCondor takes a cascade whole: submit both in one call"
+                raise Unsupported(f"it comes after {strangers[0]}, which has not ended", where=job.token, remedy=remedy)
+            if left:
+                found[job.token] = left
+        return found
+
+    def write(
+        self,
+        jobs: Sequence[JobSpec],
+        edges: Mapping[str, Sequence[str]],
+        described: Mapping[str, Mapping[str, str]],
+        version: str,
+    ) -> dict[str, str]:
+        """Write the DAG of some jobs; the description of the DAGMan that runs it on an access point of `version`."""
+        place = self._fresh(jobs[0].token)
+        place.mkdir(parents=True)
+        fs.replace(place / FILE, text(jobs, edges, described, self._widths).encode())
+        fs.replace(place / _TOKENS, json.dumps([job.token for job in jobs]).encode())
+        return dagman(place, self._program, version)
+
+    def state(self, ref: JobRef, manager: Seen) -> JobState:
+        """The state of a job that `manager`, its DAGMan, has still to send."""
+        if manager.status is Status.HELD:
+            return JobState(ref, Status.HELD, manager.reason)
+        return JobState(ref, Status.PENDING, "comes after other jobs")
+
+    def _fresh(self, token: str) -> Path:
+        number = 1
+        while (place := self._records.place / f"{file_name(token)}.{number}{_ENDING}").exists():
+            number += 1
+        return place
+
+
+def text(
+    jobs: Sequence[JobSpec],
+    edges: Mapping[str, Sequence[str]],
+    described: Mapping[str, Mapping[str, str]],
+    widths: Mapping[str, int],
+) -> str:
+    """The DAG file: each job with its description, the edges, and how many of a stream run at once."""
+    names = {job.token: f"n{number}" for number, job in enumerate(jobs, 1)}
+    lines = []
+    for job in jobs:
+        lines += [f"JOB {names[job.token]} {{"]
+        lines += [f"    {key} = {said}" for key, said in described[job.token].items()]
+        lines += ["}"]
+        if job.stream in widths:
+            lines.append(f"CATEGORY {names[job.token]} {_category(job.stream)}")
+    for token, parents in edges.items():
+        lines.append(f"PARENT {' '.join(names[parent] for parent in parents)} CHILD {names[token]}")
+    used = {job.stream for job in jobs}
+    lines += [f"MAXJOBS {_category(stream)} {width}" for stream, width in widths.items() if stream in used]
+    return "\n".join([*lines, ""])
+
+
+def dagman(place: Path, program: str, version: str) -> dict[str, str]:
+    """The description of the job that DAGMan is, as condor_submit_dag would write it."""
+    told = [
+        *(program, "-p", "0", "-f", "-l", ".", "-Lockfile", f"{FILE}.lock", "-Dag", FILE, "-MaxIdle", "1000"),
+        *("-CsdVersion", version, "-dagman", program, "-AutoRescue", "1", "-DoRescueFrom", "0"),
+    ]
+    return {
+        "universe": "scheduler",
+        "executable": value(program),
+        "transfer_executable": "false",
+        "My.Arguments": arguments(told[1:]),
+        "initialdir": value(str(place)),
+        "output": f"{FILE}.lib.out",
+        "error": f"{FILE}.lib.err",
+        "log": f"{FILE}.dagman.log",
+        "environment": f'"_CONDOR_DAGMAN_LOG={FILE}.dagman.out _CONDOR_MAX_DAGMAN_LOG=0"',
+        "remove_kill_sig": "SIGUSR1",  # DAGMan takes its jobs along
+        "My.OtherJobRemoveRequirements": '"DAGManJobId =?= $(cluster)"',
+        # Killed, with its host perhaps, it is started again; ended by itself it is over.
+        "on_exit_remove": "ExitSignal =?= 11 || (ExitCode =!= undefined && ExitCode >= 0 && ExitCode <= 2)",
+        "copy_to_spool": "false",
+        "batch_name": value(place.name.removesuffix(_ENDING)),
+        f"My.{DAG}": value(quoted(str(place))),
+        "notification": "never",
+    }
+
+
+def _category(stream: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in stream)

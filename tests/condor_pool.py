@@ -1,0 +1,165 @@
+"""A real HTCondor pool for tests: one machine, eight slots, all its daemons in a mount namespace of their own.
+
+Its mounts exist only there and end with its last process; the tree it runs in (`condor_root`) is read-only, so
+that pools never meet. A directory given as `shared` is seen under the same path inside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.condor_root import UID
+
+_START_S = 60.0
+# The master dies with whoever starts it, and its daemons with the master.
+_APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
+# /run is empty in a plain tree. Where /run/condor is not HTCondor's own before it starts, its master
+# starts condor_procd again and again, a thousand processes in a minute.
+_BEGIN = """
+root=$1 state=$2 shared=$3
+mkdir -p "$root$shared"
+mount --bind "$root" "$root"
+mount -o remount,bind,ro "$root"
+mount -t proc proc "$root/proc"
+for part in run tmp; do mount -t tmpfs tmpfs "$root/$part"; done
+for part in etc/condor/config.d var/log/condor var/lib/condor var/spool/condor; do
+    mkdir -p "$state/$part"
+    mount --bind "$state/$part" "$root/$part"
+done
+mkdir -p "$root$shared"
+mount --bind "$shared" "$root$shared"
+chroot "$root" install -d -o condor -g condor /run/condor /run/lock/condor /var/log/condor \
+    /var/lib/condor/spool /var/lib/condor/execute /var/spool/condor
+exec chroot "$root" condor_master -f
+"""
+# The three last lines: in a chroot, which is no place where a file system is mounted, the starter cannot
+# take a job's mounts apart from ours and would hold every job (code 6, errno 22).
+_CONFIG = """
+use ROLE: Personal
+use FEATURE: PartitionableSlot
+CONDOR_HOST = 127.0.0.1
+NETWORK_INTERFACE = 127.0.0.1
+BIND_ALL_INTERFACES = False
+ENABLE_IPV6 = False
+COLLECTOR_HOST = {pool}
+USE_SHARED_PORT = True
+SHARED_PORT_PORT = {port}
+# a test bed on loopback: anyone may claim to be anyone
+SEC_DEFAULT_AUTHENTICATION_METHODS = FS, CLAIMTOBE
+ALLOW_ADMINISTRATOR = *@*
+ALLOW_READ = *
+ALLOW_WRITE = *
+ALLOW_DAEMON = *
+ALLOW_NEGOTIATOR = *
+NEGOTIATOR_INTERVAL = 1
+NEGOTIATOR_CYCLE_DELAY = 1
+NEGOTIATOR_MIN_INTERVAL = 1
+SCHEDD_INTERVAL = 1
+SCHEDD_MIN_INTERVAL = 1
+UPDATE_INTERVAL = 5
+DAGMAN_USER_LOG_SCAN_INTERVAL = 1
+DAGMAN_SUBMIT_DELAY = 0
+# the tests' directories are in /tmp, which it would not have
+DAGMAN_USE_STRICT = 0
+MASTER_BACKOFF_CONSTANT = 3
+PERIODIC_EXPR_INTERVAL = 1
+START = True
+SUSPEND = False
+PREEMPT = False
+KILL = False
+NUM_CPUS = 8
+MEMORY = 16000
+BASE_CGROUP =
+PER_JOB_NAMESPACES = False
+MOUNT_UNDER_SCRATCH =
+"""
+
+
+class Pool:
+    """A running pool. `address` is its collector; `client` is how a program outside speaks to it as user ops."""
+
+    def __init__(self, root: Path, state: Path, shared: Path) -> None:
+        self.shared = shared
+        self.state = state
+        port = _free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.client = {
+            "COLLECTOR_HOST": self.address,
+            "SEC_DEFAULT_AUTHENTICATION_METHODS": "CLAIMTOBE",
+            "SEC_CLIENT_AUTHENTICATION_METHODS": "CLAIMTOBE",
+            "SEC_CLAIMTOBE_USER": "ops",
+            "ENABLE_IPV6": "False",
+        }
+        config = state / "etc/condor/config.d"
+        config.mkdir(parents=True)
+        (config / "99-tests.config").write_text(_CONFIG.format(pool=self.address, port=port))
+        shared.chmod(0o777)
+        self._said = (state / "master.log").open("wb")
+        self._master = subprocess.Popen(
+            [*_APART, _BEGIN, "pool", str(root), str(state), str(shared)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            self._await()
+        except BaseException:
+            self.stop()
+            raise
+
+    def daemon(self, name: str) -> psutil.Process:
+        """One of its daemons, e.g. `condor_schedd`."""
+        return next(p for p in psutil.Process(self._master.pid).children(recursive=True) if p.name() == name)
+
+    def run(self, *argv: str, cwd: Path | str = "/") -> subprocess.CompletedProcess[str]:
+        """Call a program inside as user ops."""
+        enter = ["nsenter", "--target", str(self._master.pid), "--mount", "--root", f"--wdns={cwd}"]
+        return subprocess.run(
+            [*enter, "-S", str(UID), "-G", str(UID), *argv],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+
+    def stop(self) -> None:
+        """End everything that runs inside; the mounts go with it."""
+        space = _space(self._master.pid)
+        self._master.kill()
+        self._master.wait()
+        while space and (left := [pid for pid in psutil.pids() if _space(pid) == space]):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+        self._said.close()
+
+    def _await(self) -> None:
+        until = time.monotonic() + _START_S
+        for kind in ("-schedd", "-startd"):
+            while not self.run("condor_status", kind, "-af", "Name").stdout.strip():
+                if self._master.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError(f"HTCondor did not start: {(self.state / 'master.log').read_text()[-2000:]}")
+                time.sleep(0.1)
+
+
+def _space(pid: int) -> str:
+    """The mount namespace of a process that is apart from ours; '' for others, and for those that are gone."""
+    with contextlib.suppress(OSError):
+        found = str(Path(f"/proc/{pid}/ns/mnt").readlink())
+        return found if found != str(Path("/proc/self/ns/mnt").readlink()) else ""
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,61 @@
+"""The HTCondor pool as an engine under test. One pool for the whole session; a directory per test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.process.executors.htcondor import HTCondor
+from engine.process.executors.htcondor_ads import Site as JobSite
+from engine.process.executors.htcondor_queue import Contact
+from engine.process.executors.records import Records
+from tests.condor_pool import Pool
+from tests.condor_root import lacking, place
+from tests.executors import Site, needs
+
+_POOL = pytest.StashKey[Pool]()
+
+
+def contact(pool: Pool) -> Contact:
+    """How an executor reaches a pool."""
+    return Contact(pool.address, "", pool.client)
+
+
+def condor_site(pool: Pool, root: Path) -> Site:
+    """The engine under test, its jobs below `root`, which user ops of the pool may write to."""
+    for directory in (root, root / "records"):
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o777)
+    code = (
+        "from engine.process.executors.htcondor import HTCondor\n"
+        "from engine.process.executors.htcondor_ads import Site\n"
+        "from engine.process.executors.htcondor_queue import Contact\n"
+        "from engine.process.executors.records import Records\n"
+        "import os; os.umask(0)\n"
+        f"executor = HTCondor(Records(root / 'records'), Contact({pool.address!r}, '', {pool.client!r}), Site())\n"
+    )
+
+    def make() -> HTCondor:
+        return HTCondor(Records(root / "records"), contact(pool), JobSite())
+
+    return Site("htcondor", root, make, code, patience_s=60.0, python="/usr/bin/python3")
+
+
+def the_pool(request: pytest.FixtureRequest) -> Pool:
+    """The pool of this test session, started when first asked for. It sees the tests' directories.
+
+    For the rest of the test its user may change what we write: real operators have one name on both sides.
+    """
+    lack = lacking()
+    needs(not lack, lack)
+    found = request.config.stash.get(_POOL, None)
+    if found is None:
+        places: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        found = Pool(place(), places.mktemp("condor"), places.getbasetemp())
+        request.config.add_cleanup(found.stop)
+        request.config.stash[_POOL] = found
+    before = os.umask(0)
+    request.addfinalizer(lambda: os.umask(before))
+    return found
