@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "processQC",
         "Measure the products of processed ABs, write QC1 values and QCFLAG, score them, plot and report.",
-        _FACTS + "\n" + words.codes(1),
+        _FACTS + "\n" + words.codes(17),
     )
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("-a", dest="ab", metavar="AB", help="one AB of $DFO_AB_DIR")

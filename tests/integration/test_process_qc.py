@@ -230,6 +230,7 @@ async def test_rows_wait_while_the_database_is_down_and_are_replayed(tmp_path: P
     assert [row["ab"] for row in rows] == [scene.ab.name, other.name]
     assert not (scene.tree.state / "qc1_waiting.dat").exists() and len(local.read_text().splitlines()) == 2
     (tmp_path / "gone" / "qc1.sqlite").unlink()
+    store = store_of(scene.tree, scene.context.settings)
     assert restored(scene.tree, store) == (2, 2), "all of it again, from the local copies"
     assert len(store.rows(qc1_table("muse_sci_single", None), ("ab",))) == 2 and store.scores(scene.ab.name)
 
