@@ -24,6 +24,7 @@ from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
 from engine.pgi import SpecialPlugin, checked_withheld
 from engine.process.hooks import options_of
+from engine.process.large import asked
 from engine.process.run_pool import Outcome, Streams, process_pool
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
@@ -126,6 +127,7 @@ class _Run:
         self.at_work = at_work
         self.store = AbStore(context.tree)
         self.failed = 0
+        self.parked: tuple[Question, ...] = ()  # about ABs too large to be started without a word
         self.bad: set[str] = set()
         self.notes: list[str] = []
         self.source_refused: tuple[tuple[str, str], ...] = ()
@@ -155,6 +157,9 @@ class _Run:
                     return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
             if order.options.get("qc") != "no":
                 await self._checked()
+            if self.parked:
+                text = f"{order.pool}: {'; '.join(self.notes)}; waits for an answer about large ABs (dfos questions)"
+                return Ended(3, text, tuple(question.id for question in self.parked))
         if "M" in order.parts:
             parked = await self._released()
             if parked:
@@ -205,15 +210,12 @@ class _Run:
 
     async def _processed(self) -> Outcome:
         abs_ = self._pool()
-        recipes = sorted({ab.recipe for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe})
-        if recipes and not self.context.settings.kinds:
-            raise UsageTrouble(
-                f"kinds is empty: this account processes no ABs, and {self.order.pool} needs {', '.join(recipes)}",
-                where=str(self.context.tree.config / "dfos.yaml"),
-                remedy="add each recipe to kinds (recipe, rank), or name a profile that has them",
-            )
+        large = await asked(self.context, abs_)
+        self.parked = large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
-        outcome = await process_pool(self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work)
+        outcome = await process_pool(
+            self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
+        )
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
         self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))

@@ -38,7 +38,7 @@ _NEXT = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-_LOOK_AHEAD = 2000
+_LOOK_AHEAD = 200
 SYNTAX = "syntax"
 _VALUE = {"NAME", "STRING", "NUMBER", "LPAR", "SIGN"}
 
@@ -163,8 +163,7 @@ class _Reading:
 
     def rules(self, name: str) -> Rules:
         """All together, without the rules that have a fault in them."""
-        findings = sorted(dict.fromkeys(self.sheet.findings), key=lambda found: found[0])
-        for offset, problem in findings:
+        for offset, problem in self.sheet.findings:
             if problem.level == "error" and problem.code != SYNTAX:  # a rule with a mistake in syntax is None already
                 self.found[max(0, bisect_right(self.starts, offset) - 1)] = None
         classification, organisation, actions = [], [], []
@@ -179,6 +178,7 @@ class _Reading:
             elif node is not None:
                 actions.append(node)
         limits.unused()
+        findings = sorted(dict.fromkeys(self.sheet.findings), key=lambda found: found[0])
         problems = (*self.sheet.source.problems, *(problem for _, problem in findings))
         return Rules(name, tuple(classification), tuple(organisation), tuple(actions), problems)
 

@@ -178,8 +178,9 @@ class HTCondor:
         left = self._at().ended(gone) if gone else {}
         self._ids |= {token: seen.native_id for token, seen in left.items()}
         states = {token: self._state(token, look, left) for token in tokens}
-        over = [token for token, state in states.items() if state.status.ended and self._held(token, look)]
-        self._act("Remove", over, "true")  # held after they had begun: nobody shall release them
+        for token, state in states.items():
+            if state.status.ended and self._held(token, look):  # it had begun: nobody shall release it
+                self._act("Remove", [token], "true", state.reason)
         return states
 
     def _state(self, token: str, look: _Look, left: Mapping[str, Seen]) -> JobState:
