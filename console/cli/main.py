@@ -38,12 +38,9 @@ COMMANDS = {
     "createAB": ("create", "make the ABs of a date from the headers of its raw files"),
     "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
     "refreshVCAL": ("refresh_vcal", "make virtual calibrations anew from their ABs, beside VCAL"),
-<<<<<<< HEAD
     "processAB": ("process", "run ABs by name, also such that ran before"),
-=======
     "processQC": ("process_qc", "measure, score and report the ABs of a date, or one AB"),
     "qcflag": ("qcflag", "what the score bits of a QCFLAG say"),
->>>>>>> qc
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),

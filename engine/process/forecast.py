@@ -19,7 +19,7 @@ from engine.stores.abs import AbStore
 
 @dataclass(frozen=True, slots=True)
 class KindForecast:
-    """One kind of AB: how many still to run, in how many streams, seconds each (median) and in all, GB of the largest."""
+    """One kind of AB: how many to run, in how many streams, seconds each (median) and in all, GB of the largest."""
 
     kind: str
     abs: int
