@@ -36,14 +36,16 @@ def plot_lines(
     grid = [[" "] * columns for _ in range(height)]
 
     def row_of(value: float) -> int:
-        return min(height - 1, max(0, round((top - value) / (top - bottom) * (height - 1))))
+        share = (top / 2 - value / 2) / (top / 2 - bottom / 2)  # halves: two numbers may be as far apart as floats go
+        return min(height - 1, max(0, round(share * (height - 1))))
 
     for limit in limits:
         line = grid[row_of(limit)]
         line[::2] = ["-"] * len(line[::2])
     first, last = (min(x for x, _ in known), max(x for x, _ in known)) if known else (0.0, 0.0)
     for x, y in known:
-        at = (columns - 3) if last == first else round((x - first) / (last - first) * (columns - 3))
+        share = 1.0 if last / 2 == first / 2 else (x / 2 - first / 2) / (last / 2 - first / 2)
+        at = min(columns - 3, max(0, round(share * (columns - 3))))
         grid[row_of(y)][at] = glyphs.dot
     marked = row_of(now) if now is not None else -1
     if marked >= 0:
@@ -60,7 +62,7 @@ def plot_lines(
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    if low == high:
+    if low / 2 == high / 2:  # the same, or so small that halves cannot tell them apart
         spare = abs(low) * 0.05 or 1.0
         return low - spare, high + spare
     return low, high
