@@ -7,6 +7,7 @@ nobody starves, however wrong the forecasts are.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -75,8 +76,11 @@ class Admission:
         return ""
 
     def reserve(self, entry: Entry, now: float) -> None:
-        """This AB is next and does not fit: from now on nothing may put it off."""
+        """This AB is next and does not fit: from now on nothing may put it off. Disk is freed by nobody's end."""
         if entry.ab == self._first[0]:
+            return
+        if not self.memory_gb or entry.memory_gb <= self.free_memory_gb + _EPSILON:
+            self._first = (entry.ab, math.inf)
             return
         at, free = now, self.free_memory_gb
         for held in sorted(self._held.values()):

@@ -85,6 +85,7 @@ class Streams(Scheduler):
         names = [entry.ab for entry in again]
         await asyncio.to_thread(self.job.reset, names)
         self._states.again(again)
+        self._replan()
         self._kick()
         return names
 

@@ -60,6 +60,17 @@ def test_products_are_reserved_on_disk_before_the_start() -> None:
     assert said == "waits for disk: needs 30 GB, 20 GB free beside the reserve of 50 GB"
 
 
+@pytest.mark.row(208)
+async def test_one_that_waits_for_disk_holds_nobody_else_and_the_run_ends_with_the_reason(tmp_path: Path) -> None:
+    kinds = {"align": {"disk_gb": 80.0, "forecast_s": 900.0}, "scibasic": {"disk_gb": 1.0, "memory_gb": 5.0}}
+    abs_ = [make_ab(f"MUSE.2014-10-22T0{n}:00:00.000", kind) for n, kind in enumerate(("align", *["scibasic"] * 3))]
+    scene = Scene(tmp_path, abs_, Admission(0.0, lambda: 60.0), **kinds)
+    scene.job.at_once = True
+    outcome = await scene.streams.run()
+    assert set(outcome.done) == {ab.name for ab in abs_[1:]} and outcome.waiting == (abs_[0].name,)
+    assert scene.state(abs_[0]) == ("SLOT", "waits for disk: needs 80 GB, 60 GB free")
+
+
 class Scene:
     """A pool with paper jobs on a host of 100 GB."""
 
