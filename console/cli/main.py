@@ -38,6 +38,7 @@ COMMANDS = {
     "createAB": ("create", "make the ABs of a date from the headers of its raw files"),
     "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
     "refreshVCAL": ("refresh_vcal", "make virtual calibrations anew from their ABs, beside VCAL"),
+    "processAB": ("process", "run ABs by name, also such that ran before"),
     "processQC": ("process_qc", "measure, score and report the ABs of a date, or one AB"),
     "qcflag": ("qcflag", "what the score bits of a QCFLAG say"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
@@ -125,6 +126,11 @@ def _streams() -> None:
 def phoenix() -> int:
     """The classic command `phoenix`."""
     return run("phoenix", sys.argv[1:])
+
+
+def process_ab() -> int:
+    """The classic command `processAB`."""
+    return run("processAB", sys.argv[1:])
 
 
 def phoenix_certify_muse() -> int:

@@ -69,7 +69,7 @@ async def _until_back(site: Site, job: JobSpec, since: str) -> JobState:
 
 
 async def test_a_queue_daemon_that_hangs_is_away_and_nothing_is_submitted_twice(site: Site, pool: Pool) -> None:
-    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite(), answer_s=0.5)
+    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite("/usr/bin/python3"), answer_s=0.5)
     job = site.job("echo ran >> ../count")
     await executor.poll([job.token])
     schedd = pool.daemon("condor_schedd")
@@ -167,7 +167,7 @@ async def test_a_drained_pool_is_a_state_with_a_reason(site: Site, pool: Pool) -
 
 async def test_no_pool_and_no_access_point(site: Site, pool: Pool) -> None:
     for wrong in (Contact("127.0.0.1:1", "", pool.client), Contact(pool.address, "nobody@nowhere", pool.client)):
-        lonely = HTCondor(Records(site.root / "records"), wrong, JobSite())
+        lonely = HTCondor(Records(site.root / "records"), wrong, JobSite("/usr/bin/python3"))
         health = await lonely.probe()
         assert not health.reachable and "cannot be reached since" in health.reason
         with pytest.raises(EngineAway):
@@ -176,7 +176,11 @@ async def test_no_pool_and_no_access_point(site: Site, pool: Pool) -> None:
 
 
 async def test_a_description_that_htcondor_does_not_take(site: Site, pool: Pool) -> None:
-    for wrong in (JobSite(requirements="((("), JobSite(lines={"universe": "banana"}), JobSite(lines={"a b=": "x"})):
+    for wrong in (
+        JobSite("/usr/bin/python3", requirements="((("),
+        JobSite("/usr/bin/python3", lines={"universe": "banana"}),
+        JobSite("/usr/bin/python3", lines={"a b=": "x"}),
+    ):
         executor = HTCondor(Records(site.root / "records"), contact(pool), wrong)
         with pytest.raises(UsageTrouble):
             await executor.submit([site.job("true")])
@@ -185,7 +189,9 @@ async def test_a_description_that_htcondor_does_not_take(site: Site, pool: Pool)
 
 async def test_lines_of_the_site_reach_the_job(site: Site, pool: Pool) -> None:
     lines = {"accounting_group": "eso.phoenix", "My.Observatory": '"Paranal"', "nice_user": "true"}
-    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite(requirements="true", lines=lines))
+    executor = HTCondor(
+        Records(site.root / "records"), contact(pool), JobSite("/usr/bin/python3", requirements="true", lines=lines)
+    )
     job = site.job("true", held=True)
     [ref] = await executor.submit([job])
     said = pool.run("condor_q", ref.native_id, "-af", "AcctGroup", "Observatory", "JobBatchName").stdout.split()
@@ -195,7 +201,7 @@ async def test_lines_of_the_site_reach_the_job(site: Site, pool: Pool) -> None:
 
 
 async def test_streams_of_a_cascade_keep_their_width(site: Site, pool: Pool) -> None:
-    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite(), widths={"post": 1})
+    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite("/usr/bin/python3"), widths={"post": 1})
     first = site.job("true")
     noted = "echo begin >> ../../order; sleep 0.5; echo end >> ../../order"
     posts = [replace(site.job(noted, after=[first]), stream="post") for _ in range(3)]

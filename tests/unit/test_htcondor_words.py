@@ -18,6 +18,7 @@ from engine.process.executors.htcondor_queue import bindings
 from engine.process.executors.protocol import JobRef, JobSpec, Resources, Status
 from engine.process.executors.records import Ended, Records
 
+SITE = Site("python3")
 REF = JobRef("a.ab:1:0", "htcondor", "17.0")
 
 
@@ -81,8 +82,17 @@ def test_other_holds_are_not_taken_for_it(ad: dict[str, object]) -> None:
     assert not seen(ad).memory_killed
 
 
+def test_what_others_wrote_cannot_move_the_cursor() -> None:
+    found = seen({"JobStatus": 5, "HoldReasonCode": 1, "HoldReason": "\x1b[2Jgone\n\r" + "x" * 9000})
+    assert found.reason.isprintable() and found.reason.startswith("[2Jgone") and len(found.reason) <= 500
+
+
+def test_why_it_waits_is_said_where_htcondor_says_it() -> None:
+    assert seen({"JobStatus": 1, "LastRejMatchReason": "no match found"}).reason == "waits for a slot (no match found)"
+
+
 def test_put_back_and_too_long_are_told_apart() -> None:
-    both = description(job(resources=Resources(64, 1, 900)), ["p"], "/o", Site())["periodic_remove"]
+    both = description(job(resources=Resources(64, 1, 900)), ["p"], "/o", SITE)["periodic_remove"]
     told = f"The job attribute PeriodicRemove expression '{both}' evaluated to TRUE"
     back = seen({"JobStatus": 3, "LastJobStatus": 1, "RemoveReason": told})
     long = seen({"JobStatus": 3, "LastJobStatus": 2, "RemoveReason": told})
@@ -128,7 +138,7 @@ def test_no_value_can_add_a_line(text: str) -> None:
     with pytest.raises(UsageTrouble, match="cannot be told"):
         value(text)
     with pytest.raises(UsageTrouble):
-        description(job(cwd=Path(f"/work/{text}")), ["p"], "/o", Site())
+        description(job(cwd=Path(f"/work/{text}")), ["p"], "/o", SITE)
 
 
 def test_macros_stay_text() -> None:
@@ -138,18 +148,20 @@ def test_macros_stay_text() -> None:
 @pytest.mark.parametrize("key", ["universe", "My.DfosToken", "EXECUTABLE", "queue", "hold", "a = b\nc", "x\ny", "ä"])
 def test_a_site_cannot_change_what_is_ours(key: str) -> None:
     with pytest.raises(UsageTrouble, match="cannot be added"):
-        description(job(), ["p"], "/o", Site(lines={key: "x"}))
+        description(job(), ["p"], "/o", Site("python3", lines={key: "x"}))
 
 
 def test_a_line_of_a_site_stays_one_line() -> None:
     with pytest.raises(UsageTrouble, match="cannot be added"):
-        description(job(), ["p"], "/o", Site(lines={"rank": "Memory\nqueue 5"}))
+        description(job(), ["p"], "/o", Site("python3", lines={"rank": "Memory\nqueue 5"}))
 
 
 def test_what_is_not_told_is_not_asked_for() -> None:
-    said = description(job(), ["python3", "-I", "w.py"], "/o", Site())
+    said = description(job(), ["python3", "-I", "w.py"], "/o", SITE)
     assert "request_memory" not in said and said["hold"] == "false"
-    said = description(job(resources=Resources(2000, 4), held=True), ["p"], "/o", Site(requirements="A || B"))
+    said = description(
+        job(resources=Resources(2000, 4), held=True), ["p"], "/o", Site("python3", requirements="A || B")
+    )
     assert (said["request_memory"], said["request_cpus"], said["hold"]) == ("2000M", "4", "true")
     assert said["requirements"] == "(A || B) && NumJobStarts == 0"
 
@@ -265,6 +277,19 @@ def test_a_dag_half_written_was_never_sent(tmp_path: Path) -> None:
     assert [dag.tokens for dag in dags.all()] == [{"a:1:1"}]
     dags.write([job("a:1:1")], {}, {"a:1:1": {}}, "$CondorVersion: 23.9.6 $")
     assert len(dagman.Dags(records, {}, "x").all()) == 2, "the first is not written over"
+
+
+def test_dags_whose_jobs_are_forgotten_leave_nothing_behind(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    dags = dagman.Dags(records, {}, "/usr/bin/condor_dagman")
+    for token in ("a:1:1", "b:1:1", "c:1:1"):
+        records.write_spec(job(token))
+        dags.write([job(token)], {}, {token: {}}, "$CondorVersion: 23.9.6 $")
+    places = {token: dag.place for dag in dags.all() for token in dag.tokens}
+    records.forget(["a:1:1", "c:1:1"])
+    dags.tidy([str(places["c:1:1"])])
+    assert {token for token, place in places.items() if place.exists()} == {"b:1:1", "c:1:1"}
+    assert {token for dag in dags.all() for token in dag.tokens} == {"b:1:1", "c:1:1"}
 
 
 def test_without_the_bindings_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -41,8 +42,15 @@ async def test_trouble_belongs_to_the_caller() -> None:
 
 async def test_a_call_that_hangs_is_given_up_and_the_next_does_not_wait_for_it() -> None:
     thread, go = OneThread("t"), threading.Event()
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, said: complaints.append(said))
+
+    def hang() -> None:
+        go.wait()
+        raise OSError("too late to matter")
+
     with pytest.raises(TimeoutError):
-        await thread.call(0.02, go.wait)
+        await thread.call(0.02, hang)
     loop = asyncio.get_running_loop()
     began = loop.time()
     with pytest.raises(TimeoutError):
@@ -56,6 +64,8 @@ async def test_a_call_that_hangs_is_given_up_and_the_next_does_not_wait_for_it()
                 break
             except TimeoutError:
                 await asyncio.sleep(0)
+    gc.collect()
+    assert not complaints
     thread.close()
 
 

@@ -17,7 +17,8 @@ TOKEN = "DfosToken"  # noqa: S105 - the attribute that marks a job as ours
 DAG = "DfosDag"  # the attribute of DAGMan's own job: the directory of its DAG
 WANTED = (
     *("ClusterId", "ProcId", "JobStatus", "LastJobStatus", TOKEN, DAG),
-    *("HoldReason", "HoldReasonCode", "HoldReasonSubCode", "RemoveReason", "ExitCode", "ExitBySignal", "ExitSignal"),
+    *("HoldReason", "HoldReasonCode", "HoldReasonSubCode", "RemoveReason", "LastRejMatchReason"),
+    *("ExitCode", "ExitBySignal", "ExitSignal"),
     *("RemoteHost", "LastRemoteHost", "RequestMemory", "ResidentSetSize_RAW"),
 )
 
@@ -39,7 +40,7 @@ _MOST_NAMED = 500
 class Site:
     """How jobs are described here: `python` runs the wrapper, `requirements` choose hosts, `lines` are added."""
 
-    python: str = "/usr/bin/python3"
+    python: str
     requirements: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
 
@@ -147,14 +148,15 @@ def arguments(argv: Sequence[str]) -> str:
 def _status(ad: Mapping[str, Any]) -> tuple[Status, str, int | None]:
     status = _number(ad, "JobStatus")
     if status == _IDLE:
-        return Status.PENDING, "waits for a slot", None
+        why = _text(ad, "LastRejMatchReason")
+        return Status.PENDING, f"waits for a slot ({why})" if why else "waits for a slot", None
     if status in (_RUNNING, _OUTPUT):
         return Status.RUNNING, "", None
     if status == _SUSPENDED:
         return Status.SUSPENDED, "", None
     if status == _HELD:
         at_submit = _number(ad, "HoldReasonCode") == _SUBMITTED_HELD
-        return Status.HELD, "submitted held" if at_submit else str(ad.get("HoldReason") or "held"), None
+        return Status.HELD, "submitted held" if at_submit else _text(ad, "HoldReason") or "held", None
     if status == _REMOVED:
         return _removed(ad)
     if status == _COMPLETED:
@@ -164,7 +166,7 @@ def _status(ad: Mapping[str, Any]) -> tuple[Status, str, int | None]:
 
 
 def _removed(ad: Mapping[str, Any]) -> tuple[Status, str, None]:
-    told = str(ad.get("RemoveReason") or "removed")
+    told = _text(ad, "RemoveReason") or "removed"
     if _used_up_memory(ad):
         return Status.FAILED, told, None
     if _TOO_LONG in told and ad.get("LastJobStatus") == _RUNNING:
@@ -177,11 +179,16 @@ def _removed(ad: Mapping[str, Any]) -> tuple[Status, str, None]:
 def _used_up_memory(ad: Mapping[str, Any]) -> bool:
     status = _number(ad, "JobStatus")
     if status == _REMOVED:
-        return bool(_MEMORY_WORDS.search(str(ad.get("RemoveReason") or "")))
+        return bool(_MEMORY_WORDS.search(_text(ad, "RemoveReason")))
     code = _number(ad, "HoldReasonCode")
     policy = code == _BY_POLICY and _number(ad, "HoldReasonSubCode") == _MEMORY_POLICY
     named = code == _OUT_OF_MEMORY or policy
-    return status == _HELD and (named or bool(_MEMORY_WORDS.search(str(ad.get("HoldReason") or ""))))
+    return status == _HELD and (named or bool(_MEMORY_WORDS.search(_text(ad, "HoldReason"))))
+
+
+def _text(ad: Mapping[str, Any], name: str) -> str:
+    """What anybody may have written, fit to be shown."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(ad.get(name) or ""))[:500].strip()
 
 
 def _number(ad: Mapping[str, Any], name: str) -> int:

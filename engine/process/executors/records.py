@@ -234,7 +234,7 @@ def _words(ended: Ended) -> str:
 
 def _opened(path: Path) -> BinaryIO:
     # A link, a FIFO or a device must neither lead us away nor make us wait.
-    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))  # noqa: PTH123 - pathlib has no opener
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
 
 
 def _read(path: Path) -> dict[str, Any]:
