@@ -22,12 +22,11 @@ from engine.process.qc.stage import processed, qc_pool
 
 async def checked(context: Context, pool: Sequence[AB], options: Mapping[str, str], plugins: Mapping[str, Any]) -> str:
     """Carry out the QC of an order; one line on what was done, '' when nothing was due."""
-    names = options.get("abs", "").split()
+    names, only = options.get("abs", "").split(), options.get("qc") == "only"
     unknown = sorted(set(names) - {ab.name for ab in pool})
-    if unknown:
+    if unknown and only:
         raise UsageTrouble(f"{unknown[0]} is not among the ABs of this pool", remedy="check the name, or -m and -d")
     abs_ = [ab for ab in pool if not names or ab.name in names]
-    only = options.get("qc") == "only"
     unready = [ab for ab in abs_ if not processed(ab)]
     if only and names and len(unready) == len(abs_):
         raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
