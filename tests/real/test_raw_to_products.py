@@ -44,17 +44,15 @@ def call(root: Path, *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def abs_of(root: Path) -> dict[str, AB]:
-    return {ab.raw_type + ab.name[-24:-19]: ab for path in sorted((root / "ab").glob("*.ab")) for ab in [read(path)]}
+def abs_of(root: Path) -> list[AB]:
+    return [read(path) for path in sorted((root / "ab").glob("*.ab"))]
 
 
 def test_a_night_of_uves_whose_darks_wait_for_the_bias(tmp_path: Path) -> None:
     root = account(tmp_path / "uves", "UVES")
     uves_night(root / "data" / "raw" / NIGHT)
     call(root, "createAB", "-m", "CALIB", "-d", NIGHT, "-a")
-    bias, dark = (
-        next(ab for ab in abs_of(root).values() if ab.raw_type == kind) for kind in ("BIAS_BLUE", "DARK_BLUE")
-    )
+    bias, dark = (next(ab for ab in abs_of(root) if ab.raw_type == kind) for kind in ("BIAS_BLUE", "DARK_BLUE"))
     assert dark.waitfor == (bias.name,)
     assert [(calib.state, calib.catg) for calib in dark.calibs] == [("VIRTUAL", "MASTER_BIAS_BLUE")]
     call(root, "createJob", "-m", "CALIB", "-d", NIGHT)
@@ -79,7 +77,7 @@ def test_darks_of_hawki_by_exposure_time(tmp_path: Path) -> None:
     hawki_night(root / "data" / "raw" / NIGHT)
     call(root, "createAB", "-m", "CALIB", "-d", NIGHT, "-a")
     call(root, "phoenix", "-m", "CALIB", "-d", NIGHT, "-P", "--auto")
-    found = list(abs_of(root).values())
+    found = abs_of(root)
     assert len(found) == 2
     assert {ab.recipe for ab in found} == {"hawki_dark_combine"}
     assert all(ab.status == "SUCCESSFUL" for ab in found)
