@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from config.admission import Admission
 from config.archive import Archive
 from config.batch import Batch
 from config.cleanup import Cleanup
@@ -32,7 +33,11 @@ class KindOfAb(Section):
     rank: int = Field(ge=1, description="place in the execution sequence")
     streams: int = Field(1, ge=1, description="how many of this kind may run at once")
     forecast_s: float = Field(60.0, gt=0, description="typical duration in seconds, until own history is known")
-    memory_gb: float = Field(0.0, ge=0, description="memory one AB of this kind needs, GB")
+    forecast_per_input_s: float = Field(0.0, ge=0, description="seconds per main input, instead of forecast_s; 0: none")
+    memory_gb: float = Field(0.0, ge=0, description="memory one AB of this kind needs, GB; 0: not known")
+    memory_gb_per_input: float = Field(0.0, ge=0, description="memory per main input, GB; counts where it is more")
+    disk_gb: float = Field(0.0, ge=0, description="products and scratch of one AB on disk, GB; 0: not known")
+    disk_gb_per_input: float = Field(0.0, ge=0, description="the same per main input, GB; counts where it is more")
     time_limit_s: float = Field(0.0, ge=0, description="terminate a recipe after this many seconds; 0: never")
     required: tuple[str, ...] = Field((), description="PRO.CATGs that must be among the products")
     counts_exposures: bool = Field(False, description="PRO.DATANCOM must equal the number of main inputs")
@@ -167,7 +172,8 @@ class Settings(Section):
     history: str = Field("", description="directory with historical ABs of the targets, shown on the coversheet")
     streams: int = Field(1, ge=1, description="streams in all")
     barriers: bool = Field(False, description="true: a rank starts when all lower ranks of its pool have ended")
-    kinds: dict[str, KindOfAb] = Field({}, description="kinds of ABs by name; none: this account processes nothing")
+    kinds: dict[str, KindOfAb] = Field({}, description="kinds of ABs by name; none: every recipe is its own")
+    admission: Admission = Admission()
     gate: Gate = Gate()
     create: Create = Create()
     process: Process = Process()

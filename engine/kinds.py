@@ -19,6 +19,10 @@ def kinds_of(settings: Settings) -> tuple[Kind, ...]:
             kind.forecast_s,
             kind.memory_gb,
             kind.time_limit_s,
+            kind.forecast_per_input_s,
+            kind.memory_gb_per_input,
+            kind.disk_gb,
+            kind.disk_gb_per_input,
         )
         for name, kind in settings.kinds.items()
     )

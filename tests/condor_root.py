@@ -45,8 +45,10 @@ def lacking(root: Path | None = None) -> str:
     """Why no pool can run here, in words; empty when it can."""
     if os.geteuid():
         return "root's rights"
-    if missing := [tool for tool in ("unshare", "nsenter", "chroot") if not shutil.which(tool)]:
+    if missing := [tool for tool in ("setpriv", "nsenter", "chroot", "unshare") if not shutil.which(tool)]:
         return f"{missing[0]} (util-linux)"
+    if subprocess.run([shutil.which("unshare") or "", "--mount", "true"], capture_output=True, check=False).returncode:
+        return "the right to mount (a container without it)"
     return "" if _complete(root or place()) else "HTCondor's own root (python3 tests/condor_root.py makes it)"
 
 

@@ -34,13 +34,14 @@ def condor_site(pool: Pool, root: Path) -> Site:
         "from engine.process.executors.htcondor_queue import Contact\n"
         "from engine.process.executors.records import Records\n"
         "import os; os.umask(0)\n"
-        f"executor = HTCondor(Records(root / 'records'), Contact({pool.address!r}, '', {pool.client!r}), Site())\n"
+        f"contact = Contact({pool.address!r}, '', {pool.client!r})\n"
+        "executor = HTCondor(Records(root / 'records'), contact, Site('/usr/bin/python3'))\n"
     )
 
     def make() -> HTCondor:
-        return HTCondor(Records(root / "records"), contact(pool), JobSite())
+        return HTCondor(Records(root / "records"), contact(pool), JobSite("/usr/bin/python3"))
 
-    return Site("htcondor", root, make, code, patience_s=60.0, python="/usr/bin/python3")
+    return Site("htcondor", root, make, code, 60.0, memory_enforced=True, python="/usr/bin/python3")
 
 
 def the_pool(request: pytest.FixtureRequest) -> Pool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.process.pipeline import plugin_dir
+from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
@@ -43,11 +44,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"{missing[needed]} is not installed on this machine"))
 
 
+def rule_files() -> dict[str, Path]:
+    """The rule files that the installed pipelines brought: instrument -> file."""
+    found = Path("/usr/share/cpl-plugins").glob("*/gasgano/config/*.oca")
+    return {path.stem: path for path in sorted(found)}
+
+
 def _missing() -> dict[str, str]:
     """What real tests may need and this machine has not: as a marker names it, and in words."""
     found = {}
     if shutil.which("esorex") is None or not plugin_dir("MUSE"):
         found["esorex"] = "esorex with the MUSE recipes"
+    if programs() is None:
+        found["postgres"] = "PostgreSQL's server"
+    if not rule_files():
+        found["oca"] = "a pipeline with its rule file (cpl-plugin-muse ...)"
     if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:
         found["sshd"] = "OpenSSH's server"
     return found

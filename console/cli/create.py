@@ -55,5 +55,5 @@ def _shown(tree: DfoTree, given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(plan.to_dict(), indent=1))
     else:
-        words.say([*plan.describe(), f"{plan.text}; nothing was written"])
+        words.say([*plan.describe(), f"{plan.mode} {plan.date}: {plan.text}; nothing was written"])
     return 1 if plan.findings else 0

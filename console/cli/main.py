@@ -17,6 +17,7 @@ COMMANDS = {
     "console": ("console", "open the console on this account; starts the engine if none runs"),
     "demo": ("demo", "build a demo account and take its ABs from raw frames to the archive"),
     "status": ("status", "where everything stands, in a few lines"),
+    "forecast": ("forecast", "what a pool will take before it starts: hours, memory, disk"),
     "why": ("why", "why an AB is not running"),
     "questions": ("questions", "the questions that wait for an answer"),
     "answer": ("answer", "answer a question, and let what waited for it go on"),
@@ -28,6 +29,7 @@ COMMANDS = {
     "trash": ("trash", "what is in the trash; bring it back, delete what has expired"),
     "verify": ("verify", "does everything that was released of a date still stand as it was?"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),
+    "oca": ("oca", "check a rule file; explain what the rules make of a file, and why"),
     "config": ("config", "explain a setting, show the schema, import classic files"),
     "serve": ("serve", "the engine as a process of its own (the console starts it by itself)"),
     "createJob": ("create_job", "the job files of a date, or of one AB and all that depends on it"),
@@ -36,6 +38,9 @@ COMMANDS = {
     "createAB": ("create", "make the ABs of a date from the headers of its raw files"),
     "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
     "refreshVCAL": ("refresh_vcal", "make virtual calibrations anew from their ABs, beside VCAL"),
+    "processAB": ("process", "run ABs by name, also such that ran before"),
+    "processQC": ("process_qc", "measure, score and report the ABs of a date, or one AB"),
+    "qcflag": ("qcflag", "what the score bits of a QCFLAG say"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
@@ -123,6 +128,11 @@ def phoenix() -> int:
     return run("phoenix", sys.argv[1:])
 
 
+def process_ab() -> int:
+    """The classic command `processAB`."""
+    return run("processAB", sys.argv[1:])
+
+
 def phoenix_certify_muse() -> int:
     """The classic command `phoenixCertify_MUSE`."""
     return run("phoenixCertify_MUSE", sys.argv[1:])
@@ -171,3 +181,8 @@ def refresh_vcal() -> int:
 def create_job() -> int:
     """The classic command `createJob`."""
     return run("createJob", sys.argv[1:])
+
+
+def process_qc() -> int:
+    """The classic command `processQC`."""
+    return run("processQC", sys.argv[1:])

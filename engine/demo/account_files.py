@@ -68,14 +68,15 @@ all_parts: {all_parts}
 ab_source: {branch}
 history: {history}
 streams: 3
+admission: {{disk_reserve_gb: 0.1}}
 kinds:                      # the miniature needs seconds and megabytes
   bias: {{forecast_s: 1}}
-  sky_basic: {{forecast_s: 1, memory_gb: 0.05}}
+  sky_basic: {{forecast_s: 1, memory_gb: 0.05, disk_gb: 0.01}}
   create_sky: {{forecast_s: 1, memory_gb: 0.05}}
-  scibasic: {{forecast_s: 1, memory_gb: 0.05}}
-  scipost: {{forecast_s: 1, memory_gb: 0.05}}
-  align: {{forecast_s: 1, memory_gb: 0.05}}
-  combine: {{forecast_s: 2, memory_gb: 0.1}}
+  scibasic: {{forecast_s: 1, memory_gb: 0.05, disk_gb: 0.01}}
+  scipost: {{forecast_s: 1, memory_gb: 0.05, disk_gb: 0.01}}
+  align: {{forecast_s: 1, forecast_per_input_s: 0.3, memory_gb: 0.05}}
+  combine: {{forecast_s: 2, forecast_per_input_s: 0.5, memory_gb: 0.1, memory_gb_per_input: 0.01, disk_gb: 0.01}}
 gate:
   interval_s: 5
   watch:

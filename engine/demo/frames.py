@@ -160,7 +160,7 @@ def primary_header(exposure: Exposure) -> fits.Header:
         "ORIGFILE": f"MUSE_{'CAL' if bias else 'OBS'}{exposure.start:%j}_{exposure.number:04d}.fits",
         "ESO DPR CATG": "CALIB" if bias else "SCIENCE",
         "ESO DPR TYPE": exposure.type,
-        "ESO DPR TECH": "IFU" if not bias else "IMAGE",
+        "ESO DPR TECH": "IFU",
         "ESO OBS ID": exposure.ob,
         "ESO OBS NAME": f"OB-{exposure.ob}",
         "ESO OBS PROG ID": "60.A-9100(B)" if bias else PROGRAMME,

@@ -7,6 +7,7 @@ END. A compressed FITS file whose primary header holds nothing of this has it in
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ Value = str | int | float | bool
 _FIRST = 128 << 10  # bytes read at once of a text; most primary headers are shorter
 _LARGEST = 64 << 20  # bytes of a .hdr file that is looked through for its END
 _BEGIN = b"SIMPLE  ="
+_CARD = re.compile(rb"(?:[A-Z0-9_-]{1,8} *|HIERARCH [A-Z0-9_ -]+ )= ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ def _of_text(file: int, size: int, path: str) -> Sequence[bytes]:
     if not data:
         raise BadFits("the file is empty", where=path)
     begin = data.find(_BEGIN)
+    if begin < 0 and _CARD.match(data):
+        begin = 0  # some tools leave the first line out
     if begin < 0 or (begin and data[begin - 1 : begin] not in (b"\n", b"\r")):
         raise BadFits("there is no FITS header in it", where=path, remedy="is this a .hdr file?")
     lined = any(end in data[begin : begin + 4 * CARD] for end in (b"\n", b"\r"))

@@ -23,7 +23,18 @@ def headed(log: Path, ab: str, utc: str, pipeline: str, command: list[str], work
     frames = "".join(f"#   {line}\n" for line in sof.splitlines())
     text = f"# {ab}  {utc} UT\n# {pipeline}\n# {' '.join(command)}\n# in {workdir}, set of frames:\n{frames}"
     try:
-        log.write_text(text, "utf-8")
+        written(str(log), text)
     except FileNotFoundError:
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(text, "utf-8")
+        written(str(log), text)
+
+
+def written(path: str, text: str) -> None:
+    """Write a new text file at once; it need not outlive a power cut."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        part = memoryview(text.encode())
+        while part:
+            part = part[os.write(handle, part) :]
+    finally:
+        os.close(handle)

@@ -83,7 +83,9 @@ class AbStates:
                 self._ready.add(entry)
 
     def _waiting(self, entry: Entry) -> tuple[str, str]:
-        """PARENT, BLOCKED, or CREATED when it may start, with the reason: from what its parents are."""
+        """PARENT, BLOCKED, or CREATED when it may start, with the reason: from what it and its parents are."""
+        if entry.refused:
+            return "BLOCKED", entry.refused
         blocker = next((p for p in entry.parents if p in self.entries and self.entries[p].state in _BLOCKING), "")
         if blocker:
             return "BLOCKED", _blocked_by(self.entries[blocker])
@@ -158,7 +160,7 @@ def _seen(entry: Entry, known: Mapping[str, object]) -> ev.AbSeen:
         entry.target,
         entry.order,
         entry.parents,
-        entry.kind.forecast_s,
+        entry.forecast_s,
         entry.state,
         entry.reason,
         started=entry.started or float(str(known.get("started") or 0.0)),

@@ -54,15 +54,16 @@ class AtWork:
             stream += 1
         task = Task(entry.ab, entry.kind, stream, *intent, started, found, self)
         self.tasks[stream] = task
-        self._ready.busy[entry.kind.name] += 1
+        self._ready.started(entry, started)
         entry.stream, entry.started = stream, started
         return task
 
     def release(self, task: Task) -> None:
         """The stream is free again."""
         del self.tasks[task.stream]
-        self._ready.busy[task.kind.name] -= 1
-        self._states.entries[task.ab].stream = 0
+        entry = self._states.entries[task.ab]
+        self._ready.ended(entry)
+        entry.stream = 0
 
     def start(self, task: Task) -> None:
         """Let the job run an AB."""

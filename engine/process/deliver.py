@@ -90,7 +90,7 @@ def place_of(ab: AB, tree: DfoTree) -> Path:
 def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], retiring: Retiring) -> bool:
     """Name the products in their headers (PIPEFILE, PRO.CATG) and place them. Blocking, durable, repeatable.
 
-    True when they take the place of earlier ones.
+    True when one of them has other content than what stood there, or nothing did.
     """
     place = place_of(ab, tree)
     fs.make_dir(place)
@@ -103,9 +103,10 @@ def deliver(ab: AB, tree: DfoTree, workdir: Path, plan: Sequence[Delivery], reti
             set_cards(source, values)
     old = _old(ab, tree, place, {item.final: workdir / item.name for item in plan})
     retire(tree, ab.name, old, "made again by a later run", retiring)
+    fresh = not all(os.path.lexists(place / item.final) for item in plan)
     for item in plan:
         placing.place(workdir / item.name, place / item.final)
-    return bool(old)
+    return fresh
 
 
 def with_products(ab: AB, plan: Sequence[Delivery]) -> AB:

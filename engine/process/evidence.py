@@ -182,6 +182,8 @@ def _judged(
         return Verdict("INTERRUPTED", "its recipe ended without a result while no engine was there")
     if rc is None and log.failed:
         return failed(f"the recipe failed: {log.cause}")
+    if trouble and rc == 0 and not (wanted.required or log.errors or log.unwritten or (workdir / PRODUCTS).exists()):
+        return Verdict("DONE")  # nothing was asked of it, and it made nothing
     if trouble:
         return failed(f"{trouble}{': ' + log.cause if log.cause else ''}")
     for made in products:

@@ -42,7 +42,10 @@ class Found:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One attempt as its job sees it. `recipe` is set while a process runs; `aborted` when it shall end."""
+    """One attempt as its job sees it. `recipe` is set while a process runs; `aborted` when it shall end.
+
+    `max_rss_mb` is the most memory it used, 0 when that was not measured.
+    """
 
     ab: str
     kind: Kind
@@ -57,6 +60,12 @@ class Task:
     recipe: Running | None = None
     aborted: str = ""
     frozen_s: float = 0.0
+    max_rss_mb: float = 0.0
+
+    @property
+    def timed(self) -> bool:
+        """True when its end was seen, so that its duration is one."""
+        return self.found is None or self.found.recipe is not None
 
     def spawned(self, recipe: Running) -> None:
         """Its recipe runs now."""

@@ -21,7 +21,7 @@ from engine.core.ab import AB
 from engine.errors import DfosError, PluginTrouble, RecipeTrouble
 from engine.events import Notice
 from engine.pgi import Aftermath
-from engine.process.ab_log import headed, rotated
+from engine.process.ab_log import headed, rotated, written
 from engine.process.consumers import Consumers
 from engine.process.deliver import (
     Delivery,
@@ -42,8 +42,9 @@ from engine.process.job import Result, Task
 from engine.process.pipeline import SOF, Pipeline, sof_text
 from engine.process.retire import Retiring, Spent, retire, retired_lines
 from engine.process.sources.fetch import Fetcher
+from engine.process.stale import built_from, changes
 from engine.process.work_area import WorkArea
-from engine.stores.abs import AbStore, read
+from engine.stores.abs import AbStore, Unchanged, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ class ProcessAb:
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
         self.fetcher = Fetcher(context)
+        self._known_as = Unchanged(self.store)
+        self._anew: set[str] = set()  # ABs that ran before, and have made something else now
         self.consumers = Consumers(self.store)
         self.spent = Spent(self.store, self.consumers)
 
@@ -109,6 +112,10 @@ class ProcessAb:
     async def run(self, task: Task) -> Result:
         """Process one AB, or follow and judge what an earlier engine left of it."""
         result = await self._processed(task)
+        if task.ab in self._anew and result.state == "DONE":
+            self._anew.discard(task.ab)
+            with contextlib.suppress(DfosError, OSError):
+                await self._outdate(task.ab)
         if self.hooks.has("", END):
             with contextlib.suppress(DfosError):
                 await self.hooks.told(END, await asyncio.to_thread(read, self.store.path(task.ab)))
@@ -139,6 +146,7 @@ class ProcessAb:
             return await self._ended(task, workdir, task.found.attempt.rc, False)
         ended, timed_out = await self._followed(task, recipe)
         task.exited(ended.rc)
+        task.max_rss_mb = ended.max_rss_mb
         if ended.trouble and not timed_out and not task.aborted:
             return await self._troubled(task, workdir, ended)
         return await self._ended(task, workdir, ended.rc, timed_out)
@@ -174,7 +182,7 @@ class ProcessAb:
 
     def _begun(self, task: Task, workdir: Path) -> AB | Prepared | Result:
         """The AB, when something has to be awaited before its recipe; else all is done already. Blocking."""
-        ab = read(self.store.path(task.ab))
+        ab = self._known_as.read(task.ab)
         if self.hooks.has(ab.mode, START, PRE, *((FINAL,) if ab.runs_no_recipe else ())):
             return ab
         if ab.runs_no_recipe:
@@ -208,7 +216,7 @@ class ProcessAb:
         text = sof_text(self.inputs.of(ab))
         command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
         self.area.fresh(workdir)
-        (workdir / SOF).write_text(text, "utf-8")
+        written(f"{workdir}/{SOF}", text)
         log = self.log_path(ab)
         rotated(log)
         headed(log, ab.name, self.context.utc(), self.pipeline.name, command, workdir, text)
@@ -248,14 +256,22 @@ class ProcessAb:
         except (DfosError, OSError) as trouble:
             return await asyncio.to_thread(self._failed, task.ab, f"products could not be delivered: {trouble}")
 
+    async def _outdate(self, name: str) -> None:
+        """What was built from its old products is stale."""
+        ab = await asyncio.to_thread(read, self.store.path(name))
+        for event in changes(
+            self.context.board, await asyncio.to_thread(built_from, self.store, self.consumers, ab), name
+        ):
+            self.context.bus.publish(event)
+
     def _judged(self, task: Task, workdir: Path, rc: int | None, timed_out: bool) -> Judged | Result:
         """What the recipe yielded; a Result when that is all there is to it. Blocking."""
-        ab = read(self.store.path(task.ab))
+        ab = self._known_as.read(task.ab, last=True)
         if task.found and ab.status != "CREATED":
             # It had been judged, and the AB written; only the journal did not hear of it any more.
             return self._known(ab)
         wanted = self._wanted(task, ab)
-        note = read_note(workdir)
+        note = read_note(workdir) if task.found else ()
         changed = {item.name: item.catg for item in note}
         verdict = judge(workdir, rc, read_log_file(self.log_path(ab)), wanted, timed_out=timed_out, changed=changed)
         if verdict.state == "INTERRUPTED":
@@ -300,7 +316,9 @@ class ProcessAb:
         if not found.plan:
             return
         write_note(found.workdir, found.plan)
-        deliver(found.ab, self.context.tree, found.workdir, found.plan, self._retiring(task))
+        fresh = deliver(found.ab, self.context.tree, found.workdir, found.plan, self._retiring(task))
+        if fresh and task.attempt > 1:
+            self._anew.add(task.ab)
 
     def _retired(self, task: Task, found: Judged, after: Aftermath) -> Judged:
         """Carry out what POST_PLUGIN proposes. Blocking, durable, may be repeated."""

@@ -11,8 +11,10 @@ from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import BadAb, UsageTrouble
+from engine.process.admission import admission_of
 from engine.process.executors.choice import starter_of
 from engine.process.foreign_tasks import ProcessTable, gate_of
+from engine.process.history import History
 from engine.process.job import Outcome
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.pool import below, pool_of
@@ -35,15 +37,16 @@ async def process_pool(
     attempts: Attempts | None = None,
     pipeline: Pipeline | None = None,
     table: ProcessTable | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Outcome:
     """Process ABs until nothing more can be done; how it ended.
 
     `plugins` are the configured ones by slot (`engine.process.hooks`). `at_work` gets the streams as soon as they
-    take orders. The caller holds the account's lock. Busy when another account has the work area, BadCascade when
-    ABs wait for each other, RecipeTrouble when the pipeline is not there.
+    take orders. `refused` are ABs that shall not start, and why. The caller holds the account's lock. Busy when
+    another account has the work area, RecipeTrouble when the pipeline is not there.
     """
     with WorkArea(context.tree, context.settings).held(context.who):
-        return await _processed(context, abs_, plugins or {}, at_work, attempts, pipeline, table)
+        return await _processed(context, abs_, plugins or {}, at_work, attempts, pipeline, table, refused or {})
 
 
 async def _processed(
@@ -54,6 +57,7 @@ async def _processed(
     attempts: Attempts | None,
     pipeline: Pipeline | None,
     table: ProcessTable | None,
+    refused: Mapping[str, str],
 ) -> Outcome:
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
     starter = starter_of(context, attempts)
@@ -70,6 +74,9 @@ async def _processed(
         found=found,
         outside=partial(outside, context.tree),
         boot=starter.boot,
+        history=History.of(context.db),
+        admission=admission_of(context.settings, context.tree, here=context.settings.batch.executor == "local"),
+        refused=refused,
     )
     del pool
     try:

@@ -16,12 +16,15 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.status import AT_WORK, ENDED_WELL
 from engine.process.ab_states import ENDED, AbStates
+from engine.process.admission import Admission
 from engine.process.at_work import AtWork
 from engine.process.foreign_tasks import Gate
+from engine.process.history import History
 from engine.process.intents import Intents
 from engine.process.job import Found, Job, Outcome, Result, Task
 from engine.process.pool import pool_of
 from engine.process.ready import Ready
+from engine.process.simulate import best_plan
 from engine.process.stand_aside import StandAside
 from engine.stores.attempts import Attempts
 
@@ -43,17 +46,23 @@ class Scheduler:
         found: Mapping[str, Found] | None = None,
         outside: Callable[[str], str] = lambda name: f"waits for {name}, which is not in this pool",
         boot: str = "",
+        history: History | None = None,
+        admission: Admission | None = None,
+        refused: Mapping[str, str] | None = None,
     ) -> None:
+        admission = admission or Admission()
         self.context = context
         self.job = job
         self.attempts = attempts
         self.gate = gate
-        self.entries, self._unknown = pool_of(abs_, context.settings)
+        self.entries, self._unknown = pool_of(
+            abs_, context.settings, history, memory_gb=admission.memory_gb, refused=refused
+        )
         self.streams = context.settings.streams
         self.mode = "idle"
         self.mode_why = ""
         self._found = dict(found or {})
-        self._ready = Ready(self.entries, barriers=context.settings.barriers)
+        self._ready = Ready(self.entries, admission=admission)
         self._states = AbStates(context.bus, self.entries, self._ready, outside)
         self._intents = Intents(attempts, job, context.clock, boot)
         self._work = AtWork(context, self._states, self._ready, attempts, job)
@@ -65,8 +74,13 @@ class Scheduler:
 
     @property
     def widths(self) -> dict[str, int]:
-        """How many ABs of a kind may run at once."""
+        """How many ABs may run at once: of a kind, or of the kinds that share a lane."""
         return self._ready.widths
+
+    @property
+    def admission(self) -> Admission:
+        """Memory and disk, and who holds them."""
+        return self._ready.admission
 
     @property
     def running(self) -> list[Task]:
@@ -80,12 +94,24 @@ class Scheduler:
         if self._prepared:
             return
         self._prepared = True
+        self._replan()
         rows = {row["ab"]: row for row in self.attempts.rows() if row["ab"] in self.entries}
         self._states.show(rows, self._found)
         for name in self._unknown:
             kind = self.entries[name].kind.name
             self._say("warning", f"{name}: no kind '{kind}' in the profile; it runs alone, after all others")
         self.context.bus.publish(ev.StreamsChanged(self.streams))
+
+    def _replan(self) -> None:
+        """Find the best order for what is still to run, with the streams there are now."""
+        plan = best_plan(
+            self.entries,
+            self.streams,
+            barriers=self.context.settings.barriers,
+            memory_gb=self.admission.memory_gb,
+            widths=self.widths,
+        )
+        self._ready.replan(plan)
 
     async def run(self) -> Outcome:
         """Process the pool until nothing can start any more, or until stopped or aborted."""
@@ -170,7 +196,7 @@ class Scheduler:
             return False
         if self.mode in ("stopping", "aborting") or not self._ready:
             return True
-        return self.mode == "running" and self._ready.best() is None
+        return self.mode == "running" and self._ready.best(self.context.clock()) is None
 
     def hold(self) -> str:
         """Why nothing new starts; '' when it may."""
@@ -180,6 +206,9 @@ class Scheduler:
 
     def _show_waiting(self) -> None:
         """Say of ABs that became ready and did not start what they wait for."""
+        first = self.entries.get(self.admission.first)
+        if first is not None and first.state == "SLOT":
+            self._ready.fresh.append(first)  # its numbers may have changed
         if not self._ready.fresh:
             return
         fresh, self._ready.fresh = self._ready.fresh, []
@@ -193,7 +222,7 @@ class Scheduler:
             elif self._ready.barred(entry):
                 self._states.become(entry, "SLOT", f"waits until all before rank {entry.rank} have ended")
             else:
-                self._states.become(entry, "SLOT", "waits for a stream")
+                self._states.become(entry, "SLOT", self.admission.lacks(entry) or "waits for a stream")
 
     # --- starting ---------------------------------------------------------------------------
 
@@ -204,11 +233,12 @@ class Scheduler:
         if self._aside and not self._aside.open():
             return
         chosen: list[Task] = []
-        while len(self._work) < self.streams and (heap := self._ready.best()):
-            if heap[0][2] not in self._intents:
+        now = self.context.clock()
+        while len(self._work) < self.streams and (heap := self._ready.best(now)):
+            if heap[0][-1] not in self._intents:
                 self._intents.note(self._ready.first(heap, _AHEAD))
             entry = self._ready.take(heap)
-            chosen.append(self._work.take(entry, self._intents.take(entry.ab), self.context.clock()))
+            chosen.append(self._work.take(entry, self._intents.take(entry.ab), now))
         if not chosen or not self._durable(chosen):
             return
         for task in chosen:
@@ -234,13 +264,24 @@ class Scheduler:
     def _finish(self, task: Task, result: Result) -> None:
         entry, now = self.entries[task.ab], self.context.clock()
         self._work.release(task)
-        self.attempts.ended(task.id, now, result.state.lower(), entry.ab)
+        duration = max(0.0, now - task.started - task.frozen_s)
+        # What ended while nobody looked was not measured, and what runs no recipe says nothing of those that do.
+        measured = entry.kind.name if task.timed and entry.recipe.lower() != "none" else ""
+        self.attempts.ended(
+            task.id,
+            now,
+            result.state.lower(),
+            entry.ab,
+            kind=measured,
+            inputs=entry.inputs,
+            busy_s=duration,
+            rss_mb=task.max_rss_mb,
+        )
         if result.message:
             self.context.bus.publish(ev.AbMessage(entry.ab, result.message))
         row = self.context.board.rows.get(entry.ab)
         if result.state == "DONE" and row is not None and row.score:
             self.context.bus.publish(ev.AbScored(entry.ab, ""))  # the scores of earlier products are not those of these
-        duration = max(0.0, now - task.started - task.frozen_s)
         if entry.state == "SUSPENDED" and result.state == "DONE":
             self._states.become(entry, "RUNNING", stream=task.stream)
         self._states.become(entry, result.state, result.reason, started=task.started, duration=duration)

@@ -67,6 +67,7 @@ class Streams(Scheduler):
         else:
             self.widths[kind] = count
             self._say("info", f"{kind}: {count} at once")
+        self._replan()
         self._kick()
 
     async def retry(self, ab: str) -> list[str]:
@@ -85,6 +86,7 @@ class Streams(Scheduler):
         names = [entry.ab for entry in again]
         await asyncio.to_thread(self.job.reset, names)
         self._states.again(again)
+        self._replan()
         self._kick()
         return names
 

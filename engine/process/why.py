@@ -63,7 +63,7 @@ def why_known(board: Board, ab: str) -> list[str]:
 
 def _nearest(streams: Streams, entry: Entry) -> Entry | None:
     """The parent that holds this AB: one that failed or is blocked, else the one it is said to wait for."""
-    if entry.state not in ("PARENT", "BLOCKED"):
+    if entry.refused or entry.state not in ("PARENT", "BLOCKED"):
         return None
     parents = [streams.entries[name] for name in entry.parents if name in streams.entries]
     for states in (("FAILED", "STALE"), ("BLOCKED",)):
@@ -75,6 +75,8 @@ def _nearest(streams: Streams, entry: Entry) -> Entry | None:
 
 
 def _sentence(streams: Streams, entry: Entry) -> str:
+    if entry.refused and entry.state == "BLOCKED":
+        return _standing(entry.ab, entry.state, entry.reason)
     if entry.state in ("PARENT", "BLOCKED"):
         count = sum(name in streams.entries and streams.entries[name].state not in ENDED_WELL for name in entry.parents)
         nearest = _nearest(streams, entry)
@@ -93,14 +95,20 @@ def _sentence(streams: Streams, entry: Entry) -> str:
     held = streams.hold()
     if held:
         return f"{entry.ab} is ready; {held}."
-    kind = entry.kind.name
-    busy = sum(task.kind.name == kind for task in streams.running)
+    lane = entry.lane
+    busy = sum(streams.entries[task.ab].lane == lane for task in streams.running)
     if entry.reason.startswith("waits until"):
         return f"{entry.ab} is ready; it {entry.reason}."
-    if busy >= streams.widths[kind]:
-        return f"{entry.ab} is ready; all {streams.widths[kind]} streams of {kind} are busy ({_names(streams, kind)})."
+    if busy >= streams.widths[lane]:
+        return f"{entry.ab} is ready; all {streams.widths[lane]} streams of {lane} are busy ({_names(streams, lane)})."
+    if lacks := streams.admission.lacks(entry):
+        holders = _holders(streams)
+        return f"{entry.ab} is ready; it {lacks}" + (f" ({holders})." if holders else ".")
     if len(streams.running) >= streams.streams:
         return f"{entry.ab} is ready; all {streams.streams} streams are busy ({_names(streams)})."
+    first = streams.admission.first
+    if first and first != entry.ab:
+        return f"{entry.ab} is ready; it would put off {first}, which waits for memory or disk."
     return f"{entry.ab} is ready and starts next."
 
 
@@ -116,6 +124,12 @@ def _remedy(streams: Streams, entry: Entry) -> str:
         return f"`r` runs {entry.ab} again with what depends on it."
     if entry.state in AT_WORK:
         return "Nothing to do but wait; `l` shows its log."
+    if entry.refused.startswith("a circle"):
+        return "Remove the wrong WAITFOR or SOF_CONTENT line; the rest of the pool goes on."
+    if entry.refused.startswith("refused"):
+        return "Split it (fewer inputs), use a larger host, or correct kinds and admission in dfos.yaml."
+    if entry.refused:
+        return "Answer the question (`q`, or dfos answer), then process again."
     if entry.state in ("PARENT", "BLOCKED"):
         return "Process the other pool first, or remove the WAITFOR line if it is wrong."
     if entry.state == "INTERRUPTED":
@@ -128,6 +142,8 @@ def _remedy(streams: Streams, entry: Entry) -> str:
         return "Wait until they are gone, or order to run anyway (command palette; it is recorded)."
     if streams.mode == "idle":
         return "Start processing."
+    if entry.reason.startswith("waits for disk"):
+        return "Free space in $DFS_PRODUCT and the work area; it starts by itself while the run goes on."
     return "Nothing to do but wait, or allow more streams."
 
 
@@ -141,6 +157,13 @@ def _since(entry: Entry) -> str:
     return f" since {datetime.fromtimestamp(entry.started, UTC).strftime('%H:%M:%S')} UT"
 
 
-def _names(streams: Streams, kind: str = "") -> str:
-    names = [task.ab for task in streams.running if not kind or task.kind.name == kind]
+def _holders(streams: Streams) -> str:
+    """Who holds memory, the most first."""
+    held = [entry for task in streams.running if (entry := streams.entries[task.ab]).memory_gb]
+    held.sort(key=lambda entry: -entry.memory_gb)
+    return ", ".join(f"{entry.ab} holds {entry.memory_gb:,.4g} GB" for entry in held[:3])
+
+
+def _names(streams: Streams, lane: str = "") -> str:
+    names = [task.ab for task in streams.running if not lane or streams.entries[task.ab].lane == lane]
     return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

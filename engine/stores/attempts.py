@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS ab_rows (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS attempts (
   id INTEGER PRIMARY KEY, ab TEXT, attempt INTEGER, workdir TEXT, token TEXT, pid INTEGER, pid_start INTEGER,
-  boot TEXT, started REAL, exited REAL, rc INTEGER, ended REAL, verdict TEXT
+  boot TEXT, started REAL, exited REAL, rc INTEGER, ended REAL, verdict TEXT,
+  kind TEXT, inputs INTEGER, busy_s REAL, rss_mb REAL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS attempts_of ON attempts (ab, attempt);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (id) WHERE verdict IS NULL;
@@ -41,7 +42,11 @@ _CHANGED = f"UPDATE ab_rows SET {', '.join(f'{name}=?' for name in _MOVING)}, at
 _INTEND = "INSERT INTO attempts (id, ab, attempt, workdir, token, boot, started) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SPAWNED = "UPDATE attempts SET pid=?, pid_start=?, started=? WHERE id=?"
 _EXITED = "UPDATE attempts SET exited=?, rc=? WHERE id=?"
-_ENDED = "UPDATE attempts SET ended=?, verdict=? WHERE id=?"
+_ENDED = "UPDATE attempts SET ended=?, verdict=?, kind=?, inputs=?, busy_s=?, rss_mb=? WHERE id=?"
+_ATTEMPT = "id, ab, attempt, workdir, token, pid, pid_start, boot, started, exited, rc, ended, verdict"
+_ADDED = {"kind": "TEXT", "inputs": "INTEGER", "busy_s": "REAL", "rss_mb": "REAL"}  # since the first version
+_MEASURED = """SELECT kind, inputs, busy_s, coalesce(rss_mb, 0) FROM attempts
+  WHERE verdict = 'done' AND kind != '' AND busy_s >= 0 ORDER BY id DESC LIMIT ?"""
 
 
 _FOLLOWING: weakref.WeakKeyDictionary[Bus, Attempts] = weakref.WeakKeyDictionary()
@@ -76,6 +81,10 @@ class Attempts:
         self.db = db
         if not readonly:
             db.executescript(_TABLES)
+            known = {row[1] for row in db.execute("PRAGMA table_info(attempts)")}
+            for name, type_ in _ADDED.items():
+                if name not in known:
+                    db.execute(f"ALTER TABLE attempts ADD COLUMN {name} {type_}")
         self._id: int = db.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
         self._change: int = db.execute("SELECT coalesce(max(change), 0) FROM ab_rows").fetchone()[0]
         self._pending: list[tuple[str, tuple[object, ...]]] = []
@@ -109,9 +118,23 @@ class Attempts:
         self._pending.append((_EXITED, (at, rc, id_)))
         self._wake()
 
-    def ended(self, id_: int, at: float, verdict: str, ab: str = "") -> None:
-        """The attempt is over: done, failed or interrupted. Until the next `flush` the AB is not `sealed`."""
-        self._pending.append((_ENDED, (at, verdict, id_)))
+    def ended(
+        self,
+        id_: int,
+        at: float,
+        verdict: str,
+        ab: str = "",
+        *,
+        kind: str = "",
+        inputs: int = 0,
+        busy_s: float = 0.0,
+        rss_mb: float = 0.0,
+    ) -> None:
+        """The attempt is over: done, failed or interrupted. Until the next `flush` the AB is not `sealed`.
+
+        What follows is its measurement, for later forecasts: kind, main inputs, seconds at work, peak memory in MB.
+        """
+        self._pending.append((_ENDED, (at, verdict, kind, inputs, busy_s, rss_mb, id_)))
         self._unsealed.add(ab)
         self._wake()
 
@@ -128,11 +151,17 @@ class Attempts:
 
     def open(self) -> list[Attempt]:
         """Attempts without a verdict, oldest first: what was under way when an engine died."""
-        return [Attempt(*row) for row in self.db.execute("SELECT * FROM attempts WHERE verdict IS NULL ORDER BY id")]
+        return [
+            Attempt(*row)
+            for row in self.db.execute(f"SELECT {_ATTEMPT} FROM attempts WHERE verdict IS NULL ORDER BY id")  # noqa: S608
+        ]
 
     def of(self, ab: str) -> list[Attempt]:
         """All attempts of an AB, oldest first."""
-        return [Attempt(*row) for row in self.db.execute("SELECT * FROM attempts WHERE ab=? ORDER BY attempt", (ab,))]
+        return [
+            Attempt(*row)
+            for row in self.db.execute(f"SELECT {_ATTEMPT} FROM attempts WHERE ab=? ORDER BY attempt", (ab,))  # noqa: S608
+        ]
 
     # --- rows -------------------------------------------------------------------------------
 
@@ -231,3 +260,11 @@ class Attempts:
     def _wake(self) -> None:
         if self._soon is not None:
             self._soon()
+
+
+def measured(db: sqlite3.Connection, most: int = 5000) -> list[tuple[str, int, float, float]]:
+    """Kind, main inputs, seconds at work and peak memory (MB) of the ABs that were done last, newest first."""
+    try:
+        return [tuple(row) for row in db.execute(_MEASURED, (most,))]
+    except sqlite3.OperationalError:  # an account that has processed nothing yet, or not since these are kept
+        return []

@@ -23,8 +23,11 @@ from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
 from engine.pgi import SpecialPlugin, checked_withheld
+from engine.process.again import choose
 from engine.process.hooks import options_of
-from engine.process.run_pool import Outcome, Streams, process_pool
+from engine.process.large import asked
+from engine.process.run_pool import Outcome, Streams, process_pool, reset
+from engine.process.stale import stale_of
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
 from engine.release.move.hooks import naming_of
@@ -126,6 +129,7 @@ class _Run:
         self.at_work = at_work
         self.store = AbStore(context.tree)
         self.failed = 0
+        self.parked: tuple[Question, ...] = ()  # about ABs too large to be started without a word
         self.bad: set[str] = set()
         self.notes: list[str] = []
         self.source_refused: tuple[tuple[str, str], ...] = ()
@@ -155,6 +159,9 @@ class _Run:
                     return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
             if order.options.get("qc") != "no":
                 await self._checked()
+            if self.parked:
+                text = f"{order.pool}: {'; '.join(self.notes)}; waits for an answer about large ABs (dfos questions)"
+                return Ended(3, text, tuple(question.id for question in self.parked))
         if "M" in order.parts:
             parked = await self._released()
             if parked:
@@ -204,20 +211,42 @@ class _Run:
         return restricted(found, self.order.only) if self.order.only and found and not whole else found
 
     async def _processed(self) -> Outcome:
-        abs_ = self._pool()
-        recipes = sorted({ab.recipe for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe})
-        if recipes and not self.context.settings.kinds:
-            raise UsageTrouble(
-                f"kinds is empty: this account processes no ABs, and {self.order.pool} needs {', '.join(recipes)}",
-                where=str(self.context.tree.config / "dfos.yaml"),
-                remedy="add each recipe to kinds (recipe, rank), or name a profile that has them",
-            )
+        abs_ = await self._chosen() if "abs" in self.order.options else await self._renewed()
+        large = await asked(self.context, abs_)
+        self.parked = large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
-        outcome = await process_pool(self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work)
+        outcome = await process_pool(
+            self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
+        )
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
         self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
         return outcome
+
+    async def _chosen(self) -> list[AB]:
+        """Exactly the ABs that the order names, ready to run, with what stands in their way."""
+        options = self.order.options
+        found = await asyncio.to_thread(
+            choose,
+            self.context.tree,
+            options["abs"].split(),
+            force=options.get("force") == "yes",
+            parents=options.get("parents") == "yes",
+        )
+        self.notes += found.notes
+        self.notes += found.waiting
+        return list(found.abs)
+
+    async def _renewed(self) -> list[AB]:
+        """The ABs of the pool; those that are stale, and all that depends on them, run again."""
+        order, tree = self.order, self.context.tree
+        names = {ab.name for ab in self._pool()}
+        stale = [name for name in stale_of(self.context.board, order.mode, order.date) if name in names]
+        for name in stale:
+            await asyncio.to_thread(reset, tree, self.context.settings, name, order.mode, order.date)
+        if stale:
+            self.notes.append(f"{len(stale)} stale ABs run again")
+        return self._pool()
 
     async def _checked(self) -> None:
         """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
@@ -253,6 +282,12 @@ class _Run:
             raise UsageTrouble(
                 f"{len(open_)} of {len(abs_)} ABs of {order.pool} are not processed yet, e.g. {open_[0].name}",
                 remedy="process them first (-P), or force it with a reason (--force REASON)",
+            )
+        stale = sorted({ab.name for ab in abs_}.intersection(stale_of(self.context.board, order.mode, order.date)))
+        if stale and "P" not in order.parts and not order.reason:
+            raise UsageTrouble(
+                f"{len(stale)} ABs of {order.pool} are stale, e.g. {stale[0]}: an input was made anew after they ran",
+                remedy="process them again (-P), or force it with a reason (--force REASON)",
             )
         digest = order.options.get("digest", "")
         if not abs_ and not digest:

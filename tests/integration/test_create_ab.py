@@ -167,7 +167,7 @@ def test_what_becomes_of_an_ab_depends_on_its_state(context: Context) -> None:
     store.path(damaged.name).write_bytes(b"\0 no AB")
     plan = make(context)
     assert whats(plan) == [KEPT, AGAIN, KEPT, MOVED, REFUSED, KEPT]
-    assert [one.why for one in plan.decisions][2] == "CREATED, edited by hand"
+    assert [one.why for one in plan.decisions][2] == "CREATED, edited by hand or made by another tool"
     assert read(store.path(successful.name)).recipe == "other"
     assert read(store.path(failed.name)).render() == failed.render()
     assert read(store.path(edited.name)).params == ("--mine=1",)

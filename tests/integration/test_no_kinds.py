@@ -1,4 +1,4 @@
-"""An account whose ABs are processed elsewhere: no kinds, and all that releases works."""
+"""An account without kinds: all that releases works, and every recipe is a kind of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import yaml
 from config.load import load, profiles
 from console.cli.main import run
 from engine.context import Context
-from tests.builders import make_ab
+from engine.events import Notice
+from engine.process.streams import Streams
+from engine.stores.attempts import Attempts
+from tests.builders import make_ab, make_context, record
+from tests.fakes import PaperJob
 from tests.moving import account, called
 from tests.released import NIGHT, biases
 
@@ -40,18 +44,20 @@ def test_moving_renaming_and_updating_need_no_kinds(kinds: dict[str, object], tm
         assert run(command[0], [*root, *pool, *command[1:]]) == 0, command
 
 
-def test_processing_without_kinds_says_which_recipes_are_missing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.row(214)
+@pytest.mark.parametrize(("drs_type", "most"), [("CON", 3), ("INT", 1), ("CPL", 1)])
+async def test_without_kinds_every_recipe_is_one_and_drs_type_says_how_many_run(
+    drs_type: str, most: int, tmp_path: Path
 ) -> None:
-    context = bare(tmp_path)
-    from engine.stores.abs import AbStore
-
-    AbStore(context.tree).write(make_ab())
-    ab = make_ab()
-    words = ["--root", str(context.tree.root), "-d", ab.date, "-m", ab.mode, "-P", "--auto"]
-    assert run("phoenix", words) == 2
-    said = capsys.readouterr().err
-    assert "kinds is empty" in said and ab.recipe in said and "dfos.yaml" in said and "add each recipe to kinds" in said
+    abs_ = [make_ab(f"MUSE.2014-10-22T0{n}:00:00.000", RECIPE=f"recipe_{n % 2}", DRS_TYPE=drs_type) for n in range(6)]
+    abs_ = [abs_[place] for place in (4, 1, 5, 0, 3, 2)]
+    context, job = make_context(tmp_path, kinds={}), PaperJob()
+    events = record(context)
+    outcome = await Streams(context, abs_, job, Attempts(context.db)).run()
+    assert len(outcome.done) == 6 and job.most[""] == most
+    if drs_type == "CPL":
+        assert job.started == [ab.name for ab in abs_]
+    assert not [event for event in events if isinstance(event, Notice)]
 
 
 @pytest.mark.parametrize("name", sorted(set(profiles(None)) - {"MUSE_DEEP"}))

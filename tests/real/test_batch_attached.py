@@ -279,7 +279,7 @@ async def test_a_job_that_the_controller_forgot_runs_again(forgetful: Scene) -> 
     )
     await soon(lambda: scene.verdicts()[:1] == ["interrupted"])
     assert int(other) <= int(number) + 2, "numbers are given out again"
-    # Slurm drains a node on which a number runs that it gives out anew: that is shown, and put right by its administrator.
+    # Slurm drains a node on which a number runs that it gives out anew: shown, and put right by its administrator.
     await scene.shows("SLOT", "Duplicate jobid")
     scene.slurm.run("scontrol", "update", "nodename=n1", "state=resume")
     await scene.begun()

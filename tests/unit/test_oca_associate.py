@@ -133,6 +133,17 @@ def test_the_time_of_the_group_is_the_middle_of_the_exposure() -> None:
     assert names(got(ruleset, pool, EXPTIME=0.2 * 86400)) == ["c100.2"]
 
 
+@pytest.mark.parametrize("exposure", [float("nan"), float("inf"), 1e300, "1e999", "long", True, 10**400])
+def test_an_exposure_time_that_is_none_counts_as_nothing(exposure: Any) -> None:
+    ruleset = ready(one('DO.CATG == "C"', most=-1))
+    assert names(got(ruleset, calibs(ruleset, 99.9, 100.2, float("nan"), 1e300), EXPTIME=exposure)) == [
+        "c99.9",
+        "c100.2",
+        "cnan",
+        "c1e+300",
+    ]
+
+
 def test_members_of_the_group_are_no_candidates() -> None:
     ruleset = ready(one('DO.CATG == "FLAT"', most=-1, source="inputFiles"))
     other = classified(ruleset, "flat2", DO__CATG="FLAT", MJD_OBS=100.1, TPL__START="t")

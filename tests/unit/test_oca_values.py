@@ -30,6 +30,7 @@ from tests.oca_rules import classified, rules
         ("2", "2.0", False),
         ("2x", 2, False),
         ("nan", "nan", True),
+        ("1e999", float("inf"), False),
         (float("nan"), float("nan"), False),
         (None, None, False),
         (None, "A", False),

@@ -32,7 +32,7 @@ def test_every_illegal_jump_is_refused_and_changes_nothing() -> None:
     refused = 0
     for old, new in itertools.product(STATES, STATES):
         one = entry(old)
-        states = AbStates(bus, {one.ab: one}, Ready({one.ab: one}, barriers=False), lambda name: "")
+        states = AbStates(bus, {one.ab: one}, Ready({one.ab: one}), lambda name: "")
         if may_become(old, new):
             continue
         refused += 1

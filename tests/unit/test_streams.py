@@ -9,7 +9,7 @@ import pytest
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.status import may_become
-from engine.errors import BadCascade, UsageTrouble
+from engine.errors import UsageTrouble
 from engine.events import AbChanged, AbSeen, ModeChanged, Notice
 from engine.process.job import Outcome, Result
 from engine.process.streams import Streams
@@ -288,11 +288,22 @@ async def test_an_unknown_kind_runs_alone_and_is_said(tmp_path: Path) -> None:
     assert sum(isinstance(event, Notice) and "no kind 'muse_new'" in event.text for event in scene.events) == 3
 
 
-async def test_abs_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+async def test_a_circle_stops_only_those_in_it_and_what_depends_on_them(tmp_path: Path) -> None:
     one, two = "MUSE.2014-10-22T01:00:00.000", "MUSE.2014-10-22T02:00:00.000"
-    abs_ = [make_ab(one, waitfor=[f"{two}.ab"]), make_ab(two, waitfor=[f"{one}.ab"])]
-    with pytest.raises(BadCascade, match="wait for each other"):
-        Scene(tmp_path, abs_)
+    three, four = "MUSE.2014-10-22T03:00:00.000", "MUSE.2014-10-22T04:00:00.000"
+    abs_ = [
+        make_ab(one, waitfor=[f"{two}.ab"]),
+        make_ab(two, waitfor=[f"{one}.ab"]),
+        make_ab(three, waitfor=[f"{two}.ab"]),
+        make_ab(four),
+    ]
+    scene = Scene(tmp_path, abs_)
+    outcome = await scene.streams.run()
+    assert outcome.done == (f"{four}.ab",) and len(outcome.blocked) == 3
+    circle = f"a circle: {one}.ab waits for {two}.ab waits for {one}.ab"
+    assert scene.state(f"{one}.ab") == ("BLOCKED", circle)
+    why = scene.streams.why(f"{three}.ab")
+    assert f"{three}.ab waits for {two}.ab" in why[0] and "Remove the wrong WAITFOR" in why[-1]
 
 
 async def test_a_job_that_breaks_is_one_failed_ab(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ class Built:
     proposals: tuple[Proposal, ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...]
+    pools: Pools = field(default_factory=Pools)  # what there was to choose from, virtual products of this run too
 
 
 def built(rules: Rules, ruleset: RuleSet, table: Table, material: Material) -> Built:
@@ -88,7 +89,7 @@ class _Work:
             found = [*groups.get(name, ()), *(self._organised_products(name) if name in second else ())]
             self._level(name, [group for group in found if mode_of(self._raws(group)[0]) == material.mode])
         self.notes += self.ladder.notes if self.proposals else ()
-        return Built(tuple(self.proposals), tuple(organised.groups), tuple(self.notes))
+        return Built(tuple(self.proposals), tuple(organised.groups), tuple(self.notes), self.pools)
 
     def _level(self, name: str, groups: Sequence[Group]) -> None:
         """The ABs of one action; what they will make is there for the actions that follow."""

@@ -106,7 +106,7 @@ class CreatePlan:
         counts = Counter(one.what for one in self.decisions)
         words = ", ".join(f"{counts[what]} {what}" for what in (NEW, AGAIN, KEPT, MOVED, REFUSED) if counts[what])
         short = sum(not one.made.complete for one in self.written)
-        parts = [f"{self.mode} {self.date}: {words or 'no ABs'}"]
+        parts = [words or "no ABs"]
         parts += [f"{short} INCOMPLETE"] if short else []
         parts += [f"{len(self.findings)} findings, first: {self.findings[0]}"] if self.findings else []
         return "; ".join(parts)
@@ -157,7 +157,7 @@ def _fate(made: Proposal, text: str, standing: Standing) -> tuple[str, str]:
     if name in standing.running:
         return KEPT, f"{ab.status}, its recipe may be running"
     if edited(ab):
-        return KEPT, f"{ab.status}, edited by hand"
+        return KEPT, f"{ab.status}, edited by hand or made by another tool"
     if ab.status == "FAILED":
         return AGAIN, "FAILED"
     if ab.render().decode("utf-8", "surrogateescape") == text:

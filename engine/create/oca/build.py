@@ -30,6 +30,7 @@ from engine.create.oca.model import (
     Organise,
     ProductRule,
 )
+from engine.create.oca.regexp import BadPattern, regexp
 
 TRUE, FALSE = ("T", "True", "TRUE"), ("F", "False", "FALSE")
 TYPES = ("string", "undefined", "number", "int", "float", "boolean")
@@ -184,8 +185,8 @@ def _pattern(word: Word, right: Expr) -> None:
         fault(word, "regexp needs a pattern in quotes")
         return
     try:
-        re.compile(right.value)
-    except (re.error, OverflowError, RecursionError) as trouble:
+        regexp(right.value)
+    except BadPattern as trouble:
         fault(word, f"this regular expression does not work: {trouble}", "regexp")
 
 

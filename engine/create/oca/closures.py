@@ -282,7 +282,7 @@ def parts(expr: Expr | None) -> Iterator[Expr]:
     while todo:
         part = todo.pop()
         yield part
-        todo.extend(inner(part))
+        todo.extend(reversed(inner(part)))
 
 
 def keys(expr: Expr | None) -> Iterator[Key]:

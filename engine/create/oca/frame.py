@@ -12,6 +12,7 @@ from engine.create.oca.values import Value, number, plain
 NAME_KEY = "RFXNAME"
 """The pseudo key under which rules may ask the name of a file."""
 
+_LATEST = 1e9  # days; an MJD-OBS beyond is none
 _SUFFIXES = frozenset({".fits", ".tfits", ".hdr", ".fz", ".gz", ".z"})
 
 
@@ -35,7 +36,7 @@ class Frame:
         self._overlay: dict[str, Value] = {}
         self.values: dict[str, Value] = {**self.header, NAME_KEY: self.name}
         time = number(self.header.get("MJD-OBS"))
-        self.mjd = float(time) if time is not None and math.isfinite(time) else None
+        self.mjd = float(time) if time is not None and abs(time) < _LATEST else None
         self.order = (math.inf if self.mjd is None else self.mjd, self.name, self.path)
 
     @property

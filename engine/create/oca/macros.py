@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from engine.create.oca.model import At, Problem
 from engine.create.oca.source import BadRules, Lines, Source
 
-EXPANSIONS = 200_000
-CHARACTERS = 64_000_000
+CHARACTERS = 32_000_000
+WORK = 10_000_000  # characters that are looked at on behalf of macros
 DEPTH = 64
 
 _DEFINE = re.compile(r"[ \t]*([A-Za-z_]\w*)(\(([^()]*)\))?(?=\s|$)(.*)", re.DOTALL)
@@ -39,7 +39,7 @@ class Macros:
         self.out = io.StringIO()
         self.known: dict[str, Macro] = {}
         self.told: set[str] = set()
-        self.left = EXPANSIONS
+        self.left = WORK
         self.room = CHARACTERS
 
     def __contains__(self, name: str) -> bool:
@@ -137,25 +137,41 @@ class Macros:
             if len(values) != len(macro.names):
                 raise BadRules(f"macro {macro.name} takes {len(macro.names)} values, not {len(values)}", where=str(at))
             given = {name: self._replace(text, inside[:-1], at) for name, text in zip(macro.names, values, strict=True)}
-            body = _TOKEN.sub(lambda match: given.get(match["NAME"] or "", match.group()), body)
+            body = self._filled(body, given, inside, at)
         return self._replace(body, inside, at)
+
+    def _filled(self, body: str, given: dict[str, str], inside: tuple[str, ...], at: At) -> str:
+        """A body with values instead of the names of its arguments."""
+        parts, written = [], 0
+        for match in _TOKEN.finditer(body):
+            value = given.get(match["NAME"] or "")
+            if value is not None:
+                self._work(len(value), inside, at)
+                parts += [body[written : match.start()], value]
+                written = match.end()
+        return "".join([*parts, body[written:]])
+
+    def _work(self, characters: int, inside: tuple[str, ...], at: At) -> None:
+        """Count what macros cost, so that no few lines can take all time and memory."""
+        self.left -= characters + 10
+        if self.left < 0:
+            raise BadRules(f"macros without end: {' -> '.join(inside[:3])} grows and grows", where=str(at))
 
     def _replace(self, text: str, inside: tuple[str, ...], at: At) -> str:
         """`text` with all macros replaced but those it stands inside of."""
         if len(inside) > DEPTH:
             raise BadRules(f"macros go more than {DEPTH} deep: {' -> '.join(inside[:3])} ...", where=str(at))
-        parts, written, size = [], 0, 0
+        self._work(len(text), inside, at)
+        parts, written = [], 0
         for match in _TOKEN.finditer(text):
             name = match["NAME"]
             macro = self.known.get(name) if name and name not in inside and match.start() >= written else None
             used = self._used(macro, text, match.end(), len(text)) if macro else None
             if macro is None or used is None:
                 continue
-            self.left -= 1
+            self._work(used[1] - match.start(), inside, at)
             made = self._body(macro, used[0], (*inside, macro.name), at)
-            size += len(made)
-            if self.left < 0 or size > CHARACTERS:
-                raise BadRules(f"macros without end: {' -> '.join(inside[:3])} grows and grows", where=str(at))
+            self._work(len(made), inside, at)
             parts += [text[written : match.start()], made]
             written = used[1]
         return "".join([*parts, text[written:]])

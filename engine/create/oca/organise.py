@@ -16,6 +16,7 @@ from engine.create.oca.model import Action, And, Compare, Expr, Key, Literal, Or
 from engine.create.oca.values import Value, group_value, number
 
 _EVENTS = {"FRAME": "frame", "TEMPLATE": "template"}
+_LONGEST = 1e7  # seconds; an EXPTIME beyond is none
 _NAMED = 3  # files that a note names
 
 
@@ -70,6 +71,7 @@ class _Rule:
     on_pair: Test  # terms on the file and the last file together
     on_last: Test  # terms on the last file alone
     any_file: bool  # no term asks anything of the file itself
+    tags: tuple[str, ...]  # keys of which a file that is known has one
 
     @property
     def names(self) -> tuple[str, str]:
@@ -80,10 +82,14 @@ class _Rule:
         return event, self.said.tag or tag
 
     def takes(self, file: Frame) -> bool:
-        """True when the terms on the file alone hold; with no such term, when any classification rule knows it."""
+        """True when the terms on the file alone hold; with no such term, when it is no stranger."""
         if self.any_file and not self.single:
-            return bool(file.overlay)
+            return self.knows(file)
         return self.on_file(file.values, file.values)
+
+    def knows(self, file: Frame) -> bool:
+        """True for a file that classification said something about, or that has a category of its own."""
+        return bool(file.overlay) or any(file.get(key) is not None for key in self.tags)
 
     def holds(self, files: Iterable[Frame], last: Frame) -> tuple[Frame, ...]:
         """The files that stay, once it is known which file is the last."""
@@ -154,7 +160,7 @@ class Organiser:
         by_file = not set(rule.group_by).isdisjoint(self._reading.single)
         single = event == "frame" or by_file or not (event or rule.group_by)
         alone, pair, last = (_joined(some, compiler) for some in (on_file, on_pair, on_last))
-        return _Rule(rule, event, single, alone, pair, last, any_file=not (on_file or on_pair))
+        return _Rule(rule, event, single, alone, pair, last, not (on_file or on_pair), self._reading.tags)
 
     def _templates(self, files: Sequence[Frame]) -> tuple[_Template, ...]:
         found: dict[Hashable, list[Frame]] = {}
@@ -174,7 +180,7 @@ class Organiser:
         self, rule: _Rule, files: Sequence[Frame], templates: Sequence[_Template], notes: dict[str, None]
     ) -> Iterable[tuple[Frame, ...]]:
         """The files of each group of a rule, before anything is said about its size."""
-        if rule.any_file and not rule.single and (strangers := [file for file in files if not file.overlay]):
+        if rule.any_file and not rule.single and (strangers := [file for file in files if not rule.knows(file)]):
             notes[f"no classification rule knows {_named(strangers)}"] = None
         if rule.event == "template":
             for one in templates:
@@ -213,7 +219,8 @@ class Organiser:
         event, tag = rule.names
         match = tuple((name, primary.get(name)) for name in said.group_by)
         exposure = number(primary.get("EXPTIME")) or 0
-        middle = None if primary.mjd is None else primary.mjd + exposure / 2 / 86400
+        half = exposure / 2 / 86400 if abs(exposure) < _LONGEST else 0
+        middle = None if primary.mjd is None else primary.mjd + half
         action = self._actions.get(said.action)
         return Group(primary, members, said, action, event, tag, match, primary.mjd, middle)
 

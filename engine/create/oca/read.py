@@ -38,7 +38,8 @@ _NEXT = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
-_LOOK_AHEAD = 2000
+_LOOK_AHEAD = 200
+_INDENTED = 200
 SYNTAX = "syntax"
 _VALUE = {"NAME", "STRING", "NUMBER", "LPAR", "SIGN"}
 
@@ -152,19 +153,18 @@ class _Reading:
                     return match.start("IF")
                 if candidate is None and self._column(match.start("IF")) <= column:
                     candidate = match.start("IF")
-            if candidate is not None and count > _LOOK_AHEAD:
+            if candidate is not None and depth > 0 and count > _LOOK_AHEAD:
                 break
-        return candidate
+        return candidate if depth > 0 else None
 
     def _column(self, offset: int) -> int:
         """How far a rule is indented; without bound for one that does not begin its line."""
-        line = self.text.rfind("\n", 0, offset) + 1
-        return offset - line if not self.text[line:offset].strip() else len(self.text)
+        ahead = self.text[max(0, offset - _INDENTED) : offset].rpartition("\n")[2]
+        return len(ahead) if len(ahead) < _INDENTED and not ahead.strip() else len(self.text)
 
     def rules(self, name: str) -> Rules:
         """All together, without the rules that have a fault in them."""
-        findings = sorted(dict.fromkeys(self.sheet.findings), key=lambda found: found[0])
-        for offset, problem in findings:
+        for offset, problem in self.sheet.findings:
             if problem.level == "error" and problem.code != SYNTAX:  # a rule with a mistake in syntax is None already
                 self.found[max(0, bisect_right(self.starts, offset) - 1)] = None
         classification, organisation, actions = [], [], []
@@ -179,6 +179,7 @@ class _Reading:
             elif node is not None:
                 actions.append(node)
         limits.unused()
+        findings = sorted(dict.fromkeys(self.sheet.findings), key=lambda found: found[0])
         problems = (*self.sheet.source.problems, *(problem for _, problem in findings))
         return Rules(name, tuple(classification), tuple(organisation), tuple(actions), problems)
 

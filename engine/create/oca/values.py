@@ -23,10 +23,12 @@ _SUMS: dict[str, Callable[[float, float], float]] = {"+": add, "-": sub, "*": mu
 
 
 def plain(value: object) -> Value | None:
-    """The value as rules see it: no trailing blanks, None for what is no value at all."""
+    """The value as rules see it: no trailing blanks, None for what is no value at all or no finite number."""
     if isinstance(value, str):
         return value.rstrip(" ")
-    return value if isinstance(value, int | float) else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, int) else None
 
 
 def number(value: Value | None) -> int | float | None:
@@ -35,7 +37,8 @@ def number(value: Value | None) -> int | float | None:
         text = value.strip(" ")
         if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
             return None
-        return int(text) if text.lstrip("+-").isdigit() else float(text)
+        found = int(text) if text.lstrip("+-").isdigit() else float(text)
+        return found if math.isfinite(found) else None
     return None if isinstance(value, bool) else value
 
 

@@ -32,6 +32,7 @@ from engine.process.executors.protocol import (
     Status,
 )
 from engine.process.executors.records import Records
+from engine.process.pool import main_inputs
 from engine.stores.attempts import Attempt
 from engine.stores.batch_jobs import BatchJobs
 
@@ -112,7 +113,9 @@ class Batch:
         return self._follow(BatchJob(self, attempt.token, attempt.ab, None, self._jobs.native(attempt.token)))
 
     def _asked(self, ab: AB | None, kind: Kind | None) -> Resources:
-        asked = (kind.memory_gb if kind else 0.0) * 1000 or float(self._settings.memory_mb)
+        least = kind.memory_gb if kind else 0.0
+        each = kind.memory_gb_per_input * main_inputs(ab) if kind and ab and kind.memory_gb_per_input else 0.0
+        asked = max(least, each) * 1000 or float(self._settings.memory_mb)
         factor = self._jobs.factor(ab.name) if ab else 1.0
         limit = kind.time_limit_s if kind else 0.0
         # Our own limit comes first: it says so in the AB.
@@ -192,8 +195,8 @@ class Batch:
                 continue
             self._jobs.note((ref.token, ref.engine, ref.native_id) for ref in refs)
             for ref, spec in zip(refs, specs, strict=True):
-                if job := self._followed.get(ref.token):
-                    job.submitted(ref, held=spec.held)
+                if given := self._followed.get(ref.token):
+                    given.submitted(ref, held=spec.held)
 
     async def _wishes(self) -> None:
         """Carry out what jobs are to do."""
@@ -205,8 +208,12 @@ class Batch:
             (Wish.GO, {Status.SUSPENDED}, self.executor.resume),
         ):
             jobs = [job for job in self._followed.values() if job.wish is wish and job.status in statuses]
-            if refs := [job.ref for job in jobs]:
-                await verb(refs)
+            if wish is Wish.GO:
+                jobs = [job for job in jobs if job.stood]
+            if jobs:
+                await verb([job.ref for job in jobs])
+            for job in jobs:
+                job.stood = wish is Wish.STAND
 
     async def _hold(self, refs: Sequence[JobRef]) -> None:
         await self.executor.hold(refs, "held by the console")

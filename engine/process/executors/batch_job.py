@@ -55,6 +55,7 @@ class BatchJob:
         self.wish = Wish.GO
         self.ref = JobRef(token, batch.boot, native)
         self.given = spec is None
+        self.stood = spec is None  # we made it stand, or an engine before us may have: nobody else's hold is released
         self._batch = batch
         self._told: Callable[[], object] = _nobody
         self._loop = asyncio.get_running_loop()
@@ -102,6 +103,7 @@ class BatchJob:
     def resume(self) -> None:
         """Let it start, or go on."""
         if self.wish is Wish.STAND or self.status in (Status.HELD, Status.SUSPENDED):
+            self.stood = True
             self._wants(Wish.GO)
 
     @property

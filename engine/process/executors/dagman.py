@@ -8,7 +8,8 @@ early is sent as a new one, by the exit records: its rescue file is not needed, 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence, Set
+import shutil
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,14 @@ class Dags:
         fs.replace(place / FILE, text(jobs, edges, described, self._widths).encode())
         fs.replace(place / _TOKENS, json.dumps([job.token for job in jobs]).encode())
         return dagman(place, self._program, version)
+
+    def tidy(self, alive: Iterable[str]) -> None:
+        """Take away what is left of DAGs whose jobs have all been forgotten; not of those in these directories."""
+        places = set(alive)
+        for place, dag in list(self._known.items()):
+            if str(place) not in places and not any(self._records.spec_path(token).exists() for token in dag.tokens):
+                del self._known[place]
+                shutil.rmtree(place, ignore_errors=True)
 
     def state(self, ref: JobRef, manager: Seen) -> JobState:
         """The state of a job that `manager`, its DAGMan, has still to send."""

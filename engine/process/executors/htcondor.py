@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 ANSWER_S = 20.0
 _MISSES = 3  # polls that an exit record may be late
+_EACH_S = 0.1  # more that a submission may take for each job
 _AT_ONCE = 500
 DAGMAN = "/usr/bin/condor_dagman"
 
@@ -73,7 +74,7 @@ class HTCondor:
 
         Jobs that come after others are sent together with these as one DAG, in one call.
         """
-        return await self._do(self._submit, jobs)
+        return await self._within(self._answer_s + _EACH_S * len(jobs), self._submit, jobs)
 
     async def poll(self, tokens: Sequence[str]) -> dict[str, JobState]:
         """The states of these jobs: one query, and one of the history when some have left the queue."""
@@ -120,13 +121,16 @@ class HTCondor:
         self._thread.close()
 
     async def _do(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._within(self._answer_s, act, *args, **kwargs)
+
+    async def _within(self, limit_s: float, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One call in the thread. EngineAway, and since when, if there is no answer."""
         try:
-            result = await self._thread.call(self._answer_s, act, *args, **kwargs)
+            result = await self._thread.call(limit_s, act, *args, **kwargs)
         except (Away, TimeoutError) as trouble:
             self._since = self._since or time.time()
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self._since))
-            why = str(trouble) or f"no answer within {self._answer_s:.0f} s"
+            why = str(trouble) or f"no answer within {limit_s:.0f} s"
             remedy = "its jobs go on and are found again when it answers"
             raise EngineAway(f"HTCondor cannot be reached since {since} UTC: {why}", remedy=remedy) from None
         self._since = 0.0
@@ -147,12 +151,13 @@ class HTCondor:
         return _Look(jobs, [(dag, managers[str(dag.place)]) for dag in self._dags.all() if str(dag.place) in managers])
 
     def _submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
-        look = self._look([job.token for job in jobs])
-        fresh = [job for job in jobs if not (look.has(job.token) or self.records.known(job.token))]
-        parents = self._look([parent for job in fresh for parent in job.after])
-        edges = self._dags.edges(fresh, parents.tokens)
+        look = self._look([token for job in jobs for token in (job.token, *job.after)])
+        there = look.tokens
+        fresh = [job for job in jobs if not (job.token in there or self.records.known(job.token))]
+        edges = self._dags.edges(fresh, there)
         described = {job.token: self._described(job) for job in fresh}
         if edges:
+            self._dags.tidy(str(dag.place) for dag, _ in look.dags)
             self._at().submit(self._dags.write(fresh, edges, described, self._at().version()))
         else:
             for job in fresh:
@@ -178,8 +183,9 @@ class HTCondor:
         left = self._at().ended(gone) if gone else {}
         self._ids |= {token: seen.native_id for token, seen in left.items()}
         states = {token: self._state(token, look, left) for token in tokens}
-        over = [token for token, state in states.items() if state.status.ended and self._held(token, look)]
-        self._act("Remove", over, "true")  # held after they had begun: nobody shall release them
+        for token, state in states.items():
+            if state.status.ended and self._held(token, look):  # it had begun: nobody shall release it
+                self._act("Remove", [token], "true", state.reason)
         return states
 
     def _state(self, token: str, look: _Look, left: Mapping[str, Seen]) -> JobState:
@@ -203,12 +209,12 @@ class HTCondor:
 
     def _to_send(self, token: str, look: _Look) -> Seen | None:
         """The DAGMan that has a job still to send."""
-        return None if token in self._ids else look.manager(token)
+        return None if token in self._ids or self.records.known(token) else look.manager(token)
 
     def _hold(self, tokens: Sequence[str], reason: str) -> None:
         look = self._look(tokens)
         for dag, _ in look.dags:
-            if any(self._waits(token, look) for token in dag.tokens.intersection(tokens)):
+            if any(self._to_send(token, look) for token in dag.tokens.intersection(tokens)):
                 self._at().act("Hold", dag.condition, reason)
         self._act("Hold", tokens, "JobStatus == 1", reason)
 
@@ -220,22 +226,20 @@ class HTCondor:
 
     def _cancel(self, tokens: Sequence[str]) -> None:
         look = self._look(tokens)
+        for dag, _ in look.dags:
+            if {token for token in dag.tokens if not self._has_ended(token)} <= set(tokens):
+                self._at().act("Remove", dag.condition)
         for token in tokens:
             if self._to_send(token, look):
                 self.records.remove(token)
-        for dag, _ in look.dags:
-            if all(self.records.known(token) or token in look.jobs for token in dag.tokens) and dag.tokens <= set(
-                tokens
-            ):
-                self._at().act("Remove", dag.condition)
         self._act("Remove", tokens, "true")
+
+    def _has_ended(self, token: str) -> bool:
+        return os.path.lexists(self.records.record_path(token))
 
     @staticmethod
     def _held(token: str, look: _Look) -> bool:
         return token in look.jobs and look.jobs[token].status is Status.HELD
-
-    def _waits(self, token: str, look: _Look) -> bool:
-        return bool(self._to_send(token, look)) and not self.records.known(token)
 
     def _act(self, action: str, tokens: Sequence[str], condition: str, reason: str = "") -> None:
         for begin in range(0, len(tokens), _AT_ONCE):
@@ -255,9 +259,6 @@ class _Look:
 
     jobs: Mapping[str, Seen]
     dags: Sequence[tuple[Dag, Seen]]
-
-    def has(self, token: str) -> bool:
-        return token in self.jobs or self.manager(token) is not None
 
     @property
     def tokens(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ Pure: no bindings here, so that every line of the state table can be tried (dist
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +17,16 @@ TOKEN = "DfosToken"  # noqa: S105 - the attribute that marks a job as ours
 DAG = "DfosDag"  # the attribute of DAGMan's own job: the directory of its DAG
 WANTED = (
     *("ClusterId", "ProcId", "JobStatus", "LastJobStatus", TOKEN, DAG),
-    *("HoldReason", "HoldReasonCode", "RemoveReason", "ExitCode", "ExitBySignal", "ExitSignal"),
+    *("HoldReason", "HoldReasonCode", "HoldReasonSubCode", "RemoveReason", "LastRejMatchReason"),
+    *("ExitCode", "ExitBySignal", "ExitSignal"),
     *("RemoteHost", "LastRemoteHost", "RequestMemory", "ResidentSetSize_RAW"),
 )
 
 _IDLE, _RUNNING, _REMOVED, _COMPLETED, _HELD, _OUTPUT, _SUSPENDED = range(1, 8)
 _SUBMITTED_HELD = 15
-_OUT_OF_MEMORY = 34
+# By the starter; by the startd's ready-made policy. Sites with policies of their own say it in words.
+_OUT_OF_MEMORY, _BY_POLICY, _MEMORY_POLICY = 34, 21, 102
+_MEMORY_WORDS = re.compile(r"memory\b.*\bexceed|exceed.*\bmemory\b|more memory than|out of memory", re.IGNORECASE)
 # A job put back into the queue after it had begun (evicted, or held by somebody) has lost its work; a
 # second start is a second attempt, which is ours to decide. The one condition keeps it from starting
 # at once, the other takes it out of the queue.
@@ -36,7 +40,7 @@ _MOST_NAMED = 500
 class Site:
     """How jobs are described here: `python` runs the wrapper, `requirements` choose hosts, `lines` are added."""
 
-    python: str = "/usr/bin/python3"
+    python: str
     requirements: str = ""
     lines: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,7 +109,7 @@ def seen(ad: Mapping[str, Any]) -> Seen:
         exit_code=code,
         host=str(ad.get("RemoteHost") or ad.get("LastRemoteHost") or "").rpartition("@")[2],
         dag=str(ad.get(DAG, "")),
-        memory_killed=_number(ad, "JobStatus") == _HELD and _number(ad, "HoldReasonCode") == _OUT_OF_MEMORY,
+        memory_killed=_used_up_memory(ad),
         memory_mb=_number(ad, "RequestMemory"),
         max_rss_mb=_number(ad, "ResidentSetSize_RAW") // 1024,
     )
@@ -144,14 +148,15 @@ def arguments(argv: Sequence[str]) -> str:
 def _status(ad: Mapping[str, Any]) -> tuple[Status, str, int | None]:
     status = _number(ad, "JobStatus")
     if status == _IDLE:
-        return Status.PENDING, "waits for a slot", None
+        why = _text(ad, "LastRejMatchReason")
+        return Status.PENDING, f"waits for a slot ({why})" if why else "waits for a slot", None
     if status in (_RUNNING, _OUTPUT):
         return Status.RUNNING, "", None
     if status == _SUSPENDED:
         return Status.SUSPENDED, "", None
     if status == _HELD:
         at_submit = _number(ad, "HoldReasonCode") == _SUBMITTED_HELD
-        return Status.HELD, "submitted held" if at_submit else str(ad.get("HoldReason") or "held"), None
+        return Status.HELD, "submitted held" if at_submit else _text(ad, "HoldReason") or "held", None
     if status == _REMOVED:
         return _removed(ad)
     if status == _COMPLETED:
@@ -161,12 +166,29 @@ def _status(ad: Mapping[str, Any]) -> tuple[Status, str, int | None]:
 
 
 def _removed(ad: Mapping[str, Any]) -> tuple[Status, str, None]:
-    told = str(ad.get("RemoveReason") or "removed")
+    told = _text(ad, "RemoveReason") or "removed"
+    if _used_up_memory(ad):
+        return Status.FAILED, told, None
     if _TOO_LONG in told and ad.get("LastJobStatus") == _RUNNING:
         return Status.FAILED, "it took longer than it was allowed to", None
     if _PUT_BACK in told:
         told = "HTCondor put it back into the queue after it had begun: what it had done is lost"
     return Status.REMOVED, told, None
+
+
+def _used_up_memory(ad: Mapping[str, Any]) -> bool:
+    status = _number(ad, "JobStatus")
+    if status == _REMOVED:
+        return bool(_MEMORY_WORDS.search(_text(ad, "RemoveReason")))
+    code = _number(ad, "HoldReasonCode")
+    policy = code == _BY_POLICY and _number(ad, "HoldReasonSubCode") == _MEMORY_POLICY
+    named = code == _OUT_OF_MEMORY or policy
+    return status == _HELD and (named or bool(_MEMORY_WORDS.search(_text(ad, "HoldReason"))))
+
+
+def _text(ad: Mapping[str, Any], name: str) -> str:
+    """What anybody may have written, fit to be shown."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(ad.get(name) or ""))[:500].strip()
 
 
 def _number(ad: Mapping[str, Any], name: str) -> int:

@@ -28,7 +28,7 @@ def with_record(ref: JobRef, ended: Ended, seen: Seen | None, *, queued: bool) -
     if queued:
         return _held_at_work(ref, seen)
     if seen.exit_code is None:  # ended by HTCondor, which knows why
-        return replace(state, status=seen.status, reason=seen.reason)
+        return replace(state, status=seen.status, reason=seen.reason, memory_killed=seen.memory_killed)
     return state
 
 
@@ -37,14 +37,12 @@ def without_record(ref: JobRef, seen: Seen | None, *, queued: bool, begun: bool,
     if seen is None:
         known = ref.native_id or begun
         return _doubt(ref, "HTCondor knows nothing of it, and it left no exit record", patient=patient and bool(known))
-    if queued and seen.memory_killed:
-        return replace(_held_at_work(ref, seen), status=Status.FAILED, reason=seen.reason, memory_killed=True)
     if queued and seen.status is Status.HELD and begun:
         return _at_end(ref) if patient else _held_at_work(ref, seen)
     if queued and not seen.status.ended:
         return JobState(ref, seen.status, seen.reason, None, seen.host)
     if seen.exit_code is None and not queued:
-        return JobState(ref, seen.status, seen.reason, None, seen.host)
+        return JobState(ref, seen.status, seen.reason, None, seen.host, seen.memory_killed, seen.max_rss_mb)
     if patient:
         return _at_end(ref)
     if seen.exit_code in (None, 0, CLAIMED):
@@ -58,6 +56,9 @@ def doubtful(seen: Seen | None, *, queued: bool, begun: bool) -> bool:
 
 
 def _held_at_work(ref: JobRef, seen: Seen) -> JobState:
+    if seen.memory_killed:
+        why = f"it used more memory than it asked for: {seen.reason}"
+        return JobState(ref, Status.FAILED, why, None, seen.host, memory_killed=True, max_rss_mb=seen.max_rss_mb)
     why = f"held while it ran, what it had done is lost: {seen.reason}"
     return JobState(ref, Status.REMOVED, why, None, seen.host, max_rss_mb=seen.max_rss_mb)
 

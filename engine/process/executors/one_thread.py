@@ -63,8 +63,9 @@ class OneThread:
         while work := self._work.get():
             work()
 
-    def _in_time_again(self, _over: asyncio.Future[Any]) -> None:
+    def _in_time_again(self, over: asyncio.Future[Any]) -> None:
         self._late -= 1
+        over.exception()  # nobody asks for it any more
 
     @staticmethod
     def _tell(over: asyncio.Future[T], result: T, trouble: BaseException | None) -> None:

@@ -1,0 +1,106 @@
+"""`dfos forecast`: what a pool will take, before it starts: ABs, hours, memory, disk, target by target."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import TYPE_CHECKING
+
+from console.cli import words
+
+if TYPE_CHECKING:
+    from engine.process.forecast import PoolForecast
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    made = words.parser(
+        "dfos forecast",
+        "What the ABs of a MODE and DATE will take before any of them starts: hours, memory, disk, per target.",
+    )
+    words.add_pool(made)
+    made.add_argument("--json", action="store_true", help="as JSON, in seconds and GB")
+    made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="override a setting")
+    return made
+
+
+def main(argv: list[str]) -> int:
+    """Print the forecast. Exit 0 when all of it may start, 1 when something will not: too large, or no room."""
+    given = parser().parse_args(argv)
+    tree = words.tree(given.root)
+    from dataclasses import asdict
+
+    from console.account import open_settings
+    from engine.core.dates import date_label
+    from engine.process.forecast import forecast
+    from engine.stores.database import connect
+
+    settings = open_settings(tree, os.environ, given.set).settings
+    db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
+    try:
+        found = forecast(tree, settings, db, given.mode, date_label(given.date))
+    finally:
+        if db:
+            db.close()
+    if given.json:
+        print(json.dumps(asdict(found), indent=1))
+    else:
+        words.say(lines(found))
+    return 1 if found.refused or not found.fits_disk else 0
+
+
+def lines(found: PoolForecast) -> list[str]:
+    """The forecast in at most 80 columns."""
+    head = f"{found.mode} {found.date}: {found.abs:,} of {found.total:,} ABs still to run"
+    if not found.abs and not found.refused:
+        return [head]
+    saved = found.ranks_s - found.seconds
+    shorter = f", {duration(saved)} less than rank by rank" if saved >= 60 else ""
+    out = [
+        head,
+        f"  time    {duration(found.seconds)} in {found.streams} streams{shorter}",
+        f"  memory  {found.peak_gb:,.4g} GB at most, of {found.host_gb:,.4g} GB for recipes",
+        f"  disk    {found.disk_gb:,.4g} GB will be written, {found.free_gb:,.4g} GB free",
+    ]
+    if not found.fits_disk:
+        out.append(f"  ! no room: {found.reserve_gb:,.4g} GB must stay free; the last ABs would wait for disk")
+    if found.targets:
+        out.append(f"  {'target':<24} {'ABs':>5} {'N':>4} {'begins':>9} {'finished':>9} {'memory':>8} {'disk':>8}")
+    for one in found.targets:
+        name = one.target or "-"
+        out.append(
+            f"  {name if len(name) <= 24 else name[:23] + '~':<24} {one.abs:>5} {one.inputs or '-':>4} "
+            f"{duration(one.begin_s):>9} {duration(one.end_s):>9} {one.memory_gb:>5,.4g} GB {one.disk_gb:>5,.4g} GB"
+        )
+    for ab in found.asked:
+        out += [f"  ? {ab}", "    is asked about before it starts"]
+    for ab, why in found.refused:
+        out += [f"  ! {ab}", *(f"    {part}" for part in _folded(why))]
+    known = [f"{kind} {count}" for kind, count in found.measured.items() if count]
+    unknown = [kind for kind, count in found.measured.items() if not count]
+    if known:
+        out += _folded("  measured here: " + ", ".join(known), "    ")
+    if unknown:
+        out += _folded("  by the profile, nothing measured yet: " + ", ".join(unknown), "    ")
+    return out
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05`, `2 d 04 h`."""
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d}" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+
+
+def _folded(text: str, behind: str = "") -> list[str]:
+    """The text in lines of at most 76 columns; words that are longer stay whole."""
+    import textwrap
+
+    return textwrap.wrap(
+        text, 76, subsequent_indent=behind, drop_whitespace=True, break_long_words=False, break_on_hyphens=False
+    )
