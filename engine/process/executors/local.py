@@ -21,6 +21,7 @@ from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
 from engine.process.executors.protocol import Exit, Status
+from engine.process.executors.wrapper import die_with_us
 from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
@@ -156,11 +157,12 @@ class Recipe:
 
 
 class LocalExecutor:
-    """Starts recipes on this host."""
+    """Starts recipes on this host. `tied`: they die with this process, as what a batch system started must."""
 
-    def __init__(self, *, pidfd: bool = True) -> None:
+    def __init__(self, *, pidfd: bool = True, tied: bool = False) -> None:
         self.boot = boot_id()
         self._pidfd = pidfd
+        self._before = die_with_us if tied else None
 
     def start(
         self,
@@ -189,6 +191,7 @@ class LocalExecutor:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                preexec_fn=self._before,
             )
         except (OSError, ValueError) as trouble:
             raise RecipeTrouble(
