@@ -338,6 +338,22 @@ def test_headers_that_cannot_be_used_are_reported_and_the_others_go_on(context: 
     assert all(ab.render().count(b"\n") == len(ab.lines) for ab in abs_of(context))
 
 
+@pytest.mark.parametrize("suffix", [".hdr", ".fits", ".fits.fz"])
+def test_links_that_lead_nowhere_are_reported_and_the_others_go_on(context: Context, suffix: str) -> None:
+    made = simple(context)
+    folder = made.folder if suffix == ".hdr" else context.tree.raw / DATE
+    folder.mkdir(exist_ok=True)
+    loop, dangling = (folder / f"MUSE.2014-07-12T01:00:0{n}.000{suffix}" for n in (0, 1))
+    loop.symlink_to(loop)
+    dangling.symlink_to("not-there")
+    plan = make(context)
+    assert whats(plan) == [NEW, NEW]
+    assert [one.why for one in plan.troubles] == [
+        "cannot be read: Too many levels of symbolic links",
+        "cannot be read: No such file or directory",
+    ]
+
+
 def test_a_key_that_stands_twice_is_told_and_the_first_counts(context: Context) -> None:
     made = night(context)
     name = made.template(MJD, 1, DPR_CATG="CALIB", DPR_TYPE="BIAS")[0]

@@ -150,7 +150,15 @@ def _inside(place: Path) -> Iterator[Path]:
     try:
         with os.scandir(place) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and not entry.is_dir():
+                if not entry.name.startswith(".") and not _is_directory(entry):
                     yield Path(entry.path)
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """False too for what cannot be said, e.g. a link to itself: it is found unreadable when its header is."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
