@@ -24,7 +24,7 @@ IDENTITY = (
     *("PRO.CATG", "PIPEFILE", "TPL.START", "TPL.EXPNO", "TPL.NEXP"),
 )
 _ROOT = re.compile(r"[A-Z0-9_]+\.[0-9T:.\-]+")  # what may name an AB
-_SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")  # a name that a line of an AB can hold
+_SAFE = re.compile(r"[A-Za-z0-9_.:+][A-Za-z0-9_.:+\-]*")  # what a line of an AB can hold, and no option of a tool
 _LONGEST = 120  # characters
 _SUFFIXES = (".fits", ".fits.fz")
 _SERIES = re.compile(r"(?P<first>.+)_\d+")
