@@ -84,6 +84,7 @@ async def _processed(
             at_work(streams)
         return await streams.run()
     finally:
+        job.threads.close()
         await job.fetcher.close()
 
 
