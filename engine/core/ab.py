@@ -238,6 +238,8 @@ class AB:
         return next((line.end for line in self.lines if line.end), "\n")
 
     def _appended(self, fresh: list[Line]) -> AB:
+        if self.lines and self.lines[-1].end and len(fresh) == 1:
+            return AB((*self.lines, *fresh), self.where)
         return AB(tuple(_ended([*self.lines, *fresh], self._eol())), self.where)
 
 

@@ -92,6 +92,7 @@ class ProcessAb:
         self.hooks = Hooks(context, plugins or {})
         self.fetcher = Fetcher(context)
         self.threads = FewThreads()
+        self._logs = str(context.tree.dfs_log)
         self._known_as = Unchanged(self.store)
         self._anew: set[str] = set()  # ABs that ran before, and have made something else now
         self.consumers = Consumers(self.store)
@@ -217,7 +218,7 @@ class ProcessAb:
 
     def log_path(self, ab: AB) -> Path:
         """`$DFS_LOG_DIR/<root>.log`, live while the recipe runs."""
-        return self.context.tree.dfs_log / f"{ab.root}.log"
+        return Path(f"{self._logs}/{ab.root}.log")
 
     # --- meanwhile --------------------------------------------------------------------------
 
@@ -345,7 +346,7 @@ class ProcessAb:
     def _successful(self, found: Judged) -> Result:
         """Last of all, the AB. Blocking."""
         ab = retired_lines(with_products(found.ab, found.plan), found.retired)
-        self.store.write(ab.with_value("LOG_NAME", self.log_path(ab).name))
+        self.store.write(ab.with_value("LOG_NAME", f"{ab.root}.log"))
         self.area.tidy(found.workdir, failed=False)
         return Result("DONE", "", "; ".join(filter(None, (*found.warnings, found.verdict.message))))
 

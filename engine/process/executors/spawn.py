@@ -80,8 +80,8 @@ class _Spawn:
                 _bytes(program),
                 actions,
                 self._attributes,
-                _strings([_bytes(text) for text in argv]),
-                _strings([_bytes(f"{name}={text}") for name, text in env.items()]),
+                _strings(argv),
+                _strings([f"{name}={text}" for name, text in env.items()]),
             )
         finally:
             self._c.posix_spawn_file_actions_destroy(actions)
@@ -97,5 +97,8 @@ def _bytes(text: str) -> bytes:
     return data
 
 
-def _strings(texts: list[bytes]) -> ctypes.Array[ctypes.c_char_p]:
-    return (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+def _strings(texts: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
+    data = os.fsencode("\0".join(texts)).split(b"\0")
+    if len(data) != len(texts):
+        raise ValueError("embedded null byte")
+    return (ctypes.c_char_p * (len(data) + 1))(*data, None)
