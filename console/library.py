@@ -18,8 +18,10 @@ from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
-from screens.shown import Forecast, QcPanel
+from screens.queued import Job, JobFile
+from screens.released import Plan, Run, Thrown, Undo, Virtual
+from screens.reviewed import Cover, Picture, Review
+from screens.shown import Forecast, LogPart, QcPanel, Slot
 
 _PIECE = 1 << 18  # bytes of a log read at once
 

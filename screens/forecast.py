@@ -57,7 +57,8 @@ class ForecastScreen(ListScreen[Line]):
         if seen is None:
             return second, []
         if not seen.todo:
-            return [*second, (f"  nothing to do, all {seen.abs} ABs are done", theme.GOOD)], []
+            why = f"all {seen.abs} ABs are done" if seen.abs else "no AB of this date is at work"
+            return [*second, (f"  nothing to do, {why}", theme.GOOD)], []
         now = self.clock()
         ready = f"{span(seen.seconds)}, ready {moment(now + seen.seconds, now)}"
         second.append((f"  {seen.todo} of {seen.abs} ABs, {ready}", None))

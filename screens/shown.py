@@ -1,8 +1,28 @@
-"""What the forecast and the QC panel show, as plain values: a library makes them, screens draw them."""
+"""What logs, plugins, the forecast and the QC panel show, as plain values: a library makes them, screens draw them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A piece of a log from a byte offset; `next_offset` is where to go on, `growing` while the recipe runs."""
+
+    text: str
+    next_offset: int
+    growing: bool
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One plugin slot: which plugin is configured, and whether it was found (where, or why not)."""
+
+    slot: str
+    plugin: str
+    found: bool
+    where: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from console.account import open_tree
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
-from screens.shown import Forecast, QcPanel
+from screens.queued import Job, JobFile
+from screens.released import Plan, Run, Thrown, Undo, Virtual
+from screens.reviewed import Cover, Picture, Review
+from screens.shown import Forecast, LogPart, QcPanel, Slot
 from screens.theme import DFOS
 from tests.accounts import built, copied
 
