@@ -21,6 +21,10 @@ PARTS = {
         "deep runs on a virtual clock with the times of the MUSE_DEEP page, three streams, 2 TB; peer: a proven lower "
         "bound. Rank by rank: the original's sequence, all targets of a rank before the next rank",
     ),
+    "One AB": (
+        "process_ab",
+        "all that processAB does around a recipe that does nothing, without hooks; files in $TMPDIR",
+    ),
     "Moves": (
         "moves",
         "placement against a bare rename loop on the same disk; whole moves of products with 280 cards, ten an AB",

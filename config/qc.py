@@ -21,6 +21,7 @@ class QcSlot(Section):
     scores: str = Field("generic", description="score definitions, config/scores/<name>.yaml")
     table: str = Field("", description="QC1 table of the values, config/qc1/<name>.yaml; '' for none")
     sources: str = Field("", description="QC1 table with one row per source; '' for none")
+    trend: tuple[str, ...] = Field((), description="QC1 tables whose ABMAGlim over exposure time is drawn")
     flag: str = Field("", description="data type in config/qcflags/<INSTRUMENT>.yaml for QCFLAG; '' for none")
     local: str = Field("", description="stem of the local copy of ingest calls, qc1_<stem>.dat; '' for the RAW_TYPE")
 

@@ -20,7 +20,7 @@ from engine.stores.answers import Answers
 from engine.stores.contents import Contents
 from engine.stores.database import connect
 from engine.stores.verdicts import WORDS, Verdicts
-from screens.links import Cover, Finding, Review, Verdict
+from screens.reviewed import Cover, Finding, Review, Verdict
 
 _FLAG = re.compile(r"\[ *(WARNING|ERROR) *\]")
 _MOST = 20  # log flags shown

@@ -19,7 +19,7 @@ from engine.transfer.export import queue as export_queue
 from engine.transfer.ingest import jobs_ingest
 from engine.transfer.ingest.log import ingest_log
 from engine.transfer.ingest.states import FAILED, INGESTED, QUEUED, results, stages
-from screens.links import Job, JobFile
+from screens.queued import Job, JobFile
 
 QUEUES = {"JOBS_INGEST": "ingestProducts", "JOBS_EXPORT": "exportProducts"}
 _CALL = re.compile(r"(\w+)\s+-m\s+(CALIB|SCIENCE)\s+-d\s+(\d{4}-\d{2}-\d{2})")

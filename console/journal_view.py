@@ -14,7 +14,7 @@ from engine.core.sizes import size_text
 from engine.errors import DfosError, UsageTrouble
 from engine.release.undo.undo import looked, recorded
 from engine.stores.database import connect
-from screens.links import Run, Undo
+from screens.released import Run, Undo
 
 
 def runs(tree: DfoTree) -> list[Run]:

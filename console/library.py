@@ -11,12 +11,17 @@ from config.tree import DfoTree
 from console import headers, jobs_view, journal_view, pictures, trash_view, vcal_view
 from console.client import Link
 from console.evidence import cover_of, review_of
+from console.forecast_view import forecast_of
 from console.plan_view import plan_from
+from console.qc_view import panel_of
 from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
+from screens.queued import Job, JobFile
+from screens.released import Plan, Run, Thrown, Undo, Virtual
+from screens.reviewed import Cover, Picture, Review
+from screens.shown import Forecast, LogPart, QcPanel, Slot
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -114,6 +119,14 @@ class AccountLibrary:
     async def vcal(self) -> list[Virtual]:
         """The virtual calibrations of the account."""
         return await asyncio.to_thread(vcal_view.virtual, self._tree)
+
+    async def forecast(self, mode: str, date: str) -> Forecast:
+        """What processing a MODE and DATE will take."""
+        return await asyncio.to_thread(forecast_of, self._tree, mode, date)
+
+    async def qc(self, ab: str) -> QcPanel:
+        """The QC of an AB."""
+        return await asyncio.to_thread(panel_of, self._tree, self._row(ab), self.ab_path(ab))
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash."""

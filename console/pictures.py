@@ -9,7 +9,7 @@ from config.tree import DfoTree
 from engine.core.ab import AB
 from engine.errors import BadAb, BadFits
 from engine.stores.abs import read
-from screens.links import Picture
+from screens.reviewed import Picture
 
 FIELD = "IMAGE_FOV"
 _LOW, _HIGH = 5.0, 99.5  # per cent of the pixels that become black and white

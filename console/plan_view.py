@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.core.product import FATES
 from engine.release.move.plan import MovePlan
-from screens.links import Plan, PlanLine
+from screens.released import Plan, PlanLine
 
 
 def lines_of(plan: MovePlan) -> list[PlanLine]:

@@ -8,7 +8,7 @@ from config.tree import DfoTree
 from engine.core.sizes import size_text
 from engine.release.undo.trash_look import Retirement, pools, retirements
 from engine.stores.database import connect
-from screens.links import Thrown
+from screens.released import Thrown
 
 
 def thrown(tree: DfoTree, today: str = "") -> list[Thrown]:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from config.tree import DfoTree
 from engine.stores.vcal import MEANING, ORPHAN, container
-from screens.links import Virtual
+from screens.released import Virtual
 
 
 def virtual(tree: DfoTree) -> list[Virtual]:

@@ -21,6 +21,7 @@ from engine.board import Change
 from engine.core.status import AT_WORK
 from screens.ab_detail import AbDetail
 from screens.cascade import CascadeScreen
+from screens.forecast import ForecastScreen
 from screens.glyphs import glyphs
 from screens.jobs import JobsScreen
 from screens.keys import Key, KeysScreen, Verbs
@@ -31,6 +32,7 @@ from screens.monitor_frame import MonitorFrame
 from screens.order_keys import OrderKeys
 from screens.plan import PlanScreen
 from screens.plugins import PluginsScreen
+from screens.qc import QcScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
 from screens.vcal import VcalScreen
@@ -59,6 +61,7 @@ class AbMonitor(OrderKeys):
         Binding("enter", "open", "open", tooltip="all about the selected AB, its file included"),
         Binding("l", "log", "log", tooltip="the log of its recipe, as it grows"),
         Binding("w", "why", "why", tooltip="why it is not running, and what to do"),
+        Binding("v", "qc", "QC", tooltip="its scores with limits and history, QCFLAG, reports and plots"),
         Binding("t", "cascade", "cascade", tooltip="which AB waits for what, as a tree"),
         Binding("c", "certify", "certify", tooltip="judge the selected AB"),
         Binding("C", "certify_next", "certify all", tooltip="judge one after the other what waits for a verdict"),
@@ -72,6 +75,7 @@ class AbMonitor(OrderKeys):
         Binding("X", "abort", "abort", tooltip="terminate the running recipes (asks)"),
         Binding("plus", "streams(1)", "one stream more"),
         Binding("minus", "streams(-1)", "one stream less"),
+        Binding("e", "forecast", "forecast", tooltip="what processing this date will take: time, memory, disk"),
         Binding("M", "plan", "move", tooltip="the plan of the move of this date, line by line; x in it carries it out"),
         Binding("i", "ingest", "ingest", tooltip="hand moved products to the archive (asks)"),
         Binding("o", "override", "run anyway", tooltip="in spite of the foreign task that holds us (asks)"),
@@ -311,6 +315,18 @@ class AbMonitor(OrderKeys):
         """Which AB waits for what."""
         row = self.list.current
         self.app.push_screen(CascadeScreen(row.ab if row else "", *self._given()))
+
+    def action_qc(self) -> None:
+        """Its QC."""
+        self.with_row(lambda row: self.app.push_screen(QcScreen(row.ab, *self._given())))
+
+    def action_forecast(self) -> None:
+        """What processing takes."""
+        row = self.list.current or next(iter(self.link.board.rows.values()), None)
+        if row is None:
+            self.say("no ABs are known here; there is nothing to process")
+        else:
+            self.app.push_screen(ForecastScreen(row.mode, row.date, *self._given()))
 
     def action_certify(self) -> None:
         """Judge it."""

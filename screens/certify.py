@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from engine.errors import DfosError
 from engine.questions import LATER
 from screens.comment import CommentField
-from screens.links import Review
 from screens.messages import BoardChanged
+from screens.reviewed import Review
 from screens.sitting import ACCEPT, REJECT, word_of
 from screens.sitting_screen import SittingScreen
 from screens.start import start

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from engine.core.status import STATES
 from screens import theme
 from screens.glyphs import Glyphs, glyphs, width_of
-from screens.links import Cover
+from screens.reviewed import Cover
 from screens.widgets.lines import Span, Spans
 from screens.widgets.listing import Listing, wrapped
 

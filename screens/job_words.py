@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.core.sizes import size_text
-from screens.links import Job, JobFile
+from screens.queued import Job, JobFile
 from screens.widgets.orders import Order, Sure, counted
 
 

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from engine.core.sizes import size_text
 from screens import theme
 from screens.job_words import file_line, remove_sure, run_sure
-from screens.links import Job
 from screens.messages import BoardChanged
 from screens.page import Page
+from screens.queued import Job
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted

@@ -6,226 +6,13 @@ process (tests) and by one at the other end of a Unix socket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from engine.board import Board
-
-
-@dataclass(frozen=True, slots=True)
-class LogPart:
-    """A piece of a log from a byte offset; `next_offset` is where to go on, `growing` while the recipe runs."""
-
-    text: str
-    next_offset: int
-    growing: bool
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of evidence: what, its value, and a word (ok, RED, not scored) — readable without colour."""
-
-    name: str
-    value: str
-    word: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture ready to draw: 8-bit grey or RGB rows, top row first. `caption` says what it shows."""
-
-    caption: str
-    width: int
-    height: int
-    rgb: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An earlier decision: ISO time, who, accepted or rejected, comment."""
-
-    when: str
-    who: str
-    verdict: str
-    comment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """All a person needs to judge one AB. `pattern` e.g. DEEP40; `question` is the number to answer (0: none open)."""
-
-    ab: str
-    target: str
-    pattern: str
-    run_id: str
-    findings: tuple[Finding, ...]
-    log_flags: tuple[str, ...]
-    history: tuple[Verdict, ...]
-    pictures: tuple[str, ...]  # names to ask `Library.picture` for
-    question: int
-    may_accept: bool
-    why_not: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """One line of the coversheet: an AB that went into the reviewed one (group `this run`), or a historical one."""
-
-    group: str
-    ab: str
-    kind: str
-    state: str
-    score: str
-    remark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One plugin slot: which plugin is configured, and whether it was found (where, or why not)."""
-
-    slot: str
-    plugin: str
-    found: bool
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlanLine:
-    """One line of a plan: the fate in a word, the file, where it goes or (in brackets) why; size in bytes.
-
-    `group` is the raw type, `path` the file whose header can be shown ('' for none).
-    """
-
-    fate: str
-    name: str
-    to: str = ""
-    size: int = 0
-    group: str = ""
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a move of one MODE and DATE will do. `digest` names it: only this very plan is carried out.
-
-    `held` files of `held_size` bytes stand at `place` already; `recreate` says that they go to the trash.
-    `made` is when the engine began it (s since 1970). `raw_types` are those of the configuration, with their SAVE_MODE.
-    """
-
-    mode: str
-    date: str
-    place: str
-    digest: str
-    recreate: bool
-    lines: tuple[PlanLine, ...]
-    made: float
-    size: int = 0
-    held: int = 0
-    held_size: int = 0
-    undecided: tuple[str, ...] = ()
-    raw_types: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A line of JOBS_INGEST or JOBS_EXPORT. `number` counts all jobs from 1; `mode` is '' for a line nobody knows.
-
-    `states` are (state, files) of the products; `size` is their bytes; `why` the first thing that went wrong.
-    """
-
-    number: int
-    queue: str
-    line: str
-    mode: str = ""
-    date: str = ""
-    states: tuple[tuple[str, int], ...] = ()
-    size: int = 0
-    why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobFile:
-    """One product of a job: bytes, state, tries so far, result in words."""
-
-    name: str
-    size: int
-    state: str
-    tries: int
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One transaction of the journal: `done` of `of` steps; `sealed` is '' while open. Times are UTC, ISO.
-
-    `words` say of an open one what is left to do; `busy` that a process is at it right now.
-    """
-
-    number: int
-    kind: str
-    mode: str
-    date: str
-    who: str
-    begun: str
-    sealed: str
-    done: int
-    of: int
-    summary: str
-    words: tuple[str, ...] = ()
-    busy: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """What undoing the last run of a MODE and DATE would do; `label` is that run, '' when there is none.
-
-    `products` and `others` are files that go back, `size` their bytes, `away` files it wrote, which go to the trash.
-    With `refusals` it may not be done. `digest` names this very plan.
-    """
-
-    mode: str
-    date: str
-    label: str = ""
-    summary: str = ""
-    products: int = 0
-    others: int = 0
-    size: int = 0
-    away: int = 0
-    refusals: tuple[str, ...] = ()
-    lines: tuple[str, ...] = ()
-    digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Thrown:
-    """What one transaction put into the trash: files and bytes, why, kept until which UTC day (ISO)."""
-
-    label: str
-    mode: str
-    date: str
-    day: str
-    who: str
-    why: str
-    until: str
-    files: int
-    size: int
-    expired: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Virtual:
-    """A virtual calibration: its name, the AB that makes the real one, DATE, age in seconds, what became of it.
-
-    `state` is real, waits or orphan; `meaning` says that in words, with the real file where there is one.
-    """
-
-    name: str
-    ab: str
-    date: str
-    age_s: float
-    state: str
-    meaning: str
+from screens.queued import Job, JobFile
+from screens.released import Plan, Run, Thrown, Undo, Virtual
+from screens.reviewed import Cover, Picture, Review
+from screens.shown import Forecast, LogPart, QcPanel, Slot
 
 
 class EngineLink(Protocol):
@@ -328,6 +115,14 @@ class Library(Protocol):
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash: bytes and where each came from."""
+        ...
+
+    async def forecast(self, mode: str, date: str) -> Forecast:
+        """What processing a MODE and DATE will take, as things are now."""
+        ...
+
+    async def qc(self, ab: str) -> QcPanel:
+        """Scores, limits, history and QCFLAG of an AB; without QC yet, a panel that says so."""
         ...
 
     async def vcal(self) -> list[Virtual]:

@@ -15,9 +15,10 @@ from engine.events import RunEnded
 from screens import theme
 from screens.ask_line import AskLine
 from screens.glyphs import Glyphs
-from screens.links import EngineLink, Library, Plan, PlanLine
+from screens.links import EngineLink, Library
 from screens.messages import BoardChanged, OpenCertify
 from screens.page import Page
+from screens.released import Plan, PlanLine
 from screens.start import start
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen

@@ -10,7 +10,8 @@ from rich.style import Style
 from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
-from screens.links import EngineLink, Library, Slot
+from screens.links import EngineLink, Library
+from screens.shown import Slot
 from screens.start import start
 from screens.widgets.lines import Spans
 from screens.widgets.text_screen import TextScreen

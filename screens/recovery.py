@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from screens import theme
-from screens.links import Run
 from screens.messages import BoardChanged
 from screens.page import Page
+from screens.released import Run
 from screens.undo import UndoScreen
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen

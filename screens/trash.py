@@ -11,8 +11,8 @@ from engine.core.sizes import size_text
 from engine.events import RunEnded
 from screens import theme
 from screens.ask_line import AskLine
-from screens.links import Thrown
 from screens.page import Page
+from screens.released import Thrown
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import Order, Sure, counted

@@ -13,8 +13,9 @@ from engine.core.sizes import size_text
 from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
-from screens.links import EngineLink, Library, Undo
+from screens.links import EngineLink, Library
 from screens.messages import BoardChanged
+from screens.released import Undo
 from screens.start import start
 from screens.widgets.confirm import Confirm
 from screens.widgets.lines import Spans

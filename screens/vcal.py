@@ -10,8 +10,8 @@ from textual.binding import Binding, BindingType
 
 from screens import theme
 from screens.glyphs import duration
-from screens.links import Virtual
 from screens.page import Page
+from screens.released import Virtual
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted

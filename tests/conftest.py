@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.process.pipeline import plugin_dir
+from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
@@ -54,6 +55,8 @@ def _missing() -> dict[str, str]:
     found = {}
     if shutil.which("esorex") is None or not plugin_dir("MUSE"):
         found["esorex"] = "esorex with the MUSE recipes"
+    if programs() is None:
+        found["postgres"] = "PostgreSQL's server"
     if not rule_files():
         found["oca"] = "a pipeline with its rule file (cpl-plugin-muse ...)"
     if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:

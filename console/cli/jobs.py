@@ -12,7 +12,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from screens.links import Job
+    from screens.queued import Job
 
 
 def parser() -> argparse.ArgumentParser:

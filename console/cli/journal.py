@@ -11,7 +11,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from screens.links import Run
+    from screens.released import Run
 
 OPEN = 5  # exit code while something is cut
 

@@ -39,6 +39,8 @@ COMMANDS = {
     "filterRaw": ("filter_raw", "raw files that are unclassified, empty or unwanted"),
     "refreshVCAL": ("refresh_vcal", "make virtual calibrations anew from their ABs, beside VCAL"),
     "processAB": ("process", "run ABs by name, also such that ran before"),
+    "processQC": ("process_qc", "measure, score and report the ABs of a date, or one AB"),
+    "qcflag": ("qcflag", "what the score bits of a QCFLAG say"),
     "phoenixCertify_MUSE": ("certify", "certify the products of a run"),
     "moveProducts": ("move", "move certified products to their final names and places"),
     "renameProducts": ("rename", "give moved products their final names, or their PIPEFILE names back"),
@@ -179,3 +181,8 @@ def refresh_vcal() -> int:
 def create_job() -> int:
     """The classic command `createJob`."""
     return run("createJob", sys.argv[1:])
+
+
+def process_qc() -> int:
+    """The classic command `processQC`."""
+    return run("processQC", sys.argv[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from config.schema import Settings
 from config.tree import DfoTree
@@ -14,6 +15,18 @@ from engine.process.pool import Entry, pool_of
 from engine.process.priority import in_ranks
 from engine.process.simulate import Schedule, best_plan, simulate, waiting
 from engine.stores.abs import AbStore
+
+
+@dataclass(frozen=True, slots=True)
+class KindForecast:
+    """One kind of AB: how many to run, in how many streams, seconds each (median) and in all, GB of the largest."""
+
+    kind: str
+    abs: int
+    streams: int
+    each_s: float
+    work_s: float
+    memory_gb: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class PoolForecast:
     free_gb: float
     reserve_gb: float
     plan: str
+    kinds: tuple[KindForecast, ...]
     targets: tuple[TargetForecast, ...]
     refused: tuple[tuple[str, str], ...]
     asked: tuple[str, ...]
@@ -91,10 +105,29 @@ def forecast(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, m
         _least(places),
         rules.disk_reserve_gb,
         plan.name,
+        _kinds(open_, settings.streams),
         _targets(open_, ours),
         tuple((entry.ab, entry.refused) for entry in pool.values() if entry.refused),
         tuple(e.ab for e in open_.values() if most and e.kind.memory_gb_per_input and e.inputs > most),
         {entry.kind.name: history.count(entry.kind.name) for entry in open_.values()},
+    )
+
+
+def _kinds(entries: dict[str, Entry], streams: int) -> tuple[KindForecast, ...]:
+    """The kinds in the order of their ranks."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in sorted(entries.values(), key=lambda entry: (entry.kind.rank, entry.order)):
+        groups.setdefault(entry.kind.name, []).append(entry)
+    return tuple(
+        KindForecast(
+            name,
+            len(group),
+            min(streams, group[0].kind.streams),
+            median(entry.forecast_s for entry in group),
+            sum(entry.forecast_s for entry in group),
+            max(entry.memory_gb for entry in group),
+        )
+        for name, group in groups.items()
     )
 
 

@@ -137,6 +137,7 @@ class Qc1:
             with self._engine().begin() as connection:
                 yield connection
         except SQLAlchemyError as trouble:
+            self._made.clear()  # it may be another database when it is back
             said = str(getattr(trouble, "orig", None) or trouble).strip().splitlines()
             words = _SECRET.sub(r"\1=***", said[0] if said else type(trouble).__name__)
             raise DatabaseAway(

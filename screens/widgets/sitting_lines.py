@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.board import Board
 from screens import theme
 from screens.glyphs import Glyphs, clock, width_of
-from screens.links import Review
+from screens.reviewed import Review
 from screens.sitting import Sitting, word_of
 from screens.widgets.board_lines import marks
 from screens.widgets.evidence import judged

@@ -1,4 +1,4 @@
-"""Power cuts: before every mutating call of a createAB that makes new ABs and one again; recovered, all is as it was."""
+"""Power cuts: before every mutating call of a createAB that makes new ABs, and one again; recovered, all is right."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_phoenix_c_executes_nothing(tmp_path: Path) -> None:
     assert len(list((root / "ab").glob("*.ab"))) == 11
     assert not list((root / "products").rglob("*.fits"))
     plan = (root / "jobs" / f"execAB_SCIENCE_{DATE}").read_text()
-    assert plan.count(".ab") == 10
+    assert plan.count("\nprocessAB -a ") == 10
     refused = call("phoenix", "-r", RUN, "--auto", "--root", str(root), cwd=root, code=2)
     assert "-P" in refused.stderr
 

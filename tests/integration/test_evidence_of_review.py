@@ -40,7 +40,7 @@ def test_the_review_of_a_deep_cube(account: Path) -> None:
     assert any("sums verified" in finding.value for finding in review.findings)
     assert any("arcsec" in finding.value for finding in review.findings if finding.name == "shifts")
     ab = read(path)
-    assert review.pictures[0] == pictures.FIELD and len(review.pictures) == 4
+    assert review.pictures[0] == pictures.FIELD and len(review.pictures) == 5
     for name in review.pictures:
         found = pictures.picture(tree, path, name, 60, 40)
         assert found is not None and found.width <= 60 and found.height <= 40

@@ -11,6 +11,10 @@ from astropy.io import fits
 from console.cli.oca import main
 from engine.errors import BadFits, UsageTrouble
 from engine.headers.hdr_file import fits_headers, hdr_text
+from tests.integration.test_create_ab import DATE
+from tests.integration.test_create_command import Dfos, dfos, site
+
+__all__ = ["dfos", "site"]
 
 RULES = """
 if DPR.TYPE == "FLAT" then { DO.CATG = "FLAT"; }
@@ -115,3 +119,23 @@ def test_nothing_in_a_header_moves_the_cursor(tmp_path: Path, capsys: pytest.Cap
     raw.write_bytes(raw.read_bytes().replace(b"ABCDE", b"A\x1b[2J"))
     assert main(["explain", str(raw), "--rules", str(tmp_path / "xyz.oca")]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.row(120)
+def test_on_a_date_it_says_what_createab_does(site: Path, dfos: Dfos) -> None:
+    planned = json.loads(dfos("createAB", "-m", "CALIB", "-d", DATE, "--dry-run", "--json"))
+    flat = planned["abs"][1]
+    found = json.loads(dfos("oca", "explain", flat["name"].split("_")[0] + ".hdr", "-d", DATE, "--json"))
+    (group,) = found["groups"]
+    assert group["action"] == flat["action"] == "A_FLAT"
+    assert len(group["members"]) == 2
+    bias = group["associations"][0]
+    assert bias["chosen"][0]["virtual"]
+    assert Path(bias["chosen"][0]["file"]).name in flat["text"]
+    assert not list((site / "ab").iterdir())
+    text = dfos("oca", "explain", flat["name"].split("_")[0], "-d", DATE)
+    assert ", virtual" in text
+
+
+def test_a_file_that_is_not_of_the_date_is_refused(dfos: Dfos) -> None:
+    dfos("oca", "explain", "MUSE.nothing", "-d", DATE, code=2)

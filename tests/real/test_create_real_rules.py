@@ -1,4 +1,4 @@
-"""createAB with the rule files that Debian's pipelines install: MUSE, HAWKI and UVES nights from headers alone."""
+"""createAB with the rules that Debian's pipelines install and our tables of recipes: nights from headers alone."""
 
 from __future__ import annotations
 
@@ -19,47 +19,11 @@ from tests.nights import NightOf, product
 pytestmark = pytest.mark.real
 DATE = "2014-07-12"
 MJD = 56850.4
-TABLES = {
-    "MUSE": """
-products:
-  muse_bias: [MASTER_BIAS]
-  muse_flat: [MASTER_FLAT, TRACE_TABLE]
-  muse_wavecal: [WAVECAL_TABLE]
-  muse_twilight: [DATACUBE_SKYFLAT, TWILIGHT_CUBE]
-  muse_scibasic:
-    - {catg: PIXTABLE_OBJECT, of: OBJECT}
-    - {catg: PIXTABLE_STD, of: STD}
-    - {catg: OBJECT_RED, optional: true}
-  muse_standard: [DATACUBE_STD, STD_FLUXES, STD_RESPONSE, STD_TELLURIC]
-  muse_scipost: [DATACUBE_FINAL, IMAGE_FOV]
-""",
-    "HAWKI": """
-products:
-  hawki_dark_combine: [MASTER_DARK]
-  hawki_twilight_flat_combine: [MASTER_TWILIGHT_FLAT, BPM]
-""",
-    "UVES": """
-products:
-  uves_cal_mkmaster:
-    - {catg: MASTER_BIAS_BLUE, of: BIAS_BLUE}
-    - {catg: MASTER_BIAS_REDL, of: BIAS_RED}
-    - {catg: MASTER_BIAS_REDU, of: BIAS_RED}
-    - {catg: MASTER_FLAT_BLUE, of: [FLAT_BLUE, DFLAT_BLUE, IFLAT_BLUE]}
-    - {catg: MASTER_FLAT_REDL, of: [FLAT_RED, DFLAT_RED, IFLAT_RED]}
-    - {catg: MASTER_FLAT_REDU, of: [FLAT_RED, DFLAT_RED, IFLAT_RED]}
-  uves_cal_mdark:
-    - {catg: MASTER_DARK_BLUE, of: DARK_BLUE}
-    - {catg: MASTER_DARK_REDL, of: DARK_RED}
-    - {catg: MASTER_DARK_REDU, of: DARK_RED}
-""",
-}
 
 
 def site(root: Path, instrument: str) -> tuple[DfoTree, Settings]:
     tree = make_tree(root)
     tree = replace(tree, variables={**tree.variables, "DFO_HDR_DIR": str(root / "account" / "headers")})
-    (tree.config / "recipes").mkdir()
-    (tree.config / "recipes" / f"{instrument}.yaml").write_text(TABLES[instrument])
     return tree, Settings(instance=instrument, instrument=instrument)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from console.account import open_settings, open_tree
 from console.cli.main import run
 from engine.create.createab.rules_file import rules_path
 from engine.demo.account import DemoSpec, build_account
 from engine.stores.abs import AbStore
-from tests.real.test_create_real_rules import TABLES
 
 pytestmark = pytest.mark.real
 NIGHT = "2014-10-22"
@@ -22,11 +22,7 @@ def test_a_night_of_the_miniature_muse(tmp_path: Path, capsys: pytest.CaptureFix
     tree = account.tree
     for path in tree.ab.glob("*.ab"):
         path.unlink()
-    (tree.config / "recipes").mkdir()
-    (tree.config / "recipes" / "MUSE.yaml").write_text(TABLES["MUSE"])
     (tree.config / "OCA").mkdir()
-    from console.account import open_settings, open_tree
-
     settings = open_settings(open_tree(account.root, {}), {}).settings
     installed = rules_path(settings, tree).read_text()
     (tree.config / "OCA" / "muse.oca").write_text(installed.replace("--nifu=-1", "--nifu=1"))  # it has one channel

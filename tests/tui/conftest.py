@@ -19,8 +19,11 @@ from console.account import open_tree
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
-from screens.links import Cover, Job, JobFile, LogPart, Picture, Plan, Review, Run, Slot, Thrown, Undo, Virtual
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
+from screens.queued import Job, JobFile
+from screens.released import Plan, Run, Thrown, Undo, Virtual
+from screens.reviewed import Cover, Picture, Review
+from screens.shown import Forecast, LogPart, QcPanel, Slot
 from screens.theme import DFOS
 from tests.accounts import built, copied
 
@@ -157,6 +160,8 @@ class FakeLibrary:
     """A Library of canned data, by AB name."""
 
     logs: dict[str, str] = field(default_factory=dict)
+    forecasts: dict[tuple[str, str], Forecast] = field(default_factory=dict)
+    panels: dict[str, QcPanel] = field(default_factory=dict)
     growing: set[str] = field(default_factory=set)
     texts: dict[str, str] = field(default_factory=dict)
     whys: dict[str, list[str]] = field(default_factory=dict)
@@ -258,6 +263,14 @@ class FakeLibrary:
     async def vcal(self) -> list[Virtual]:
         self._asked("vcal", "")
         return list(self.virtual)
+
+    async def forecast(self, mode: str, date: str) -> Forecast:
+        self._asked("forecast", f"{mode} {date}")
+        return self.forecasts[mode, date]
+
+    async def qc(self, ab: str) -> QcPanel:
+        self._asked("qc", ab)
+        return self.panels.get(ab, QcPanel(ab, "", note="no QC yet"))
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         self._asked("thrown_files", thrown.label)

@@ -25,9 +25,10 @@ from engine.bus import Bus
 from engine.questions import CERTIFY, LATER, Choice, Question
 from engine.stores.answers import Answers
 from screens.certify import Certify
-from screens.links import Cover, Finding, LogPart, Picture, Review, Slot, Verdict
 from screens.messages import BoardChanged
 from screens.questions import Questions
+from screens.reviewed import Cover, Finding, Picture, Review, Verdict
+from screens.shown import LogPart, Slot
 from screens.theme import DFOS
 
 RECREATE = Question(

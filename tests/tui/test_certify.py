@@ -16,8 +16,8 @@ from screens.comment import CommentField
 from screens.cover import Reading
 from screens.glyphs import ASCII, UNICODE
 from screens.jump import Jump
-from screens.links import Cover, Finding, Picture, Review, Verdict
 from screens.log_view import LogView
+from screens.reviewed import Cover, Finding, Picture, Review, Verdict
 from screens.widgets.confirm import Confirm
 from screens.widgets.picture import PictureView
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, run_started, screen_text

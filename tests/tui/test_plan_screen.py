@@ -16,10 +16,10 @@ from engine.errors import DfosError
 from screens.ab_monitor import AbMonitor
 from screens.ask_line import AskLine
 from screens.glyphs import ASCII, UNICODE, Glyphs
-from screens.links import Plan, PlanLine
 from screens.messages import OpenCertify
 from screens.page import Page
 from screens.plan import PlanScreen
+from screens.released import Plan, PlanLine
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, screen_text
 

@@ -16,9 +16,10 @@ from screens.ask_line import AskLine
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.jobs import JobsScreen
 from screens.keys import keys_of
-from screens.links import Job, JobFile, Run, Thrown, Undo, Virtual
 from screens.page import Page
+from screens.queued import Job, JobFile
 from screens.recovery import RecoveryScreen
+from screens.released import Run, Thrown, Undo, Virtual
 from screens.trash import TrashScreen
 from screens.undo import UndoScreen
 from screens.vcal import VcalScreen

@@ -94,3 +94,8 @@ def test_a_mistake_is_told_with_its_place_and_costs_its_rule_only() -> None:
     (problem,) = rules.problems
     assert str(problem.at) == "t.oca:2:15" and "unexpected 'and'" in problem.text and "line 2" in problem.text
     assert len(rules.classification) == 2
+
+
+def test_an_inner_rule_never_becomes_a_rule_of_its_own() -> None:
+    rules = read('if A == 1 then { X = ; \nif B == 2 then { X = "b"; }\n}\n')
+    assert rules.partial and not rules.classification

@@ -166,6 +166,8 @@ class Seeker:
         self.rule = rule
         self.time_rule: TimeRule = reading.time_rules.get(rule.tag, "CLOSEST")
         self.window: Window | None = reading.windows.get(rule.tag)
+        extended = self.window.extended if self.window else None
+        self._reach = max(map(abs, extended)) if extended else math.inf  # days; nothing beyond is a match
         self._tolerance = reading.tolerance
         self._test: Test = compiler.test(rule.where)
         self._level: Level | None = compiler.level(rule.where)
@@ -185,6 +187,8 @@ class Seeker:
         later: list[tuple[Frame, float | None, bool]] = []
         for file in self._candidates(group, pools):
             level, delta = self.fit(group, file)
+            if delta is not None and abs(delta) > self._reach:
+                break
             if level == OK:
                 yield file, delta, True
             elif level == NOK:

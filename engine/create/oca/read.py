@@ -39,6 +39,7 @@ _NEXT = re.compile(
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
 _LOOK_AHEAD = 200
+_INDENTED = 200
 SYNTAX = "syntax"
 _VALUE = {"NAME", "STRING", "NUMBER", "LPAR", "SIGN"}
 
@@ -152,14 +153,14 @@ class _Reading:
                     return match.start("IF")
                 if candidate is None and self._column(match.start("IF")) <= column:
                     candidate = match.start("IF")
-            if candidate is not None and count > _LOOK_AHEAD:
+            if candidate is not None and depth > 0 and count > _LOOK_AHEAD:
                 break
-        return candidate
+        return candidate if depth > 0 else None
 
     def _column(self, offset: int) -> int:
         """How far a rule is indented; without bound for one that does not begin its line."""
-        line = self.text.rfind("\n", 0, offset) + 1
-        return offset - line if not self.text[line:offset].strip() else len(self.text)
+        ahead = self.text[max(0, offset - _INDENTED) : offset].rpartition("\n")[2]
+        return len(ahead) if len(ahead) < _INDENTED and not ahead.strip() else len(self.text)
 
     def rules(self, name: str) -> Rules:
         """All together, without the rules that have a fault in them."""

@@ -24,7 +24,7 @@ from engine.process.deliver import place_of
 from engine.process.qc import external, flag, pages
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside, QcTrouble
-from engine.process.qc.qc1 import WriteQc, score_rows, store_of
+from engine.process.qc.qc1 import WriteQc, score_rows, store_of, trend_of
 from engine.process.qc.record import Record
 from engine.process.qc.scores import Past, scored
 from engine.process.qc.screenshots import screenshots
@@ -145,9 +145,22 @@ class QcJob:
                         now=now,
                         limits=[one["low"], one["high"]],
                     )
-        except QcTrouble as trouble:
+            files += await self._trend(beside, target, title)
+        except (QcTrouble, ConfigTrouble, DfosError) as trouble:
             record = replace(record, troubles=(*record.troubles, f"no QC plot: {trouble}"))
         return replace(record, files=tuple(Path(path).name for path in files))
+
+    async def _trend(self, beside: Beside, target: str, title: str) -> list[str]:
+        """Limiting magnitude over exposure time of this target, against what sqrt(N) promises."""
+        tables = self.slot.trend
+        if not tables or not self.ab.target:
+            return []
+        series = await asyncio.to_thread(trend_of, self.context.tree, self._qc1.store, tables, self.ab.target)
+        first = sorted(series[tables[0]])
+        if not first:
+            return []
+        start = first[len(first) // 2]
+        return await beside.make("trend", target=f"{target}.trend.png", title=title, series=series, start=start)
 
     async def _concluded(self, record: Record, raws: tuple[Path, ...]) -> Record:
         """Report, coversheet, FINAL_PLUGIN; then the AB, and the record last of all."""

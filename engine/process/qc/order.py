@@ -22,22 +22,23 @@ from engine.process.qc.stage import processed, qc_pool
 
 async def checked(context: Context, pool: Sequence[AB], options: Mapping[str, str], plugins: Mapping[str, Any]) -> str:
     """Carry out the QC of an order; one line on what was done, '' when nothing was due."""
-    names = options.get("abs", "").split()
+    names, only = options.get("abs", "").split(), options.get("qc") == "only"
     unknown = sorted(set(names) - {ab.name for ab in pool})
-    if unknown:
+    if unknown and only:
         raise UsageTrouble(f"{unknown[0]} is not among the ABs of this pool", remedy="check the name, or -m and -d")
     abs_ = [ab for ab in pool if not names or ab.name in names]
-    only = options.get("qc") == "only"
     unready = [ab for ab in abs_ if not processed(ab)]
-    if only and names and unready:
+    if only and names and len(unready) == len(abs_):
         raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
     if {"rescore", "green", "delete"} & options.keys():
-        return await _corrected(context, [ab for ab in abs_ if processed(ab)], options)
+        return await _corrected(context, [ab for ab in abs_ if processed(ab)], options, plugins)
     outcome = await qc_pool(context, abs_, plugins=plugins, width=context.settings.qc.streams, again=only)
     return outcome.text
 
 
-async def _corrected(context: Context, abs_: Sequence[AB], options: Mapping[str, str]) -> str:
+async def _corrected(
+    context: Context, abs_: Sequence[AB], options: Mapping[str, str], plugins: Mapping[str, Any]
+) -> str:
     """The scores of ABs changed without measuring anything again."""
     done = 0
     for ab in abs_:
@@ -46,7 +47,7 @@ async def _corrected(context: Context, abs_: Sequence[AB], options: Mapping[str,
         if record is None:
             context.bus.publish(ev.Notice("warning", f"{ab.name} has no scores: run its QC first"))
             continue
-        await QcJob(context, ab).rescored(_changed(context, record, options), again="rescore" in options)
+        await QcJob(context, ab, plugins).rescored(_changed(context, record, options), again="rescore" in options)
         done += 1
     return f"scores of {done} ABs {'deleted' if 'delete' in options else 'changed'}"
 

@@ -24,7 +24,7 @@ from engine.core.score import GREEN, RED
 from engine.errors import BadFits, DatabaseAway, DfosError, UsageTrouble
 from engine.headers.cards import Value as Header
 from engine.headers.cards import keywords
-from engine.process.qc.record import Record
+from engine.process.qc.record import Record, load
 from engine.process.qc.scores import Past
 from engine.process.qc.subject import Subject, Value
 from engine.stores.qc1 import Qc1, ScoreRow
@@ -111,6 +111,18 @@ class WriteQc:
         return row
 
 
+def trend_of(tree: DfoTree, store: Qc1, tables: Iterable[str], target: str) -> dict[str, list[tuple[float, float]]]:
+    """(exposure time in s, ABMAGlim) of a target by table, for the plot of depth."""
+    found = {}
+    for name in tables:
+        rows = store.rows(qc1_table(name, tree.config), ("texptime", "abmaglim"), {"target": target})
+        pairs = [(row["texptime"], row["abmaglim"]) for row in rows]
+        found[name] = [
+            (float(t), float(m)) for t, m in pairs if isinstance(t, float) and isinstance(m, float) and t > 0
+        ]
+    return found
+
+
 def written(tree: DfoTree, store: Qc1, lines: Sequence[str]) -> str:
     """Write calls into the database, those that wait before them; '' or why they wait now."""
     waiting = tree.state / "qc1_waiting.dat"
@@ -156,6 +168,18 @@ def parsed(line: str) -> Call | None:
     found = dict(zip((key[1:] for key in words[1::2]), words[2::2], strict=True))
     table = found.pop("table", "")
     return (table, found) if table else None
+
+
+def restored(tree: DfoTree, store: Qc1) -> tuple[int, int]:
+    """Everything that is known here into the database again: how many rows, and the scores of how many ABs."""
+    lines = [line for path in local_copies(tree) for line in path.read_text("utf-8", "replace").splitlines()]
+    rows, scores = replay(tree, store, lines), 0
+    for path in (*tree.dfs_log.glob("*.scores.json"), *tree.log.glob("*/*.scores.json")):
+        record = load(path)
+        if record:
+            store.put_scores(record.ab, score_rows(record), record.at)
+            scores += 1
+    return rows, scores
 
 
 def local_copies(tree: DfoTree) -> list[Path]:

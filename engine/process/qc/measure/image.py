@@ -14,6 +14,7 @@ from astropy.io import fits
 
 Array = np.ndarray[Any, Any]
 _CHUNK = 64 << 20  # bytes of a cube looked at in one go
+_CLIPPED = 0.9866  # the width of a normal distribution whose tails are cut at 3 sigma
 _LIGHT = 2.99792458e18  # Angstrom per second
 _POWER = re.compile(r"10\*\*\(?\s*(-?\d+)\s*\)?|1[eE](-?\d+)|10\^\(?(-?\d+)\)?")
 
@@ -76,13 +77,14 @@ def noise_peak(data: Array) -> Peak | None:
     Clipped at 3 sigma; the width is taken from the dark side alone, which sources do not reach.
     """
     good = np.asarray(data[np.isfinite(data)], dtype="f8")
+    width = 1.4826 * float(np.median(np.abs(good - np.median(good)))) if good.size else 0.0
     for _ in range(20):
         if good.size < 10:
             return None
         middle = float(np.median(good))
-        dark = good[good <= middle]
-        width = 1.4826 * float(np.median(middle - dark))
         kept = good[np.abs(good - middle) <= 3 * width] if width else good
+        dark = kept[kept <= middle]
+        width = float(np.sqrt(np.mean(np.square(dark - middle)))) / _CLIPPED
         if kept.size == good.size:
             break
         good = kept
