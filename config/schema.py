@@ -13,6 +13,7 @@ from pydantic import Field
 
 from config.admission import Admission
 from config.archive import Archive
+from config.batch import Batch
 from config.cleanup import Cleanup
 from config.codes import Rename
 from config.create import Create
@@ -176,6 +177,7 @@ class Settings(Section):
     gate: Gate = Gate()
     create: Create = Create()
     process: Process = Process()
+    batch: Batch = Batch()
     certification: Certification = Certification()
     move: Move = Move()
     rename: Rename = Rename()
