@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from console.cli import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from config.tree import DfoTree
-    from engine.create.jobs.job_files import JobFile
+    from engine.create.jobs.job_files import JobFile, Queued
     from engine.stores.orders import Order
 
 
@@ -42,17 +42,19 @@ def main(argv: list[str]) -> int:
 
     path = tree.job / given.file if Path(given.file).name == given.file else Path(given.file)
     if path.name not in job_files.QUEUES:
-        return _carried_out(tree, path, given)
+        return _carried_out(tree, [path], given)
     codes = [0]
-    for entry in job_files.queue(path):
+    entries = job_files.queue(path)
+    for entry in entries:
         if entry.strange:
             print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
             codes.append(1)
-            continue
-        code = _carried_out(tree, tree.job / entry.name, given)
+    for jobs in _batches([entry for entry in entries if not entry.strange], _concentration(tree, given)):
+        code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given)
         codes.append(code)
         if code in (0, 1) and not given.dry_run:
-            job_files.done(tree, path, entry.line)
+            for entry in jobs:
+                job_files.done(tree, path, entry.line)
         elif code not in (0, 1):
             break
     if len(codes) == 1:
@@ -60,19 +62,40 @@ def main(argv: list[str]) -> int:
     return max(codes)
 
 
-def _carried_out(tree: DfoTree, path: Path, given: argparse.Namespace) -> int:
+def _concentration(tree: DfoTree, given: argparse.Namespace) -> bool:
+    import os
+
+    from console.account import open_settings
+
+    return open_settings(tree, os.environ, given.set).settings.qc.concentration
+
+
+def _batches(entries: Sequence[Queued], concentration: bool) -> list[list[Queued]]:
+    """The job files in turn; with QC job concentration all execQC files together, behind all others."""
+    from engine.create.jobs.job_files import EXEC_QC, FILES
+
+    checks = [entry for entry in entries if concentration and entry.name.startswith(f"{FILES[EXEC_QC]}_")]
+    return [*([entry] for entry in entries if entry not in checks), *([checks] if checks else [])]
+
+
+def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace) -> int:
     from console.running import carry_out
     from engine.create.jobs import job_files
+    from engine.workflows.month import concentrated
 
-    found = job_files.read(path)
-    lost: list[str] = [
-        f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange
-    ]
-    orders = list(_orders(tree, found, lost))
+    lost: list[str] = []
+    orders: list[Order] = []
+    for path in paths:
+        found = job_files.read(path)
+        lost += [f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange]
+        orders += _orders(tree, found, lost)
+    if len(paths) > 1:
+        orders = concentrated(orders)
     for text in lost:
         print(f"dfos exec: {text}", file=sys.stderr)
     if given.dry_run:
-        words.say([f"{order.pool}: {_what(order)}" for order in orders] or [f"{path.name}: nothing to do"])
+        nothing = f"{', '.join(path.name for path in paths)}: nothing to do"
+        words.say([f"{order.pool}: {_what(order)}" for order in orders] or [nothing])
         return 1 if lost else 0
     code = carry_out(tree, orders, given) if orders else 0
     return code or (1 if lost else 0)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from engine.errors import UsageTrouble
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS batch_jobs (
@@ -57,3 +60,14 @@ class BatchJobs:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.executemany(statement, values)
+
+
+def ask_for(db: sqlite3.Connection, ab: str, factor: str, who: str) -> None:
+    """An operator's order that an AB asks for `factor` times its memory from now on; UsageTrouble for nonsense."""
+    try:
+        times = float(factor)
+    except ValueError:
+        times = 0.0
+    if not 0.1 <= times <= 100:
+        raise UsageTrouble(f"memory {factor!a}", remedy="a factor from 0.1 to 100, e.g. 2 for twice as much")
+    BatchJobs(db).ask_for(ab, times, who, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))

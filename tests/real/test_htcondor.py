@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import EngineAway, Unsupported
+from engine.errors import EngineAway
 from engine.process.executors.htcondor import HTCondor
 from engine.process.executors.htcondor_ads import Site as JobSite
 from engine.process.executors.htcondor_queue import Contact, bindings
@@ -264,14 +264,18 @@ async def test_a_whole_cascade_cancelled_takes_dagman_along(site: Site, pool: Po
     await until(lambda: not pool.run("condor_q", "-af", "ClusterId", "-constraint", "DfosDag isnt undefined").stdout)
 
 
-async def test_a_child_is_sent_with_its_parents_or_after_them(site: Site) -> None:
+async def test_after_a_job_of_an_earlier_call_it_waits_in_its_slot(site: Site, pool: Pool) -> None:
     parent = site.job(_LOOP)
     await site.submit(parent)
     await site.begun(parent)
-    child = site.job("true", after=[parent])
-    with pytest.raises(Unsupported, match="has not ended"):
-        await site.submit(child)
+    child = site.job("echo ran", after=[parent])
+    last = site.job("echo ran", after=[parent, child])
+    await site.submit(child, last)
+    await until(
+        lambda: pool.run("condor_q", "-constraint", "JobStatus == 2", "-af", "JobBatchName").stdout.count("job") > 1
+    )
+    assert (await site.executor.poll([child.token]))[child.token].status is Status.PENDING
+    assert not child.log.exists()
     (parent.cwd / "go").touch()
-    await site.ended(parent)
-    await site.submit(child)
-    assert (await site.ended(child)).status is Status.DONE
+    assert (await site.ended(last)).status is Status.DONE
+    assert (text_of(child.log), text_of(last.log)) == ("ran\n", "ran\n")

@@ -136,7 +136,7 @@ class BatchJob:
 
     def submitted(self, ref: JobRef, *, held: bool) -> None:
         """It has a number now."""
-        self.ref = ref
+        self.ref, self.stood = ref, held
         self._stands(Status.HELD if held else Status.PENDING, "")
 
     def refused(self, why: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -72,8 +72,8 @@ class HTCondor:
     async def submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
         """Submit jobs; those whose token HTCondor knows already, or that have begun, are not submitted again.
 
-        Jobs that come after others are sent together with these as one DAG, in one call. Refused for one that
-        HTCondor does not take as it is.
+        Jobs that come after others are sent together with these as one DAG, in one call; after jobs of an earlier
+        call they wait in their slots. Refused for one that HTCondor does not take as it is.
         """
         return await self._within(self._answer_s + _EACH_S * len(jobs), self._submit, jobs)
 
@@ -155,8 +155,8 @@ class HTCondor:
         look = self._look([token for job in jobs for token in (job.token, *job.after)])
         there = look.tokens
         fresh = [job for job in jobs if not (job.token in there or self.records.known(job.token))]
-        edges = self._dags.edges(fresh, there)
-        described = {job.token: self._described(job) for job in fresh}
+        edges, wait = self._dags.edges(fresh, there)
+        described = {job.token: self._described(job, waits=job.token in wait) for job in fresh}
         if edges:
             self._dags.tidy(str(dag.place) for dag, _ in look.dags)
             self._sent(fresh[0].token, self._dags.write(fresh, edges, described, self._at().version()))
@@ -165,8 +165,11 @@ class HTCondor:
                 self._ids[job.token] = self._sent(job.token, described[job.token])
         return [self._ref(job.token) for job in jobs]
 
-    def _described(self, job: JobSpec) -> dict[str, str]:
-        spec = self.records.write_spec(job)
+    def _described(self, job: JobSpec, *, waits: bool) -> dict[str, str]:
+        # DAGMan knows only the jobs of its own DAG: after others a job waits by itself, in its slot, without a limit.
+        spec = self.records.write_spec(job, waits=waits)
+        if waits:
+            job = replace(job, resources=replace(job.resources, walltime_s=0))
         argv = [self._site.python, "-I", str(self._wrapper()), str(spec)]
         try:
             return ads.description(job, argv, str(self.records.output_path(job.token)), self._site)
