@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 from console.cli import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from config.tree import DfoTree
-    from engine.create.jobs.job_files import JobFile
-    from engine.stores.orders import Order
+    from engine.create.jobs.job_files import Queued
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,64 +46,34 @@ def main(argv: list[str]) -> int:
             print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
             codes.append(1)
             continue
-        code = _carried_out(tree, tree.job / entry.name, given)
-        codes.append(code)
-        if code in (0, 1) and not given.dry_run:
-            job_files.done(tree, path, entry.line)
-        elif code not in (0, 1):
+        codes.append(run_line(tree, path, entry, given))
+        if codes[-1] not in (0, 1):
             break
     if len(codes) == 1:
         words.say([f"{path.name}: nothing to do"])
     return max(codes)
 
 
+def run_line(tree: DfoTree, path: Path, entry: Queued, given: argparse.Namespace) -> int:
+    """Carry out the job file that a line of JOBS_NIGHT or JOBS_AUTO names; when it has ended the line goes."""
+    from engine.create.jobs import job_files
+
+    code = _carried_out(tree, tree.job / entry.name, given)
+    if code in (0, 1) and not getattr(given, "dry_run", False):
+        job_files.done(tree, path, entry.line)
+    return code
+
+
 def _carried_out(tree: DfoTree, path: Path, given: argparse.Namespace) -> int:
+    from console.job_orders import orders_of, what_of
     from console.running import carry_out
     from engine.create.jobs import job_files
 
-    found = job_files.read(path)
-    lost: list[str] = [
-        f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange
-    ]
-    orders = list(_orders(tree, found, lost))
+    orders, lost = orders_of(tree, job_files.read(path))
     for text in lost:
         print(f"dfos exec: {text}", file=sys.stderr)
-    if given.dry_run:
-        words.say([f"{order.pool}: {_what(order)}" for order in orders] or [f"{path.name}: nothing to do"])
+    if getattr(given, "dry_run", False):
+        words.say([f"{order.pool}: {what_of(order)}" for order in orders] or [f"{path.name}: nothing to do"])
         return 1 if lost else 0
     code = carry_out(tree, orders, given) if orders else 0
     return code or (1 if lost else 0)
-
-
-def _what(order: Order) -> str:
-    names = order.options["abs"].split()
-    tool = "processQC" if order.options["qc"] == "only" else "processAB"
-    return f"{tool} of {len(names)} ABs, first {names[0]}"
-
-
-def _orders(tree: DfoTree, found: JobFile, lost: list[str]) -> Iterator[Order]:
-    """One order per stretch of calls of one tool, MODE and DATE; `lost` gets the ABs that are not there."""
-    from itertools import groupby
-
-    from engine.create.jobs.job_files import EXEC_QC
-    from engine.errors import BadAb
-    from engine.stores.abs import read
-    from engine.stores.orders import Order
-
-    known: list[tuple[str, str, str, str]] = []
-    for call in found.calls:
-        place = tree.ab / call.ab
-        if not place.exists():
-            moved = next(tree.log.glob(f"*/{call.ab}"), None)
-            why = "has moved already (processAB -a runs it again)" if moved else "is not in $DFO_AB_DIR"
-            lost.append(f"{found.path.name}: {call.ab} {why}, passed over")
-            continue
-        try:
-            ab = read(place)
-        except BadAb as trouble:
-            lost.append(str(trouble))
-            continue
-        known.append((call.tool, ab.mode, ab.date, ab.name))
-    for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
-        names = " ".join(call[3] for call in calls)
-        yield Order(mode, date, "P", options={"abs": names, "qc": "only" if tool == EXEC_QC else "no"})
