@@ -30,6 +30,10 @@ class Qc(Section):
     """The QC of ABs (config.processQC, config.scoreQC, config.writeQC)."""
 
     streams: int = Field(1, ge=1, description="QC jobs at once; 1: serial, as MUSE needs it")
+    concentration: bool = Field(
+        False,
+        description="QCJOB_CONCENTRATION: of a month all ABs first, then the QC jobs of all its dates as one batch",
+    )
     database: str = Field(
         "",
         description="QC1 database: '' for SQLite in $DFO_MON_DIR/ENGINE, sqlite:///<path>, or postgresql://<user>@<host>/<name>",

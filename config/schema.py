@@ -13,6 +13,7 @@ from pydantic import Field
 
 from config.admission import Admission
 from config.archive import Archive
+from config.batch import Batch
 from config.cleanup import Cleanup
 from config.codes import Rename
 from config.create import Create
@@ -165,7 +166,9 @@ class Settings(Section):
     instance: str = Field(description="name in the frame of every screen, e.g. MUSE_DEEP")
     instrument: str = Field(description="$DFO_INSTRUMENT")
     operational: bool = Field(True, description="false marks a test or demo instance on every screen")
-    pool: Literal["date", "run"] = Field("date", description="what a phoenix pool is: a date, or a run_ID")
+    pool: Literal["date", "month", "run"] = Field(
+        "date", description="what a phoenix pool is: a date, a month or a run_ID"
+    )
     all_parts: bool = Field(True, description="phoenix without -C/-P/-M is allowed (refused for MUSE_R, MUSE_DEEP)")
     ab_source: str = Field("", description="directory of the AB source branch; <run_ID> or <DATE> below it")
     history: str = Field("", description="directory with historical ABs of the targets, shown on the coversheet")
@@ -176,6 +179,7 @@ class Settings(Section):
     gate: Gate = Gate()
     create: Create = Create()
     process: Process = Process()
+    batch: Batch = Batch()
     certification: Certification = Certification()
     move: Move = Move()
     rename: Rename = Rename()

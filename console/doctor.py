@@ -49,6 +49,9 @@ def examine(root: Path, environ: Mapping[str, str], sets: tuple[str, ...] = ()) 
     checks += config_checks
     if settings is not None:
         checks += [*_source(tree, settings), *_space(account, settings), *_tools(settings), *_plugins(tree, settings)]
+        from console.doctor_batch import batch
+
+        checks += batch(tree, settings)
     if "DFO_MON_DIR" in account.directories:
         checks += _lock(tree)
     return [*checks, *_packages(), *_terminal(environ)]

@@ -19,6 +19,7 @@ from pathlib import Path
 from config.tree import DfoTree
 from console.account import open_settings
 from console.board_of import known
+from console.exit_codes import ExitCode
 from console.job_orders import ended_line
 from console.operators import AnswersFile, Auto, Desk, Parking, PlainTerminal
 from console.plugins import load
@@ -131,11 +132,18 @@ class Host:
         self._wake.set()
 
     async def work_off(self, orders: Sequence[Order] = ()) -> list[int]:
-        """Carry out `orders`, or everything that waits; the exit codes. Parked orders stay parked unless answered."""
+        """Carry out `orders`, or everything that waits; the exit codes. Parked orders stay parked unless answered.
+
+        An operator who stops or aborts one order stops those behind it too: they are not begun.
+        """
+        codes: list[int] = []
         if orders:
-            return [(await self._carry_out(self.give(order))).exit_code for order in orders]
+            for given in orders:
+                codes.append((await self._carry_out(self.give(given))).exit_code)
+                if codes[-1] == ExitCode.INTERRUPTED:
+                    break
+            return codes
         self._take_up()
-        codes = []
         while order := self._next():
             codes.append((await self._carry_out(order)).exit_code)
         return codes

@@ -158,6 +158,8 @@ class _Errand:
                 self.codes.append(int(ended["exit_code"]))
                 self.queued = 0
                 del self.left[0]
+                if self.codes[-1] == ExitCode.INTERRUPTED:
+                    self.left.clear()
         finally:
             show.close()
 

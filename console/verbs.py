@@ -20,6 +20,7 @@ from engine.errors import UsageTrouble
 from engine.process.run_pool import Streams, reset
 from engine.process.why import why_known
 from engine.questions import CERTIFY, LATER, Answer, Question
+from engine.stores.batch_jobs import ask_for
 from engine.stores.orders import ENDED, PARKED, Order
 from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended
@@ -64,7 +65,9 @@ class Verbs(ReleaseVerbs, JobVerbs):
         self._running().set_streams(int(n))
         return f"{n} streams"
 
-    async def _do_retry(self, who: str, ab: str) -> str:
+    async def _do_retry(self, who: str, ab: str, memory: str = "") -> str:
+        if memory:
+            ask_for(self._host.db, ab, memory, who)
         if self._host.streams is not None:
             names = await self._host.streams.retry(ab)
             self._withdraw(names)

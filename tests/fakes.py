@@ -27,7 +27,7 @@ CATGS = (
     "SKY_CONTINUUM",
 )
 _SCRIPT = """
-    import json, os, signal, sys
+    import json, os, signal, sys, time
     from pathlib import Path
     TEMPLATES = Path({templates!r})
     words = sys.argv[1:]
@@ -42,6 +42,9 @@ _SCRIPT = """
     say(" INFO  ", "started")
     if "wait" in given:
         open(given["wait"]).read()
+    if "grow" in given:
+        block = bytearray(int(given["grow"]) << 20)
+        time.sleep(3)
     act = given.get("act", "ok")
     if act.startswith("signal"):
         os.kill(os.getpid(), int(act[6:]))
@@ -95,7 +98,8 @@ def stub_pipeline(place: Path) -> Pipeline:
     """A pipeline called as esorex is. Recipe parameters tell it what to do:
 
     `--make=CATG,CATG` products, `--act=rc255|signal11|truncate|error0|drop|warn|nolist`, `--main=n` for
-    PRO.DATANCOM (else the number of frames), `--wait=FIFO` to run until that is written to.
+    PRO.DATANCOM (else the number of frames), `--wait=FIFO` to run until that is written to, `--grow=MB` to
+    use memory for three seconds.
     """
     templates = place / "templates"
     templates.mkdir(parents=True)

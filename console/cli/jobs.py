@@ -65,10 +65,10 @@ def _run(tree: DfoTree, given: argparse.Namespace) -> int:
 
     job = _known(tree, given.run)
     if job.name:
-        from console.cli.execute import run_line
+        from console.cli.execute import run_lines
         from engine.create.jobs.job_files import Queued
 
-        return run_line(tree, tree.job / job.queue, Queued(job.queue, job.line, job.name), given)
+        return run_lines(tree, tree.job / job.queue, [Queued(job.queue, job.line, job.name)], given)
     ingest = job.queue == "JOBS_INGEST"
     order = Order(job.mode, job.date, "I" if ingest else "", tool="" if ingest else "exportProducts")
     return carry_out(tree, [order], given)

@@ -1,4 +1,4 @@
-"""`phoenix`: create, process, certify and move the ABs of a date or a deep run."""
+"""`phoenix`: create, process, certify and move the ABs of a date, a month or a deep run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ def parser() -> argparse.ArgumentParser:
     """The options."""
     made = words.parser(
         "phoenix",
-        "Create, process, certify and move the ABs of a date or of a deep run.",
+        "Create, process, certify and move the ABs of a date, of a month or of a deep run.",
         "Without -C, -P or -M all parts run in sequence, where the instance allows it.\n"
         + words.codes(3, 11, 12, 13, 14, 15, 16, 17, c1="some ABs failed"),
     )
     pool = made.add_mutually_exclusive_group(required=True)
     pool.add_argument("-r", dest="run_id", metavar="RUN_ID", help="a deep run, e.g. 094.A-0116B")
-    pool.add_argument("-d", dest="date", metavar="DATE", help="a date, YYYY-MM-DD")
+    pool.add_argument("-d", dest="date", metavar="DATE", help="a date, YYYY-MM-DD, or a month, YYYY-MM")
     made.add_argument("-m", dest="mode", metavar="MODE", help="CALIB or SCIENCE; with -d, default: SCIENCE")
     made.add_argument("-a", dest="only", metavar="AB", default="", help="with -r: only this dpc AB and what it needs")
     part = made.add_mutually_exclusive_group()
@@ -45,17 +45,25 @@ def main(argv: list[str]) -> int:
     from console.account import open_settings
     from console.cli.run_date import date_of_run
     from console.running import carry_out
-    from engine.core.dates import date_label, mode_label
+    from engine.core.dates import date_label, is_month, mode_label
     from engine.errors import UsageTrouble
     from engine.stores.orders import Order
 
-    if given.part is None and not open_settings(tree, os.environ, given.set).settings.all_parts:
+    month = bool(given.date) and is_month(given.date)
+    settings = open_settings(tree, os.environ, given.set).settings if month or given.part is None else None
+    if settings and given.part is None and not settings.all_parts:
         raise UsageTrouble(
             "this instance needs one of -C, -P, -M: its certification is a person's", remedy="begin with -P"
         )
     if given.run_id:
         mode, date = "SCIENCE", date_of_run(tree, given.run_id, auto=given.auto)
     else:
-        mode, date = mode_label(given.mode or "SCIENCE"), date_label(given.date)
+        mode = mode_label(given.mode or "SCIENCE")
+        date = given.date if month else date_label(given.date)
     order = Order(mode, date, given.part or "CPM", run_id=given.run_id or "", only=given.only, reason=given.force)
-    return carry_out(tree, [order], given)
+    if not (month and settings):
+        return carry_out(tree, [order], given)
+    from engine.workflows.month import dates_of, orders_of
+
+    dates = dates_of(tree, mode, date, settings.ab_source)
+    return carry_out(tree, orders_of(order, dates, concentration=settings.qc.concentration), given)

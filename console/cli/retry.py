@@ -23,6 +23,12 @@ def parser() -> argparse.ArgumentParser:
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("ab", metavar="AB", nargs="?", help="its name, or a part that only one AB has")
     which.add_argument("--failed", action="store_true", help="all that failed or were interrupted")
+    made.add_argument(
+        "--memory",
+        metavar="FACTOR",
+        default="",
+        help="ask the batch system for FACTOR times the memory from now on, e.g. 2",
+    )
     words.add_running(made)
     return made
 
@@ -38,11 +44,11 @@ def main(argv: list[str]) -> int:
     from engine.stores.orders import Order
 
     rows = _chosen(board_of(tree), given.ab or "", given.failed)
-    told = asyncio.run(_by_engine(tree, [row.ab for row in rows]))
+    told = asyncio.run(_by_engine(tree, [row.ab for row in rows], given.memory))
     if told:
         words.say(told)
         return 0
-    pools = _reset(tree, rows, given.set)
+    pools = _reset(tree, rows, given.set, given.memory)
     orders = [Order(mode, date, "P", run_id=run_id) for mode, date, run_id in pools]
     return carry_out(tree, orders, given) if orders else 0
 
@@ -60,21 +66,21 @@ def _chosen(board: Board, part: str, failed: bool) -> list[Row]:
     return found
 
 
-async def _by_engine(tree: DfoTree, names: list[str]) -> list[str]:
+async def _by_engine(tree: DfoTree, names: list[str], memory: str) -> list[str]:
     from console.client import Gone, Link
 
-    link = Link()
+    link, more = Link(), {"memory": memory} if memory else {}
     try:
         await link.attach(tree.state)
     except Gone:
         return []
     try:
-        return [f"{name}: {await link.command('retry', ab=name)}" for name in names] or ["nothing has failed"]
+        return [f"{name}: {await link.command('retry', ab=name, **more)}" for name in names] or ["nothing has failed"]
     finally:
         await link.leave()
 
 
-def _reset(tree: DfoTree, rows: list[Row], sets: Sequence[str]) -> list[tuple[str, str, str]]:
+def _reset(tree: DfoTree, rows: list[Row], sets: Sequence[str], memory: str) -> list[tuple[str, str, str]]:
     """Make the ABs CREATED again; the pools they belong to."""
     import os
 
@@ -91,9 +97,22 @@ def _reset(tree: DfoTree, rows: list[Row], sets: Sequence[str]) -> list[tuple[st
     pools: dict[tuple[str, str, str], None] = {}
     with lock.engine(tree, "retry", words.user()):
         for row in rows:
+            if memory:
+                _ask_for(tree, row.ab, memory)
             _withdraw(tree, reset(tree, settings, row.ab, row.mode, row.date))
             pools[row.mode, row.date, run_of(tree, row.mode, row.date)] = None
     return list(pools)
+
+
+def _ask_for(tree: DfoTree, ab: str, memory: str) -> None:
+    from engine.stores.batch_jobs import ask_for
+    from engine.stores.database import connect
+
+    connection = connect(tree.journal)
+    try:
+        ask_for(connection, ab, memory, words.user())
+    finally:
+        connection.close()
 
 
 def _withdraw(tree: DfoTree, names: Sequence[str]) -> None:

@@ -12,14 +12,37 @@ from engine.errors import UsageTrouble
 
 MODES = ("CALIB", "SCIENCE")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _RUN = re.compile(r"(\d{2,3})\.([A-Z])-(\d{4})([A-Z]?)")
+
+
+def is_date(text: str) -> bool:
+    """True for YYYY-MM-DD."""
+    return bool(_DATE.fullmatch(text)) and text.isascii()
 
 
 def date_label(text: str) -> str:
     """The DATE label in `text`; UsageTrouble when it is not YYYY-MM-DD by pattern."""
-    if not _DATE.fullmatch(text) or not text.isascii():
+    if not is_date(text):
         raise UsageTrouble(f"'{text}' is not a DATE", remedy="write it as YYYY-MM-DD, e.g. 2014-07-12 or 2099-99-99")
     return text
+
+
+def is_month(text: str) -> bool:
+    """True for YYYY-MM: a pool of all DATEs that begin with it."""
+    return bool(_MONTH.fullmatch(text)) and text.isascii()
+
+
+def month_label(text: str) -> str:
+    """The month in `text`; UsageTrouble when it is not YYYY-MM by pattern."""
+    if not is_month(text):
+        raise UsageTrouble(f"'{text}' is not a month", remedy="write it as YYYY-MM, e.g. 2014-10")
+    return text
+
+
+def within(pool: str, date: str) -> bool:
+    """Does a DATE belong to a pool? A DATE is its own pool; a month YYYY-MM holds all that begin with it."""
+    return date == pool or (is_month(pool) and date.startswith(f"{pool}-"))
 
 
 def mode_label(text: str) -> str:

@@ -54,8 +54,8 @@ STATES: dict[str, State] = {state.name: state for state in _TABLE}
 _WAITING = {"CREATED", "PARENT", "BLOCKED", "SLOT", "PAUSED"}
 LEGAL: dict[str, set[str]] = {
     **{name: _WAITING | {"RUNNING", "FAILED", "INTERRUPTED", "DONE"} for name in _WAITING},
-    "RUNNING": {"SUSPENDED", "JUDGED", "FAILED", "INTERRUPTED", "DONE"},
-    "SUSPENDED": {"RUNNING", "FAILED", "INTERRUPTED"},
+    "RUNNING": {"SLOT", "PAUSED", "SUSPENDED", "JUDGED", "FAILED", "INTERRUPTED", "DONE"},
+    "SUSPENDED": {"SLOT", "PAUSED", "RUNNING", "FAILED", "INTERRUPTED"},
     "JUDGED": {"DONE", "FAILED", "INTERRUPTED"},
     "INTERRUPTED": _WAITING | {"RUNNING", "JUDGED", "FAILED", "DONE"},
     "FAILED": _WAITING | {"STALE"},

@@ -1,13 +1,14 @@
 """Part 1 of phoenix: obtain the ABs of a pool, complete them, write the AB_list and the job plan.
 
-ABs come from the source branch (`ab_source`, one directory per run_ID or DATE). What stands in
-$DFO_AB_DIR already is kept as it is, because operators edit ABs there; what was moved is not made again.
+ABs come from the source branch (`ab_source`, one directory per run_ID or DATE), or, where an instance has none,
+createAB makes them from the raw headers. What stands in $DFO_AB_DIR already is kept as it is, because operators edit
+ABs there; what was moved is not made again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -36,13 +37,19 @@ class Pgis:
 class Obtained:
     """What is to be written: new ABs, and those that stay as they are ('kept') or are finished ('moved').
 
-    `refused`: files of the source that could not be read, file:line and why.
+    `refused`: files of the source that could not be read, file:line and why. `findings` counts raw headers and ABs
+    that createAB wants looked at; `notes` is what it says.
     """
 
-    new: tuple[AB, ...]
+    new: tuple[str, ...]
     kept: tuple[str, ...]
     moved: tuple[str, ...]
     refused: tuple[tuple[str, str], ...] = ()
+    findings: int = 0
+    notes: tuple[str, ...] = ()
+
+
+Triage = tuple[tuple[AB, ...], tuple[str, ...], tuple[str, ...]]
 
 
 def restricted(abs_: list[AB], only: str) -> list[AB]:
@@ -54,8 +61,8 @@ def restricted(abs_: list[AB], only: str) -> list[AB]:
     return [ab for ab in abs_ if ab.name in wanted]
 
 
-def obtained(tree: DfoTree, mode: str, date: str, proposed: tuple[AB, ...]) -> Obtained:
-    """Which of the proposed ABs are new; BadAb when one belongs to another pool or name twice."""
+def obtained(tree: DfoTree, mode: str, date: str, proposed: tuple[AB, ...]) -> Triage:
+    """Which of the proposed ABs are new, kept, moved; BadAb when one belongs to another pool or comes twice."""
     new, kept, moved = [], [], []
     names: set[str] = set()
     for ab in proposed:
@@ -70,7 +77,7 @@ def obtained(tree: DfoTree, mode: str, date: str, proposed: tuple[AB, ...]) -> O
             moved.append(ab.name)
         else:
             new.append(ab)
-    return Obtained(tuple(new), tuple(kept), tuple(moved))
+    return tuple(new), tuple(kept), tuple(moved)
 
 
 def source(context: Context, run_id: str, date: str) -> Path | None:
@@ -92,35 +99,86 @@ def source(context: Context, run_id: str, date: str) -> Path | None:
 async def obtain(context: Context, mode: str, date: str, run_id: str, only: str, pgis: Pgis) -> Obtained:
     """Obtain the ABs of a pool and write what is new, the AB_list and the job plan."""
     place = source(context, run_id, date)
-    store = AbStore(context.tree)
-    found, refused = await asyncio.to_thread(_read_all, place) if place else ([], [])
-    for where, why in refused:
-        context.bus.publish(AbRefused(where, why))
-    complete = tuple(found)
-    if pgis.ab_pgi and found:
-        complete = checked_abs(context.settings.plugins.AB_PGI, found, pgis.ab_pgi.propose(complete))
-    if only and complete:
-        complete = tuple(restricted(list(complete), only))
-    result = obtained(context.tree, mode, date, complete)
-    for ab in result.new:
-        store.write(ab)
-    kinds = kinds_of(context.settings)
-    pool_abs = ordered_abs(store.load(mode, date), kinds)
-    store.write_list(mode, date, pool_abs)
-    if pool_abs:
-        lines: tuple[str, ...] = ()
-        if pgis.job_pgi:
-            proposed = pgis.job_pgi.plan(tuple(pool_abs), kinds, context.settings.streams)
-            lines = checked_plan(context.settings.plugins.JOB_PGI, pool_abs, proposed)
-        for name, text in job_plan(mode, date, pool_abs, context.settings, streams=lines).files:
-            fs.replace(context.tree.job / name, text.encode())
+    if place is None and context.settings.pool != "run":
+        result = await _created(context, mode, date, pgis.ab_pgi)
+    else:
+        result = await _copied(context, mode, date, place, only, pgis.ab_pgi)
+    await asyncio.to_thread(_planned, context, mode, date, pgis.job_pgi)
     context.bus.publish(
         Notice(
             "info",
             f"{len(result.new)} new ABs, {len(result.kept)} kept as they are, {len(result.moved)} moved already",
         )
     )
-    return replace(result, refused=tuple(refused))
+    return result
+
+
+async def _copied(
+    context: Context, mode: str, date: str, place: Path | None, only: str, ab_pgi: AbPgi | None
+) -> Obtained:
+    """The ABs of the source branch; without one those that stand in $DFO_AB_DIR, which are left alone."""
+    store = AbStore(context.tree)
+    found, refused = await asyncio.to_thread(_read_all, place) if place else ([], [])
+    for where, why in refused:
+        context.bus.publish(AbRefused(where, why))
+    complete = tuple(found)
+    if ab_pgi and found:
+        complete = checked_abs(context.settings.plugins.AB_PGI, found, ab_pgi.propose(complete))
+    if only and complete:
+        complete = tuple(restricted(list(complete), only))
+    new, kept, moved = obtained(context.tree, mode, date, complete)
+    for ab in new:
+        store.write(ab)
+    abs_ = await asyncio.to_thread(store.load, mode, date)
+    store.write_list(mode, date, ordered_abs(abs_, kinds_of(context.settings)))
+    return Obtained(tuple(ab.name for ab in new), kept, moved, tuple(refused))
+
+
+async def _created(context: Context, mode: str, date: str, ab_pgi: AbPgi | None) -> Obtained:
+    """The ABs that createAB makes from the headers of a DATE, completed by the AB_PGI.
+
+    ABs that stand there already are enough where there are no headers or no rules (any more). Errors as `create`.
+    """
+    from engine.create.createab.night import listed
+    from engine.create.createab.order import create
+    from engine.create.createab.plan import AGAIN, KEPT, MOVED, NEW
+    from engine.create.createab.rules_file import rules_path
+
+    tree, settings = context.tree, context.settings
+    try:
+        listed(tree, date)
+        rules_path(settings, tree)
+    except UsageTrouble as trouble:
+        store = AbStore(tree)
+        abs_ = await asyncio.to_thread(store.load, mode, date)
+        if not abs_ and not store.refused and not store.knows(mode, date):
+            raise
+        context.bus.publish(Notice("info", f"no ABs are made from headers: {trouble.what}"))
+        store.write_list(mode, date, ordered_abs(abs_, kinds_of(settings)))
+        return Obtained((), tuple(ab.name for ab in abs_), ())
+
+    def edit(abs_: tuple[AB, ...]) -> tuple[AB, ...]:
+        return checked_abs(settings.plugins.AB_PGI, abs_, ab_pgi.propose(abs_)) if ab_pgi else abs_
+
+    plan = await create(context, mode, date, edit if ab_pgi else None)
+    names = {what: tuple(one.made.name for one in plan.of(what)) for what in (NEW, AGAIN, KEPT, MOVED)}
+    new = (*names[NEW], *names[AGAIN], *(ab.name for ab in plan.added))
+    findings = len(plan.findings)
+    return Obtained(new, names[KEPT], names[MOVED], findings=findings, notes=(plan.text,) if findings else ())
+
+
+def _planned(context: Context, mode: str, date: str, job_pgi: JobPgi | None) -> None:
+    """Write the job files of the ABs there are now. Blocking."""
+    kinds = kinds_of(context.settings)
+    abs_ = ordered_abs(AbStore(context.tree).load(mode, date), kinds)
+    if not abs_:
+        return
+    lines: tuple[str, ...] = ()
+    if job_pgi:
+        proposed = job_pgi.plan(tuple(abs_), kinds, context.settings.streams)
+        lines = checked_plan(context.settings.plugins.JOB_PGI, abs_, proposed)
+    for name, text in job_plan(mode, date, abs_, context.settings, streams=lines).files:
+        fs.replace(context.tree.job / name, text.encode())
 
 
 def _read_all(place: Path) -> tuple[list[AB], list[tuple[str, str]]]:

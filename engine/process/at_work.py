@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from engine.context import Context
 from engine.errors import DfosError
 from engine.process.ab_states import AbStates
-from engine.process.executors.local import Recipe
+from engine.process.executors.protocol import Running, Status
 from engine.process.intents import Intent
 from engine.process.job import Found, Job, Result, Task
 from engine.process.pool import Entry
 from engine.process.ready import Ready
 from engine.stores.attempts import Attempts
+
+_QUEUED = ("SLOT", "PAUSED")
 
 
 class AtWork:
@@ -77,6 +80,8 @@ class AtWork:
             recipe.resume()
         state, why = ("RUNNING", "found again") if recipe else ("JUDGED", "")
         self._states.become(entry, state, why, stream=task.stream, started=old.started)
+        if recipe:
+            recipe.follow(partial(self._stands, task))
         self._spawn(task)
 
     def _spawn(self, task: Task) -> None:
@@ -94,15 +99,46 @@ class AtWork:
         self.ended.append((task, result))
         self._news()
 
-    def spawned(self, task: Task, recipe: Recipe) -> None:
-        """A recipe runs: its pid goes into the journal with the next commit."""
-        self._attempts.spawned(task.id, recipe.pid, recipe.start, task.started)
+    def spawned(self, task: Task, recipe: Running) -> None:
+        """A recipe runs, or is queued: the pid goes into the journal with the next commit."""
+        if recipe.pid:
+            self._attempts.spawned(task.id, recipe.pid, recipe.start, task.started)
+        recipe.follow(partial(self._stands, task))
+
+    def _stands(self, task: Task) -> None:
+        """Show where a job stands in its batch system."""
+        recipe, entry = task.recipe, self._states.entries[task.ab]
+        if recipe is None or recipe.over:
+            return
+        reason = f"{recipe.ident}: {recipe.reason}" if recipe.reason else recipe.ident
+        if recipe.queued:
+            state = "PAUSED" if recipe.status is Status.HELD else "SLOT"
+        else:
+            state = "SUSPENDED" if recipe.status is Status.SUSPENDED else "RUNNING"
+            reason = reason if recipe.reason or state == "SUSPENDED" else ""
+        if state == "SUSPENDED" and entry.state in _QUEUED:
+            self._states.become(entry, "RUNNING", stream=task.stream)
+        started = task.started + recipe.frozen_s
+        self._states.become(entry, state, reason, stream=task.stream, started=started)
+
+    def heed(self, mode: str, why: str) -> None:
+        """What an order means for jobs that wait in a queue: held while paused, taken back by a stop."""
+        for task in self.tasks.values():
+            if task.recipe is None or not task.recipe.queued:
+                continue
+            if mode == "paused":
+                task.recipe.suspend()
+            elif mode == "running":
+                task.recipe.resume()
+            elif mode == "stopping" and self._group:
+                task.aborted = why
+                self._group.create_task(task.recipe.terminate())
 
     def exited(self, task: Task, rc: int | None) -> None:
         """A recipe ended; its products are being checked."""
         self._attempts.exited(task.id, self._clock(), rc)
         entry = self._states.entries[task.ab]
-        if entry.state == "SUSPENDED":
+        if entry.state == "SUSPENDED" or entry.state in _QUEUED:
             self._states.become(entry, "RUNNING", stream=task.stream, started=task.started)
         if not task.aborted and entry.state != "JUDGED":
             self._states.become(entry, "JUDGED", stream=task.stream, started=task.started)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from engine.core.cascade import Kind
-from engine.process.executors.local import Recipe
+from engine.process.executors.protocol import Running
 from engine.stores.attempts import Attempt
 
 
 class Watcher(Protocol):
     """Who is told how an attempt gets on."""
 
-    def spawned(self, task: Task, recipe: Recipe) -> None:
+    def spawned(self, task: Task, recipe: Running) -> None:
         """The recipe runs."""
         ...
 
@@ -37,7 +37,7 @@ class Found:
     """An attempt of an earlier engine: still running (`recipe`), or over and to be judged."""
 
     attempt: Attempt
-    recipe: Recipe | None = None
+    recipe: Running | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +57,7 @@ class Task:
     started: float
     found: Found | None
     watcher: Watcher = field(repr=False)
-    recipe: Recipe | None = None
+    recipe: Running | None = None
     aborted: str = ""
     frozen_s: float = 0.0
     max_rss_mb: float = 0.0
@@ -67,7 +67,7 @@ class Task:
         """True when its end was seen, so that its duration is one."""
         return self.found is None or self.found.recipe is not None
 
-    def spawned(self, recipe: Recipe) -> None:
+    def spawned(self, recipe: Running) -> None:
         """Its recipe runs now."""
         self.recipe = recipe
         self.watcher.spawned(self, recipe)

@@ -34,7 +34,8 @@ from engine.process.deliver import (
     write_note,
 )
 from engine.process.evidence import Verdict, Wanted, judge, read_log_file
-from engine.process.executors.local import LocalExecutor, Recipe, environment
+from engine.process.executors.local import environment
+from engine.process.executors.protocol import Exit, Running, Starter
 from engine.process.hooks import END, FINAL, POST, PRE, START, Hooks
 from engine.process.inputs import Inputs, MissingInput
 from engine.process.job import Result, Task
@@ -80,7 +81,7 @@ class ProcessAb:
     """The job that Streams runs for every AB. `plugins` are the configured ones by slot."""
 
     def __init__(
-        self, context: Context, pipeline: Pipeline, executor: LocalExecutor, plugins: Mapping[str, Any] | None = None
+        self, context: Context, pipeline: Pipeline, executor: Starter, plugins: Mapping[str, Any] | None = None
     ) -> None:
         self.context = context
         self.pipeline = pipeline
@@ -132,6 +133,8 @@ class ProcessAb:
                     cwd=workdir,
                     log=prepared.log,
                     env=environment(workdir, self.context.settings.process.threads, task.token),
+                    ab=prepared.ab,
+                    kind=task.kind,
                 )
             except (DfosError, OSError) as trouble:
                 return await asyncio.to_thread(self._failed, task.ab, str(trouble))
@@ -141,9 +144,18 @@ class ProcessAb:
         else:
             task.exited(task.found.attempt.rc)
             return await self._ended(task, workdir, task.found.attempt.rc, False)
-        rc, timed_out = await self._followed(task, recipe)
-        task.exited(rc)
-        return await self._ended(task, workdir, rc, timed_out)
+        ended, timed_out = await self._followed(task, recipe)
+        task.exited(ended.rc)
+        task.max_rss_mb = ended.max_rss_mb
+        if ended.trouble and not timed_out and not task.aborted:
+            return await self._troubled(task, workdir, ended)
+        return await self._ended(task, workdir, ended.rc, timed_out)
+
+    async def _troubled(self, task: Task, workdir: Path, ended: Exit) -> Result:
+        """Lost, refused or killed by its batch system: not judged by what it left."""
+        if ended.lost:
+            return Result("INTERRUPTED", ended.trouble)
+        return await asyncio.to_thread(self._failed, task.ab, ended.trouble, "", workdir)
 
     # --- before -----------------------------------------------------------------------------
 
@@ -219,19 +231,19 @@ class ProcessAb:
 
     # --- meanwhile --------------------------------------------------------------------------
 
-    async def _followed(self, task: Task, recipe: Recipe) -> tuple[int | None, bool]:
+    async def _followed(self, task: Task, recipe: Running) -> tuple[Exit, bool]:
         """Wait for the recipe's end, at most for the kind's time limit (time frozen does not count)."""
         limit = task.kind.time_limit_s
         if not limit:
-            return (await recipe.wait()).rc, False
+            return await recipe.wait(), False
         while not recipe.over:
             left = limit - (self.context.clock() - task.started - recipe.frozen_s)
             if left <= 0:
                 await recipe.terminate()
-                return (await recipe.wait()).rc, True
+                return await recipe.wait(), True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(recipe.wait(), left)
-        return (await recipe.wait()).rc, False
+        return await recipe.wait(), False
 
     # --- afterwards -------------------------------------------------------------------------
 

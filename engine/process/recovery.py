@@ -7,7 +7,6 @@ yet is found by its work directory.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Container
 from dataclasses import replace
@@ -16,15 +15,13 @@ from pathlib import Path
 from engine.context import Context
 from engine.errors import BadAb
 from engine.events import Notice
-from engine.process.executors.local import LocalExecutor, Recipe
+from engine.process.executors.protocol import Running, Starter
 from engine.process.job import Found
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
 
 
-async def recover(
-    context: Context, attempts: Attempts, executor: LocalExecutor, names: Container[str]
-) -> dict[str, Found]:
+async def recover(context: Context, attempts: Attempts, starter: Starter, names: Container[str]) -> dict[str, Found]:
     """The open attempts of the named ABs that are to be followed or judged, by AB.
 
     Attempts that left nothing are closed: their ABs simply run again. The caller holds the
@@ -35,8 +32,11 @@ async def recover(
     for attempt in attempts.open():
         if attempt.ab not in names:
             continue
-        recipe = await _alive(attempt, executor)
-        if recipe:
+        recipe = await starter.found(attempt)
+        if recipe and not recipe.pid:
+            _say(context, f"{attempt.ab}: is with the batch system ({recipe.ident}); followed")
+            found[attempt.ab] = Found(attempt, recipe)
+        elif recipe:
             if not attempt.pid:
                 attempt = replace(attempt, pid=recipe.pid, pid_start=recipe.start, started=_since(recipe))
             attempts.spawned(attempt.id, recipe.pid, recipe.start, attempt.started)
@@ -54,18 +54,7 @@ async def recover(
     return found
 
 
-async def _alive(attempt: Attempt, executor: LocalExecutor) -> Recipe | None:
-    if attempt.boot != executor.boot:
-        return None
-    if attempt.pid and attempt.pid_start:
-        recipe = executor.reattach(attempt.pid, attempt.pid_start, attempt.boot)
-        if recipe:
-            return recipe
-    seen = await asyncio.to_thread(executor.find, attempt.workdir, attempt.token)
-    return executor.reattach(*seen, attempt.boot) if seen else None
-
-
-def _since(recipe: Recipe) -> float:
+def _since(recipe: Running) -> float:
     """When a process started, in seconds since 1970."""
     import psutil
 

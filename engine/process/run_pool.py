@@ -12,7 +12,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import BadAb, UsageTrouble
 from engine.process.admission import admission_of
-from engine.process.executors.local import LocalExecutor
+from engine.process.executors.choice import starter_of
 from engine.process.foreign_tasks import ProcessTable, gate_of
 from engine.process.history import History
 from engine.process.job import Outcome
@@ -60,11 +60,11 @@ async def _processed(
     refused: Mapping[str, str],
 ) -> Outcome:
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
-    executor = LocalExecutor()
-    job = ProcessAb(context, pipeline or pipeline_of(context.settings), executor, plugins)
+    starter = starter_of(context, attempts)
+    job = ProcessAb(context, pipeline or pipeline_of(context.settings), starter, plugins)
     pool = list(abs_)
-    found = await recover(context, attempts, executor, {ab.name for ab in pool})
-    recipes = {item.recipe.pid for item in found.values() if item.recipe}
+    found = await recover(context, attempts, starter, {ab.name for ab in pool})
+    recipes = {item.recipe.pid for item in found.values() if item.recipe and item.recipe.pid}
     streams = Streams(
         context,
         pool,
@@ -73,9 +73,9 @@ async def _processed(
         gate=gate_of(context, table=table, ours=lambda: recipes),
         found=found,
         outside=partial(outside, context.tree),
-        boot=executor.boot,
+        boot=starter.boot,
         history=History.of(context.db),
-        admission=admission_of(context.settings, context.tree),
+        admission=admission_of(context.settings, context.tree, here=context.settings.batch.executor == "local"),
         refused=refused,
     )
     del pool
@@ -84,6 +84,7 @@ async def _processed(
             at_work(streams)
         return await streams.run()
     finally:
+        await starter.close()
         await job.fetcher.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine import events as ev
 from engine.board import Board
 from engine.core.ab import AB
+from engine.core.dates import within
 from engine.errors import BadAb
 from engine.process.consumers import Consumers
 from engine.stores.abs import AbStore, read
@@ -44,5 +45,6 @@ def changes(board: Board, names: list[str], anew: str) -> list[ev.Event]:
 
 
 def stale_of(board: Board, mode: str, date: str) -> list[str]:
-    """The STALE ABs of a pool."""
-    return [row.ab for row in board.rows.values() if row.state == "STALE" and (row.mode, row.date) == (mode, date)]
+    """The STALE ABs of a MODE and a DATE or month."""
+    rows = board.rows.values()
+    return [row.ab for row in rows if row.state == "STALE" and row.mode == mode and within(date, row.date)]

@@ -64,8 +64,9 @@ class StandAside:
             entry, recipe = self._states.entries[task.ab], task.recipe
             if recipe is None:
                 continue
-            if gate.closed and gate.suspends and entry.state == "RUNNING":
-                recipe.suspend()
+            if recipe.queued:
+                recipe.suspend() if gate.closed else recipe.resume()
+            elif gate.closed and gate.suspends and entry.state == "RUNNING" and recipe.suspend():
                 self._states.become(entry, "SUSPENDED", gate.reason, stream=task.stream, started=task.started)
             elif not gate.closed and entry.state == "SUSPENDED":
                 recipe.resume()

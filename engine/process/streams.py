@@ -43,6 +43,7 @@ class Streams(Scheduler):
         if self._over is not None and self._over.done():
             raise UsageTrouble("the run is over", remedy="start it again")
         self._switch(mode, why)
+        self._work.heed(mode, why)
 
     def override(self, who: str) -> None:
         """Run in spite of the foreign tasks that are there now; recorded. UsageTrouble in AUTO."""
@@ -78,7 +79,7 @@ class Streams(Scheduler):
             raise UsageTrouble(f"{ab} is not in this pool", remedy="check the name")
         again = [self.entries[ab], *below(self.entries, ab)]
         for entry in again:
-            if entry.state in AT_WORK:
+            if entry.state in AT_WORK or entry.stream:
                 raise UsageTrouble(f"{entry.ab} is {entry.state.lower()}", remedy="wait for it, or abort")
             if entry.state in _RELEASED:
                 raise UsageTrouble(f"the products of {entry.ab} have moved", remedy="undo the move first")

@@ -12,6 +12,7 @@ from pathlib import Path
 from config.tree import DfoTree
 from engine.atomic import fs
 from engine.core.ab import AB, parse
+from engine.core.dates import within
 from engine.errors import BadAb
 
 _LARGEST = 16 << 20  # bytes; an AB of 1,000 inputs has 0.3 MB
@@ -81,7 +82,7 @@ class AbStore:
         return self.tree.ab / name
 
     def load(self, mode: str = "", date: str = "") -> list[AB]:
-        """All ABs of $DFO_AB_DIR, of one MODE and DATE if given; AB_list order first, then by name.
+        """All ABs of $DFO_AB_DIR, of one MODE and DATE (or month) if given; AB_list order first, then by name.
 
         `refused` names the files that could not be read.
         """
@@ -95,7 +96,7 @@ class AbStore:
             except BadAb as trouble:
                 self.refused.append(Refused(trouble.where, str(trouble.what)))
                 continue
-            if (not mode or ab.mode == mode) and (not date or ab.date == date):
+            if (not mode or ab.mode == mode) and (not date or within(date, ab.date)):
                 found[ab.name] = ab
         listed = [name for name in self._listed(mode, date) if name in found]
         return [found[name] for name in dict.fromkeys([*listed, *found])]
@@ -123,7 +124,9 @@ class AbStore:
         fs.replace(self.ab_list(mode, date), "".join(line + "\n" for line in lines).encode())
 
     def _listed(self, mode: str, date: str) -> list[str]:
-        lists = [self.ab_list(mode, date)] if mode and date else sorted(self.tree.mon.glob("AB_list_*"))
+        lists = sorted(self.tree.mon.glob("AB_list_*"))
+        if mode and date:
+            lists = [path for path in lists if within(date, path.name.removeprefix(f"AB_list_{mode}_"))]
         names: list[str] = []
         for path in lists:
             if path.is_file():

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from engine.core.dates import date_label, mode_label
+from engine.core.dates import date_label, is_month, mode_label
 from engine.errors import UsageTrouble
 
 QUEUED, RUNNING, PARKED, ENDED = "queued", "running", "parked", "ended"
@@ -23,6 +23,7 @@ _ADDED = ("begun", "questions")  # since the first version
 class Order:
     """One order for one pool (MODE and DATE).
 
+    `date` is a month YYYY-MM where all ABs of its DATEs are processed as one pool, which only part P does.
     `parts` is a subset of `CPMI`: C create ABs, P process them, M certify and move, I ingest; or `tool`
     names a tool of `engine.workflows.tools`, e.g. renameProducts. `options` are those of the tool or part.
     `run_id` names a deep run; `only` restricts it to one dpc AB's target; `reason` forces M over
@@ -46,7 +47,10 @@ class Order:
     def checked(self) -> Order:
         """The order, when its words are legal; UsageTrouble otherwise."""
         mode_label(self.mode)
-        date_label(self.date)
+        if not is_month(self.date):
+            date_label(self.date)
+        elif self.parts != "P":
+            raise UsageTrouble(f"{self.date} is a month, not a DATE", remedy="give one order for each DATE")
         if bool(self.tool) == bool(self.parts) or set(self.parts) - set("CPMI"):
             raise UsageTrouble(f"'{self.parts}' names no parts", remedy="use letters of C, P, M, I")
         return self

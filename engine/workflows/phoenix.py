@@ -18,6 +18,7 @@ from engine import events as ev
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.dates import is_month, within
 from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
@@ -93,6 +94,7 @@ async def carry_out(
 
 
 UNKNOWN_DATE = "no ABs and no products of this DATE are known here"
+_HARMLESS = frozenset({"create", "status"})  # what was cut here is finished without a word: it writes what is new only
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
 
 
@@ -148,6 +150,8 @@ class _Run:
             self.failed += len(found.refused)
             if found.refused:
                 self.notes.append(f"{len(found.refused)} AB files of the source refused")
+            self.failed += found.findings
+            self.notes += found.notes
             await self._inputs_checked()
             if order.parts == "C":
                 self._keep_refused(())
@@ -157,8 +161,7 @@ class _Run:
                 outcome = await self._processed()
                 if outcome.how != "ended":
                     return Ended(130, f"{order.pool}: {outcome.how}; {self._summary(outcome)}")
-            if order.options.get("qc") != "no":
-                await self._checked()
+            await self._checked()
             if self.parked:
                 text = f"{order.pool}: {'; '.join(self.notes)}; waits for an answer about large ABs (dfos questions)"
                 return Ended(3, text, tuple(question.id for question in self.parked))
@@ -176,17 +179,21 @@ class _Run:
 
     async def _recovered(self) -> None:
         order = self.order
-        left = unfinished(self.context.db, self.context.tree, order.mode, order.date)
+        cut = unfinished(self.context.db, self.context.tree, order.mode)
+        left = [item for item in cut if within(order.date, item.transaction.date)]
         if not left:
             return
         words = "; ".join(item.words[0] for item in left)
-        if not order.recover:
+        harmless = bool(order.parts) and all(item.transaction.kind in _HARMLESS for item in left)
+        if not order.recover and not harmless:
             raise OpenJournal(
                 f"an earlier run of {order.pool} stopped half-way: {words}",
                 remedy="call again with --recover to finish it",
             )
-        await recover(self.context, order.mode, order.date)
-        self.notes.append(f"{len(left)} interrupted moves finished")
+        for date in sorted({item.transaction.date for item in left}):
+            await recover(self.context, order.mode, date)
+        if not harmless:
+            self.notes.append(f"{len(left)} interrupted moves finished")
 
     async def _inputs_checked(self) -> None:
         """Master calibrations are brought here, and HDR_PGI says what is wrong with them."""
@@ -195,7 +202,7 @@ class _Run:
             return
         from engine.process.sources.calibrations import checked
 
-        abs_ = [ab for ab in self._pool() if ab.status == "CREATED"]
+        abs_ = [ab for ab in await self._pool() if ab.status == "CREATED"]
         complaints = await checked(self.context, abs_, plugin)
         if complaints:
             names = len({complaint.ab for complaint in complaints})
@@ -203,12 +210,15 @@ class _Run:
 
     # --- P --------------------------------------------------------------------------------
 
-    def _pool(self, *, whole: bool = False) -> list[AB]:
-        found = self.store.load(self.order.mode, self.order.date)
+    async def _pool(self, *, whole: bool = False) -> list[AB]:
+        found = await asyncio.to_thread(self.store.load, self.order.mode, self.order.date)
         self._keep_refused((refused.where, refused.why) for refused in self.store.refused)
         for refused in self.store.refused:
             self.context.bus.publish(ev.AbRefused(refused.where, refused.why))
-        return restricted(found, self.order.only) if self.order.only and found and not whole else found
+        return found if whole else self._wanted(found)
+
+    def _wanted(self, pool: list[AB]) -> list[AB]:
+        return restricted(pool, self.order.only) if self.order.only and pool else pool
 
     async def _processed(self) -> Outcome:
         abs_ = await self._chosen() if "abs" in self.order.options else await self._renewed()
@@ -240,20 +250,29 @@ class _Run:
     async def _renewed(self) -> list[AB]:
         """The ABs of the pool; those that are stale, and all that depends on them, run again."""
         order, tree = self.order, self.context.tree
-        names = {ab.name for ab in self._pool()}
+        abs_ = await self._pool()
+        names = {ab.name for ab in abs_}
         stale = [name for name in stale_of(self.context.board, order.mode, order.date) if name in names]
         for name in stale:
             await asyncio.to_thread(reset, tree, self.context.settings, name, order.mode, order.date)
-        if stale:
-            self.notes.append(f"{len(stale)} stale ABs run again")
-        return self._pool()
+        if not stale:
+            return abs_
+        self.notes.append(f"{len(stale)} stale ABs run again")
+        return await self._pool()
 
     async def _checked(self) -> None:
         """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
         from engine.process.qc.order import checked
+        from engine.process.reached import note
 
-        words = await checked(self.context, self._pool(), self.order.options, self.plugins.by_slot)
-        self.notes += [words] if words else []
+        pool = await self._pool(whole=True)
+        if self.order.options.get("qc") != "no":
+            daily = is_month(self.order.date)
+            options, plugins = self.order.options, self.plugins.by_slot
+            words = await checked(self.context, self._wanted(pool), options, plugins, daily=daily)
+            self.notes += [words] if words else []
+        if pool and not self.store.refused:
+            await note(self.context, pool)
 
     def _keep_refused(self, found: Iterable[tuple[str, str]]) -> None:
         RefusedAbs(self.context.db).replace([*self.source_refused, *found])
@@ -275,8 +294,8 @@ class _Run:
 
     async def _released(self) -> tuple[Question, ...]:
         order = self.order
-        pool = self._pool(whole=True)
-        abs_ = restricted(pool, order.only) if order.only and pool else pool
+        pool = await self._pool(whole=True)
+        abs_ = self._wanted(pool)
         open_ = [ab for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe]
         if open_ and "P" not in order.parts and not order.reason:
             raise UsageTrouble(

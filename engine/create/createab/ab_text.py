@@ -28,7 +28,12 @@ def text_of(made: Proposal, create: Create, instrument: str) -> str:
     """The AB as it is written, seal included."""
     lines = [(key, value) for part in (_identity, _files, _recipe) for key, value in part(made, create)]
     lines[2] = ("INSTRUMENT", instrument)
-    body = render([("#", "--- identification"), *lines]).decode()
+    return sealed(render([("#", "--- identification"), *lines]).decode())
+
+
+def sealed(text: str) -> str:
+    """The text with a seal of its own; one that it had is taken off."""
+    body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith(f"# {_SEAL} "))
     return f"{body}# {_SEAL} {_digest(body)}\n"
 
 

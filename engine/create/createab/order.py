@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.create.createab.completed import Edit, completed
 from engine.create.createab.night import Night
 from engine.create.createab.plan import AGAIN, CreatePlan, files
 from engine.create.createab.survey import Looked, looked
@@ -38,8 +40,8 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
     return Done(1 if plan.findings else 0, plan.text)
 
 
-async def create(context: Context, mode: str, date: str) -> CreatePlan:
-    """Make the ABs of a MODE and DATE; the plan that was carried out.
+async def create(context: Context, mode: str, date: str, edit: Edit | None = None) -> CreatePlan:
+    """Make the ABs of a MODE and DATE; the plan that was carried out. `edit`, the AB_PGI, completes them before.
 
     Busy when another process works on this MODE and DATE, OpenJournal when an earlier run was cut; Parked when the
     rules have errors and nobody may be asked. UsageTrouble when the operator does not want ABs of such rules.
@@ -47,8 +49,12 @@ async def create(context: Context, mode: str, date: str) -> CreatePlan:
     mode_label(mode), date_label(date)
     with lock.pool(context.tree, mode, date, TOOL, context.who):
         seen = await asyncio.to_thread(looked, context.tree, context.settings, mode, date)
+        if edit:
+            seen = replace(seen, plan=completed(seen.plan, seen.standing, edit))
         plan = seen.plan
-        context.bus.publish(ev.PhaseStarted("create", f"{mode} {date}: {len(plan.decisions)} ABs by {plan.rules}"))
+        context.bus.publish(
+            ev.PhaseStarted("create", f"{mode} {date}: {len(plan.decisions) + len(plan.added)} ABs by {plan.rules}")
+        )
         if plan.questions and plan.written:
             await _confirmed(context, plan)
         _told(context, plan)

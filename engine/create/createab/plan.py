@@ -60,7 +60,8 @@ class CreatePlan:
     """What createAB does with a MODE and DATE.
 
     `rules` and `table` name the files that were used. `strangers`: ABs at work that the rules do not want any more;
-    they stay. `listing`: lines of the AB_list. `troubles`: headers that make no AB.
+    they stay. `listing`: lines of the AB_list, `old` those that stand there. `added`: ABs of the AB_PGI that no rule
+    makes. `troubles`: headers that make no AB.
     """
 
     mode: str
@@ -70,10 +71,11 @@ class CreatePlan:
     decisions: tuple[Decision, ...]
     strangers: tuple[str, ...]
     listing: tuple[str, ...]
-    listed: bool  # the AB_list says this already
+    old: tuple[str, ...]
     filtered: Filtered
     notes: tuple[str, ...]
     questions: tuple[str, ...] = ()  # problems of the rules, which must be confirmed
+    added: tuple[AB, ...] = ()
 
     def of(self, *whats: str) -> list[Decision]:
         """The decisions of some kinds, in order."""
@@ -92,7 +94,7 @@ class CreatePlan:
     @property
     def empty(self) -> bool:
         """True when nothing will be written."""
-        return not self.written and self.listed
+        return not self.written and not self.added and self.listing == self.old
 
     @property
     def findings(self) -> list[str]:
@@ -107,6 +109,7 @@ class CreatePlan:
         words = ", ".join(f"{counts[what]} {what}" for what in (NEW, AGAIN, KEPT, MOVED, REFUSED) if counts[what])
         short = sum(not one.made.complete for one in self.written)
         parts = [words or "no ABs"]
+        parts += [f"{len(self.added)} added by AB_PGI"] if self.added else []
         parts += [f"{short} INCOMPLETE"] if short else []
         parts += [f"{len(self.findings)} findings, first: {self.findings[0]}"] if self.findings else []
         return "; ".join(parts)
@@ -190,6 +193,8 @@ def files(plan: CreatePlan, create: Create) -> Iterator[tuple[str, str]]:
         yield one.made.name, one.text
         yield f"{one.made.stem}.alog", log_of(one.made, create)
         yield f"{one.made.stem}.atab", table_of(one.made)
+    for ab in plan.added:
+        yield ab.name, ab.render().decode("utf-8", "surrogateescape")
 
 
 def _word(value: object) -> str:

@@ -29,10 +29,11 @@ from engine.stores.database import connect
 
 @dataclass(frozen=True)
 class Looked:
-    """The plan and the raw frames it was made from (their headers go into the virtual calibrations)."""
+    """The plan and what it was made from: raw frames (their headers go into the virtual calibrations), and ABs."""
 
     plan: CreatePlan
     night: Night
+    standing: Standing
 
 
 def looked(tree: DfoTree, settings: Settings, mode: str, date: str) -> Looked:
@@ -63,7 +64,7 @@ def looked(tree: DfoTree, settings: Settings, mode: str, date: str) -> Looked:
     pools = (f"calibrations: {len(mcal.frames)} real, {len(vcal.frames)} virtual",)
     bad = tuple(f"calibration {one.name}: {one.why}" for one in (*mcal.troubles, *vcal.troubles))
     notes = (*pools, *made.notes, *night.notes, *bad, *vcal.notes)
-    return Looked(_plan(tree, settings, mode, date, made, there, night, (ruleset, path), table, notes), night)
+    return Looked(_plan(tree, settings, mode, date, made, there, night, (ruleset, path), table, notes), night, there)
 
 
 def scanned(tree: DfoTree, settings: Settings, date: str) -> Filtered:
@@ -106,7 +107,7 @@ def _plan(
         decisions,
         tuple(strangers),
         tuple(lines),
-        lines == old,
+        tuple(old),
         filtered(date, night.frames, made.groups, night.troubles, create.unwanted),
         notes,
         tuple(problems),

@@ -10,16 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from engine.core.ab import AB
+from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
-from engine.process.executors.protocol import Exit, JobRef, Status
+from engine.process.executors.protocol import Exit, Status
+from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
+_NO_WORD = re.compile(r"[^A-Za-z0-9._+-]")
 _POLL_S = 0.2
 _PROC = Path("/proc")
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -36,6 +41,7 @@ class Recipe:
         self.pid = pid
         self.start = start
         self.suspended = False
+        self.queued = False
         self._child = child
         self._loop = asyncio.get_running_loop()
         self._frozen_s = 0.0
@@ -51,11 +57,6 @@ class Recipe:
     def ident(self) -> str:
         """`pid 4711`."""
         return f"pid {self.pid}"
-
-    @property
-    def ref(self) -> JobRef | None:
-        """No batch system knows it."""
-        return None
 
     @property
     def status(self) -> Status:
@@ -162,9 +163,16 @@ class LocalExecutor:
         self._pidfd = pidfd
 
     def start(
-        self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str], kind: str = ""
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | str,
+        log: Path | str,
+        env: Mapping[str, str],
+        ab: AB | None = None,
+        kind: Kind | None = None,
     ) -> Recipe:
-        """Start a recipe with an argument list in `cwd`, its output appended to `log`; `kind` makes no difference.
+        """Start a recipe with an argument list in `cwd`, its output appended to `log`; whose it is makes no difference.
 
         RecipeTrouble when the program cannot be started.
         """
@@ -201,6 +209,18 @@ class LocalExecutor:
         if state_of(pid) == "T":
             recipe.suspended, recipe._frozen_at = True, recipe._loop.time()
         return recipe
+
+    async def found(self, attempt: Attempt) -> Recipe | None:
+        """Follow the recipe of an attempt, by its pid, or by its token where the pid was not journalled yet."""
+        if attempt.boot != self.boot:
+            return None
+        if attempt.pid and attempt.pid_start and (recipe := self.reattach(attempt.pid, attempt.pid_start, self.boot)):
+            return recipe
+        seen = await asyncio.to_thread(self.find, attempt.workdir, attempt.token)
+        return self.reattach(*seen, attempt.boot) if seen else None
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     def find(self, workdir: Path | str, token: str = "") -> tuple[int, int] | None:
         """(pid, start) of the recipe of attempt `token`, or without one of any recipe of ours in `workdir` or below.
@@ -252,8 +272,8 @@ def environment(home: Path | str, threads: int, token: str, path: str = "") -> d
 
 
 def new_token(ab: str, attempt: int) -> str:
-    """A mark that tells one attempt from all others on this host."""
-    return f"{ab}:{attempt}:{time.time_ns():x}"
+    """A mark that tells one attempt from all others, a plain word for every batch system."""
+    return f"{_NO_WORD.sub('_', ab)[:150]}:{attempt}:{time.time_ns():x}"
 
 
 def _stat(pid: int) -> list[bytes]:

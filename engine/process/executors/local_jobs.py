@@ -13,6 +13,7 @@ import platform
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from engine.process.executors.protocol import Capability, Health, JobRef, JobSpe
 from engine.process.executors.records import WRAPPER, BadRecord, Records
 
 _MARK = "DFOS_JOB"
+_BEGINS_S = 2.0
 
 
 class LocalJobs:
@@ -82,7 +84,7 @@ class LocalJobs:
         alive = self._alive()
         refs = []
         for job in jobs:
-            if job.token not in alive and not self.records.known(job.token):
+            if job.token not in alive and not self.records.known(job.token) and not self._begins(job.token):
                 self.records.parents(job, alive)
                 alive[job.token] = self._start(job)
             refs.append(_ref(job.token, alive))
@@ -111,9 +113,14 @@ class LocalJobs:
     def _alive(self) -> dict[str, tuple[int, int]]:
         """(pid, start) of the wrappers on this host, by token."""
         self._children = {token: child for token, child in self._children.items() if child.poll() is None}
+        return _seen() | {token: (child.pid, start_of(child.pid)) for token, child in self._children.items()}
+
+    def _begins(self, token: str) -> bool:
         # A process that has just been started does not show its environment yet.
-        ours = {token: (child.pid, start_of(child.pid)) for token, child in self._children.items()}
-        return _seen() | ours
+        try:
+            return time.time() - self.records.spec_path(token).stat().st_mtime < _BEGINS_S
+        except OSError:
+            return False
 
     def _poll(self, tokens: Sequence[str]) -> dict[str, JobState]:
         alive = self._alive()  # before the records: what is in neither will not come any more
@@ -129,6 +136,8 @@ class LocalJobs:
         except BadRecord as trouble:
             return JobState(ref, Status.LOST, str(trouble))
         if token not in alive:
+            if self._begins(token):
+                return JobState(ref, Status.PENDING, "is being started")
             return JobState(ref, Status.LOST, "its process is gone, and it left no exit record")
         if claim:
             status = Status.SUSPENDED if _frozen(alive[token][0]) else Status.RUNNING

@@ -12,6 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from engine.core.ab import AB
+from engine.core.cascade import Kind
+from engine.errors import RecipeTrouble
+from engine.stores.attempts import Attempt
+
 
 class Capability(Enum):
     """What an engine can do beyond running jobs."""
@@ -132,16 +137,15 @@ class Running(Protocol):
 
     pid: int
     start: int
-    suspended: bool
+
+    @property
+    def suspended(self) -> bool:
+        """Frozen, or held in a queue, or about to be."""
+        ...
 
     @property
     def ident(self) -> str:
         """What an operator would look for: "pid 4711", "slurm 17"."""
-        ...
-
-    @property
-    def ref(self) -> JobRef | None:
-        """The job as its engine knows it; None where there is no batch system, or not yet a number."""
         ...
 
     @property
@@ -155,6 +159,11 @@ class Running(Protocol):
         ...
 
     @property
+    def queued(self) -> bool:
+        """True while it waits in a queue."""
+        ...
+
+    @property
     def over(self) -> bool:
         """True when it has ended."""
         ...
@@ -164,7 +173,7 @@ class Running(Protocol):
         ...
 
     def follow(self, told: Callable[[], object]) -> None:
-        """Call `told` whenever status, reason or `ref` have changed."""
+        """Call `told` now, and whenever status or reason have changed; never for a process of this host."""
         ...
 
     def suspend(self) -> bool:
@@ -195,14 +204,37 @@ class Starter(Protocol):
     boot: str
 
     def start(
-        self, argv: Sequence[str], *, cwd: Path | str, log: Path | str, env: Mapping[str, str], kind: str = ""
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path | str,
+        log: Path | str,
+        env: Mapping[str, str],
+        ab: AB | None = None,
+        kind: Kind | None = None,
     ) -> Running:
-        """Start a recipe, or have it queued; `kind` is the AB's. RecipeTrouble when it cannot be started."""
+        """Start the recipe of an AB, or have it queued; RecipeTrouble when it cannot be started."""
+        ...
+
+    async def found(self, attempt: Attempt) -> Running | None:
+        """The recipe of an earlier engine's attempt, to be followed; None when nothing of it is under way."""
+        ...
+
+    async def close(self) -> None:
+        """Stop following; recipes go on."""
         ...
 
     def find(self, workdir: Path | str, token: str = "") -> tuple[int, int] | None:
         """(pid, start) of a recipe of ours at work in `workdir` on this host; None when there is none."""
         ...
+
+
+class Refused(RecipeTrouble):
+    """A job that the engine will never take as it is; `token` says which."""
+
+    def __init__(self, token: str, what: str) -> None:
+        self.token = token
+        super().__init__(what, where=token, remedy="change batch.options or what its kind asks for, then r")
 
 
 class Executor(Protocol):
@@ -212,7 +244,7 @@ class Executor(Protocol):
     capabilities: frozenset[Capability]
 
     async def submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
-        """Submit jobs; those whose token the engine knows already are not submitted again."""
+        """Submit jobs; those whose token the engine knows already are not submitted again. Refused for a bad one."""
         ...
 
     async def poll(self, tokens: Sequence[str]) -> dict[str, JobState]:

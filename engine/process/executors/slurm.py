@@ -14,8 +14,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engine.errors import EngineAway, RecipeTrouble, Unsupported
-from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Resources, Status
+from engine.errors import EngineAway, Unsupported
+from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Refused, Resources, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Claim, Ended, Records
 
 _FORMAT = "%i|%T|%N|%r|%k"
@@ -57,15 +57,9 @@ _AWAY = re.compile(
 )
 _DENIED = re.compile(r"permission denied|not permitted|[Dd]isabled", re.IGNORECASE)
 _MEMORY = re.compile(r"exceeded memory limit|oom[-_ ]kill|[Oo]ut [Oo]f [Mm]emory")
+_NODES = re.compile(r"ReqNodeNotAvail|Nodes required for job")
 _LATE_S = 5.0
-
-
-class Refused(RecipeTrouble):
-    """A job that the engine will never take as it is; `token` says which."""
-
-    def __init__(self, token: str, what: str) -> None:
-        self.token = token
-        super().__init__(what, where=token, remedy="change batch.options or what its kind asks for, then r")
+_PROBED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +103,8 @@ class Slurm:
         self._command_s = command_s
         self._python = python
         self._late: dict[str, float] = {}
+        self._probed = -_PROBED_S
+        self._nodes = ""
 
     # --- the Executor protocol --------------------------------------------------------------
 
@@ -131,6 +127,8 @@ class Slurm:
         queue = await self._queue()
         states = await asyncio.to_thread(lambda: {token: self._state(token, queue.get(token)) for token in tokens})
         for token, state in states.items():
+            if state.status is Status.PENDING and _NODES.search(state.reason):
+                states[token] = replace(state, reason=await self._without_nodes())
             if state.status is Status.FAILED and state.exit_code is None:
                 states[token] = await self._explained(state, queue[token])
         return states
@@ -275,6 +273,12 @@ class Slurm:
         if listed.state == "TIMEOUT":
             return replace(state, status=Status.FAILED, reason="time limit of slurm exceeded")
         return replace(state, status=Status.REMOVED, reason="cancelled") if listed.state == "CANCELLED" else state
+
+    async def _without_nodes(self) -> str:
+        """Why no node takes jobs, in the words of whoever drained it; asked for now and then only."""
+        if time.monotonic() - self._probed >= _PROBED_S:
+            self._nodes, self._probed = (await self.probe()).reason, time.monotonic()
+        return self._nodes or "its nodes are down, drained or reserved"
 
     async def _explained(self, state: JobState, listed: Listed) -> JobState:
         """A job that failed and left no record: killed with its wrapper, or never begun."""

@@ -20,8 +20,18 @@ from engine.process.qc.record import Record
 from engine.process.qc.stage import processed, qc_pool
 
 
-async def checked(context: Context, pool: Sequence[AB], options: Mapping[str, str], plugins: Mapping[str, Any]) -> str:
-    """Carry out the QC of an order; one line on what was done, '' when nothing was due."""
+async def checked(
+    context: Context,
+    pool: Sequence[AB],
+    options: Mapping[str, str],
+    plugins: Mapping[str, Any],
+    *,
+    daily: bool = False,
+) -> str:
+    """Carry out the QC of an order; one line on what was done, '' when nothing was due.
+
+    `daily`: the ABs of a DATE are one QC job, and the jobs of all DATEs one batch (QCJOB_CONCENTRATION).
+    """
     names, only = options.get("abs", "").split(), options.get("qc") == "only"
     unknown = sorted(set(names) - {ab.name for ab in pool})
     if unknown and only:
@@ -32,7 +42,8 @@ async def checked(context: Context, pool: Sequence[AB], options: Mapping[str, st
         raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
     if {"rescore", "green", "delete"} & options.keys():
         return await _corrected(context, [ab for ab in abs_ if processed(ab)], options, plugins)
-    outcome = await qc_pool(context, abs_, plugins=plugins, width=context.settings.qc.streams, again=only)
+    width = context.settings.qc.streams
+    outcome = await qc_pool(context, abs_, plugins=plugins, width=width, again=only, daily=daily)
     return outcome.text
 
 

@@ -40,34 +40,51 @@ def waiting(context: Context, abs_: Iterable[AB]) -> list[AB]:
 
 
 async def qc_pool(
-    context: Context, abs_: Sequence[AB], *, plugins: Mapping[str, Any], width: int = 1, again: bool = False
+    context: Context,
+    abs_: Sequence[AB],
+    *,
+    plugins: Mapping[str, Any],
+    width: int = 1,
+    again: bool = False,
+    daily: bool = False,
 ) -> QcOutcome:
-    """The QC of ABs in their order, `width` at once; with `again` also of those that have scores.
+    """The QC of ABs in their order, `width` jobs at once; with `again` also of those that have scores.
 
+    A job is one AB; with `daily` all ABs of a DATE one after the other, the longest jobs first.
     Trouble in QC never fails an AB and never ends the stage.
     """
     due = [ab for ab in abs_ if processed(ab)] if again else await asyncio.to_thread(waiting, context, abs_)
     _known(context, abs_)
     if not due:
         return QcOutcome()
-    context.bus.publish(ev.PhaseStarted("qc", f"{len(due)} ABs"))
+    jobs = jobs_of(due) if daily else [[ab] for ab in due]
+    of = f", {len(jobs)} QC jobs" if daily else ""
+    context.bus.publish(ev.PhaseStarted("qc", f"{len(due)} ABs{of}"))
     found: dict[str, Record] = {}
-    queue = iter(due)
+    queue = iter(jobs)
 
     async def stream() -> None:
         beside = Beside(context.tree.tmp, context.settings.qc.timeout_s)
         try:
-            for ab in queue:
+            for ab in (ab for job in queue for ab in job):
                 found[ab.name] = await QcJob(context, ab, plugins).run(beside)
                 context.bus.publish(ev.Progressed("qc", len(found), len(due), ab.name))
         finally:
             await beside.close()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(width, len(due))):
+        for _ in range(min(width, len(jobs))):
             group.create_task(stream())
     unscored = tuple(ab.name for ab in due if all(one.mark == GREY for one in found[ab.name].scores))
     return QcOutcome(tuple(ab.name for ab in due if ab.name not in unscored), unscored)
+
+
+def jobs_of(abs_: Iterable[AB]) -> list[list[AB]]:
+    """The ABs of each DATE in their order as one job; the largest job first, so that it does not end alone."""
+    jobs: dict[str, list[AB]] = {}
+    for ab in abs_:
+        jobs.setdefault(ab.date, []).append(ab)
+    return sorted(jobs.values(), key=len, reverse=True)
 
 
 def _known(context: Context, abs_: Iterable[AB]) -> None:

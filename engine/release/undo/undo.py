@@ -36,7 +36,7 @@ from engine.transfer.ingest.states import INGESTED, INGESTING, Item, owners, res
 __all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned", "recorded"]
 
 SURE = "undo.sure"
-_PASSED_OVER = ("emptyTrash", "create", "refreshVCAL")  # these touch no product; what they took is found missing
+_PASSED_OVER = ("emptyTrash", "create", "refreshVCAL", "status")  # they touch no product; what they took is missed
 _SCRIPT = "put the names right with rn_files beside the products"
 _FINAL = {"cleanup": "products were replaced by their headers once the archive had confirmed them"}
 

@@ -1,0 +1,153 @@
+"""What Slurm says, and what becomes of it, without a Slurm: programs that speak as it does."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from config.batch import Batch
+from engine.errors import EngineAway, Unsupported, UsageTrouble
+from engine.process.executors.protocol import Capability, JobRef, JobSpec, Refused, Resources, Status
+from engine.process.executors.records import Records
+from engine.process.executors.slurm import Listed, Slurm
+from engine.stores.batch_jobs import BatchJobs, ask_for
+from engine.stores.database import connect
+
+_TOKEN = "a.ab:1:17"  # noqa: S105 - a mark, no secret
+
+
+@pytest.fixture
+def speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of programs that come before all others."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    return place
+
+
+def program(place: Path, name: str, script: str) -> None:
+    path = place / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def slurm(tmp_path: Path, **more: object) -> Slurm:
+    return Slurm(Records(tmp_path / "records"), **more)  # type: ignore[arg-type]
+
+
+def job(tmp_path: Path) -> JobSpec:
+    return JobSpec(_TOKEN, ("/bin/true",), tmp_path, {}, tmp_path / "log", Resources(4000, 2, 90))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "status"),
+    [
+        ("PENDING", "Priority", Status.PENDING),
+        ("PENDING", "JobHeldUser", Status.HELD),
+        ("PENDING", "job requeued in held state", Status.HELD),
+        ("PENDING", "Nodes required for job are DOWN, DRAINED or reserved", Status.PENDING),
+        ("COMPLETING", "None", Status.RUNNING),
+        ("SUSPENDED", "None", Status.SUSPENDED),
+        ("NODE_FAIL", "None", Status.LOST),
+        ("TIMEOUT", "TimeLimit", Status.FAILED),
+        ("A_STATE_OF_NEXT_YEAR", "None", Status.RUNNING),
+    ],
+)
+def test_states(state: str, reason: str, status: Status) -> None:
+    assert Listed("1", state, "", reason, _TOKEN).status is status
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "squeue: error: Unable to contact slurm controller (connect failure)",
+        "slurm_load_jobs error: Socket timed out on send/recv operation",
+        "squeue: fatal: Could not establish a configuration source",
+        "something new",
+    ],
+)
+async def test_an_engine_that_does_not_answer_is_away(speaks: Path, tmp_path: Path, said: str) -> None:
+    program(speaks, "squeue", f"echo '{said}' >&2; exit 1")
+    with pytest.raises(EngineAway):
+        await slurm(tmp_path).poll([_TOKEN])
+
+
+async def test_a_command_that_hangs_is_ended(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", "exec sleep 60")
+    with pytest.raises(EngineAway, match=r"does not answer \(squeue, 0.2 s\)"):
+        await slurm(tmp_path, command_s=0.2).poll([_TOKEN])
+
+
+async def test_lines_that_make_no_sense_are_passed_over(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", f"printf '1|RUNNING\\n||||\\n\\377\\n7|RUNNING|n1|None|{_TOKEN}\\n'")
+    state = (await slurm(tmp_path).poll([_TOKEN]))[_TOKEN]
+    assert (state.ref.native_id, state.status, state.host) == ("7", Status.RUNNING, "n1")
+
+
+async def test_a_number_is_only_used_with_our_token(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", "echo '7|RUNNING|n1|None|somebody'")
+    program(speaks, "scancel", f'echo "$@" >> {tmp_path}/cancelled')
+    engine = slurm(tmp_path)
+    await engine.cancel([JobRef(_TOKEN, "slurm", "7")])
+    assert not (tmp_path / "cancelled").exists()
+    assert (await engine.poll([_TOKEN]))[_TOKEN].status is Status.LOST
+
+
+async def test_what_it_is_asked_for(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", "exit 0")
+    program(speaks, "sbatch", f'printf "%s\\n" "$@" > {tmp_path}/asked; cat > {tmp_path}/script; echo "17;ci"')
+    engine = slurm(tmp_path, options=("--partition=long",))
+    assert await engine.submit([job(tmp_path)]) == [JobRef(_TOKEN, "slurm", "17")]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert {"--parsable", "--no-requeue", f"--comment={_TOKEN}", "--mem=4000M", "--cpus-per-task=2"} <= set(asked)
+    assert "--time=2" in asked and asked[-1] == "--partition=long"
+    lines = (tmp_path / "script").read_text().splitlines()
+    assert lines[0] == "#!/bin/sh" and lines[1].startswith("exec ") and len(lines) == 2
+
+
+async def test_a_job_it_refuses_for_good_and_one_it_refuses_for_now(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", "exit 0")
+    program(speaks, "sbatch", "echo 'sbatch: error: Batch job submission failed: Invalid partition name' >&2; exit 1")
+    with pytest.raises(Refused, match="Invalid partition name"):
+        await slurm(tmp_path).submit([job(tmp_path)])
+    program(speaks, "sbatch", "echo 'sbatch: error: AssocMaxSubmitJobLimit' >&2; exit 1")
+    with pytest.raises(EngineAway):
+        await slurm(tmp_path).submit([job(tmp_path)])
+
+
+async def test_where_only_operators_may_suspend(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", f"echo '7|RUNNING|n1|None|{_TOKEN}'")
+    program(speaks, "scontrol", "echo 'slurm_suspend error: Access/permission denied' >&2; exit 1")
+    engine = slurm(tmp_path)
+    with pytest.raises(Unsupported):
+        await engine.suspend([JobRef(_TOKEN, "slurm", "7")])
+    assert Capability.SUSPEND_RUNNING not in engine.capabilities
+
+
+async def test_slurm_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    health = await slurm(tmp_path).probe()
+    assert not health.reachable and "sinfo cannot be started" in health.reason
+
+
+def test_options_that_are_ours_are_refused() -> None:
+    assert Batch(options=("--partition=long", "-A", "--nice=5")[:1]).options == ("--partition=long",)
+    for option in ("--wrap=id", "--comment=x", "partition=long", "--export=ALL", "--requeue"):
+        with pytest.raises(ValidationError):
+            Batch(options=(option,))
+
+
+def test_more_memory_is_remembered_with_who_asked(tmp_path: Path) -> None:
+    db = connect(tmp_path / "db")
+    ask_for(db, "a.ab", "2", "anna")
+    jobs = BatchJobs(db)
+    assert jobs.factor("a.ab") == 2 and jobs.factor("b.ab") == 1
+    assert db.execute("SELECT who FROM batch_memory").fetchone()[0] == "anna"
+    for nonsense in ("", "x", "0", "-1", "nan", "inf", "1e9"):
+        with pytest.raises(UsageTrouble):
+            ask_for(db, "a.ab", nonsense, "anna")
+    db.close()
