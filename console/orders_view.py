@@ -58,7 +58,7 @@ def words_of(order: Order) -> str:
         parts = what_of(order)
     elif order.only:
         parts = f"{parts} of {order.only}"
-    return f"{parts}: {order.pool}"
+    return f"{order.pool}: {parts}"
 
 
 def _ordered(row: Mapping[str, Any], asked: Mapping[str, Question]) -> Ordered:

@@ -55,7 +55,9 @@ class JobsScreen(ListScreen[Job]):
         second.append((f"{dot}{len(bad)} with failures" if bad else "", theme.BAD))
         second.append((f"{dot}{counted(strange, 'line')} not understood" if strange else "", theme.WARN))
         total = sum(job.size for job in known)
-        files, abs_ = (sum(n for job in known for _, n in job.states if bool(job.name) is named) for named in (0, 1))
+        files, abs_ = (
+            sum(count for job in known for _, count in job.states if bool(job.name) is named) for named in (False, True)
+        )
         parts = [f"{counted(files, 'file')}, {size_text(total)}"] if files else []
         parts += [f"{counted(abs_, 'AB')} in job files"] if abs_ else []
         third = f" {dot.join(parts)}"

@@ -8,8 +8,9 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,17 @@ from console.jobs_view import calls, jobs, unqueue
 from console.orders_view import orders, take_back, words_of
 from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
+from engine.process.executors import wrapper
 from engine.process.executors.local import boot_id, start_of
+from engine.process.executors.protocol import Health, JobRef, JobSpec, JobState, Status
+from engine.process.executors.records import Records
 from engine.questions import Choice, Question
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
+from screens.queued import AtWork
 from tests.builders import PSEUDO, make_ab, make_tree
 
 NAME = f"execAB_SCIENCE_{PSEUDO}"
@@ -154,13 +159,12 @@ def test_the_queue_of_orders_in_words(tree: DfoTree, db: sqlite3.Connection) -> 
     queue.mark(given[3].number, RUNNING, when="2026-11-20T05:00:00")
     seen = orders(tree)
     assert [order.state for order in seen] == [RUNNING, QUEUED, PARKED, ENDED]
-    assert seen[0].what == f"processQC of 1 AB, first {STEM}.ab: SCIENCE {PSEUDO}"
-        "05:00:00"
-    )
+    assert seen[0].what == f"SCIENCE {PSEUDO}: processQC of 1 AB, first {STEM}.ab"
+    assert seen[0].begun == "2026-11-20T05:00:00"
     assert seen[2].questions == (f"{asked.number}: accept the products? (x.ab)",)
-    assert seen[2].what == f"create ABs, process, certify and move, ingest: 094.D-0114B = {PSEUDO}"
+    assert seen[2].what == f"094.D-0114B = {PSEUDO}: create ABs, process, certify and move, ingest"
     assert (seen[3].code, seen[3].text, seen[3].who) == (15, "a conflict", "mk")
-    assert words_of(Order("CALIB", "2014-10-23", "I")) == "ingest: CALIB 2014-10-23"
+    assert words_of(Order("CALIB", "2014-10-23", "I")) == "CALIB 2014-10-23: ingest"
 
 
 def test_only_an_order_that_has_not_begun_is_taken_back(
@@ -175,7 +179,7 @@ def test_only_an_order_that_has_not_begun_is_taken_back(
     with pytest.raises(UsageTrouble, match="order 1 runs already"):
         take_back(db, 1)
     assert jobs_command.main(["--take-back", "2"]) == 0
-    assert "order 2 is taken back: ingest: CALIB 2014-10-11" in capsys.readouterr().out
+    assert "order 2 is taken back: CALIB 2014-10-11: ingest" in capsys.readouterr().out
     with pytest.raises(UsageTrouble, match="order 2 has ended"):
         take_back(db, 2)
     assert jobs_command.main(["--orders", "--json"]) == 0
@@ -186,7 +190,7 @@ def test_only_an_order_that_has_not_begun_is_taken_back(
         (2, ENDED, 130),
     ]
     assert jobs_command.main(["--orders"]) == 0
-    assert "taken back  ingest: CALIB 2014-10-11" in capsys.readouterr().out
+    assert "taken back  CALIB 2014-10-11: ingest" in capsys.readouterr().out
 
 
 def test_a_journal_of_an_earlier_version_is_read_and_brought_up_to_date(tree: DfoTree, db: sqlite3.Connection) -> None:
@@ -198,7 +202,7 @@ def test_a_journal_of_an_earlier_version_is_read_and_brought_up_to_date(tree: Df
     what = json.dumps({"mode": "CALIB", "date": "2014-10-22", "parts": "I", "from_the_future": 1})
     db.execute("INSERT INTO orders (what, state, given) VALUES (?, 'parked', ?)", (what, AT))
     (old,) = orders(tree)
-    assert (old.what, old.begun, old.questions) == ("ingest: CALIB 2014-10-22", "", ())
+    assert (old.what, old.begun, old.questions) == ("CALIB 2014-10-22: ingest", "", ())
     Orders(db).mark(1, RUNNING, when=AT)
     assert orders(tree)[0].begun == AT
 
@@ -222,6 +226,51 @@ def test_recipes_under_way_with_what_they_use(
     finally:
         child.communicate(b"\n")
     assert work_view.here(work_view.open_attempts(tree), 3).jobs == ()
+
+
+class Paper:
+    """A batch system that exists only on paper."""
+
+    name = "slurm"
+
+    def __init__(self, health: Health, *states: JobState) -> None:
+        self.health, self.states, self.asked = health, states, 0
+
+    async def probe(self) -> Health:
+        return self.health
+
+    async def poll(self, tokens: Sequence[str]) -> dict[str, JobState]:
+        self.asked += 1
+        return {state.ref.token: state for state in self.states if state.ref.token in tokens}
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_jobs_of_a_batch_system_with_its_reasons_and_health(tree: DfoTree, db: sqlite3.Connection) -> None:
+    records, attempts = Records(tree.tmp / "records"), Attempts(db)
+    for at in range(3):
+        attempts.intend(f"{STEM}_{at}.ab", "w", f"t{at}", "slurm", 1000.0, 1)
+    attempts.flush()
+    for at in range(2):
+        records.write_spec(JobSpec(f"t{at}", ("true",), tree.tmp, {}, tree.tmp / "log"))
+    wrapper.claim(records.claim_path("t1"), {"token": "t1", "attempt": 1, "host": "n1", "pid": 5, "started": 2000.0})
+    states = (
+        JobState(JobRef("t0", "slurm", "17"), Status.PENDING, "waits for a free node"),
+        JobState(JobRef("t1", "slurm", "18"), Status.RUNNING),
+    )
+    paper: Any = Paper(Health(True, "22.05", True, "n1 drained: disk"), *states)
+    place = await work_view.in_batch(paper, records, work_view.open_attempts(tree))
+    assert (place.engine, place.well) == ("slurm", False)
+    assert place.health == "slurm 22.05 takes no jobs now: n1 drained: disk" and paper.asked == 1
+    assert place.jobs == (
+        AtWork(f"{STEM}_0.ab", "slurm 17", "waits in the queue", "waits for a free node", 1000.0),
+        AtWork(f"{STEM}_1.ab", "slurm 18", "running", "", 2000.0, "n1"),
+    )
+    away: Any = Paper(Health(False, reason="slurmctld does not answer"))
+    gone = await work_view.in_batch(away, records, work_view.open_attempts(tree))
+    assert not gone.well and gone.health == "slurm cannot be reached: slurmctld does not answer"
+    assert [job.state for job in gone.jobs] == ["not known now"] * 2 and away.asked == 0
 
 
 def test_the_command_lists_shows_and_takes_out(tree: DfoTree, capsys: pytest.CaptureFixture[str]) -> None:

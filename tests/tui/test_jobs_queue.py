@@ -95,7 +95,10 @@ async def test_a_job_file_says_how_many_of_its_abs_are_done_and_shows_them(
         assert all(len(line) <= 80 for line in lines)
         if alphabet is ASCII:
             assert text(app).isascii()
-        await pilot.press("enter")
+        await pilot.press("down")
+        await pilot.pause()
+        assert screen_text(app)[2].startswith(" 48 ABs in job files")
+        await pilot.press("up", "enter")
         await settled(app, pilot)
         assert isinstance(app.screen, Page) and f"FAILED   processAB  {STEM}_pst.ab  FAILED: exit code 1" in text(app)
 
