@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from console.cli import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from config.tree import DfoTree
-    from engine.create.jobs.job_files import JobFile, Queued
+    from engine.create.jobs.job_files import Queued
     from engine.stores.orders import Order
 
 
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
 
     path = tree.job / given.file if Path(given.file).name == given.file else Path(given.file)
     if path.name not in job_files.QUEUES:
-        return _carried_out(tree, [path], given)
+        return _carried_out(tree, [path], given, dry=given.dry_run)
     codes = [0]
     entries = job_files.queue(path)
     for entry in entries:
@@ -50,12 +50,8 @@ def main(argv: list[str]) -> int:
             print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
             codes.append(1)
     for jobs in _batches([entry for entry in entries if not entry.strange], _concentration(tree, given)):
-        code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given)
-        codes.append(code)
-        if code in (0, 1) and not given.dry_run:
-            for entry in jobs:
-                job_files.done(tree, path, entry.line)
-        elif code not in (0, 1):
+        codes.append(run_lines(tree, path, jobs, given, dry=given.dry_run))
+        if codes[-1] not in (0, 1):
             break
     if len(codes) == 1:
         words.say([f"{path.name}: nothing to do"])
@@ -78,7 +74,21 @@ def _batches(entries: Sequence[Queued], concentration: bool) -> list[list[Queued
     return [*([entry] for entry in entries if entry not in checks), *([checks] if checks else [])]
 
 
-def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace) -> int:
+def run_lines(
+    tree: DfoTree, path: Path, jobs: Sequence[Queued], given: argparse.Namespace, *, dry: bool = False
+) -> int:
+    """Carry out the job files that lines of JOBS_NIGHT or JOBS_AUTO name; when they have ended the lines go."""
+    from engine.create.jobs import job_files
+
+    code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given, dry=dry)
+    if code in (0, 1) and not dry:
+        for entry in jobs:
+            job_files.done(tree, path, entry.line)
+    return code
+
+
+def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace, *, dry: bool) -> int:
+    from console.job_orders import orders_of, what_of
     from console.running import carry_out
     from engine.create.jobs import job_files
     from engine.workflows.month import concentrated
@@ -86,50 +96,16 @@ def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace
     lost: list[str] = []
     orders: list[Order] = []
     for path in paths:
-        found = job_files.read(path)
-        lost += [f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange]
-        orders += _orders(tree, found, lost)
+        found, passed = orders_of(tree, job_files.read(path))
+        orders += found
+        lost += passed
     if len(paths) > 1:
         orders = concentrated(orders)
     for text in lost:
         print(f"dfos exec: {text}", file=sys.stderr)
-    if given.dry_run:
+    if dry:
         nothing = f"{', '.join(path.name for path in paths)}: nothing to do"
-        words.say([f"{order.pool}: {_what(order)}" for order in orders] or [nothing])
+        words.say([f"{order.pool}: {what_of(order)}" for order in orders] or [nothing])
         return 1 if lost else 0
     code = carry_out(tree, orders, given) if orders else 0
     return code or (1 if lost else 0)
-
-
-def _what(order: Order) -> str:
-    names = order.options["abs"].split()
-    tool = "processQC" if order.options["qc"] == "only" else "processAB"
-    return f"{tool} of {len(names)} ABs, first {names[0]}"
-
-
-def _orders(tree: DfoTree, found: JobFile, lost: list[str]) -> Iterator[Order]:
-    """One order per stretch of calls of one tool, MODE and DATE; `lost` gets the ABs that are not there."""
-    from itertools import groupby
-
-    from engine.create.jobs.job_files import EXEC_QC
-    from engine.errors import BadAb
-    from engine.stores.abs import read
-    from engine.stores.orders import Order
-
-    known: list[tuple[str, str, str, str]] = []
-    for call in found.calls:
-        place = tree.ab / call.ab
-        if not place.exists():
-            moved = next(tree.log.glob(f"*/{call.ab}"), None)
-            why = "has moved already (processAB -a runs it again)" if moved else "is not in $DFO_AB_DIR"
-            lost.append(f"{found.path.name}: {call.ab} {why}, passed over")
-            continue
-        try:
-            ab = read(place)
-        except BadAb as trouble:
-            lost.append(str(trouble))
-            continue
-        known.append((call.tool, ab.mode, ab.date, ab.name))
-    for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
-        names = " ".join(call[3] for call in calls)
-        yield Order(mode, date, "P", options={"abs": names, "qc": "only" if tool == EXEC_QC else "no"})
