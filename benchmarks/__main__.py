@@ -25,6 +25,11 @@ PARTS = {
         "process_ab",
         "all that processAB does around a recipe that does nothing, without hooks; files in $TMPDIR",
     ),
+    "A month": (
+        "month",
+        "20,000 ABs of 30 dates, from the files to a scheduler that could start them; the peer reads the same files. "
+        "While the engine's loop is held, no console gets an answer",
+    ),
     "Moves": (
         "moves",
         "placement against a bare rename loop on the same disk; whole moves of products with 280 cards, ten an AB",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from config.htcondor import HTCondorPool
 from config.section import Section
 
 _OURS = (
@@ -40,6 +41,7 @@ class Batch(Section):
     poll_s: float = Field(2.0, gt=0, description="seconds between two looks at the queue, whatever the number of jobs")
     command_s: float = Field(5.0, gt=0, description="seconds a command of the batch system may take")
     python: str = Field("", description="Python 3.11 on the hosts that run jobs; '' for the one that runs this")
+    htcondor: HTCondorPool = Field(HTCondorPool(), description="the pool, where jobs are HTCondor's")
 
     @field_validator("options")
     @classmethod

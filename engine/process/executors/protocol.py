@@ -234,7 +234,7 @@ class Refused(RecipeTrouble):
 
     def __init__(self, token: str, what: str) -> None:
         self.token = token
-        super().__init__(what, where=token, remedy="change batch.options or what its kind asks for, then r")
+        super().__init__(what, where=token, remedy="change batch or what its kind asks for, then r")
 
 
 class Executor(Protocol):
