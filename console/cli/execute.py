@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli import words
+from console.exit_codes import ExitCode, worst
+from engine.errors import DfosError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from config.tree import DfoTree
     from engine.create.jobs.job_files import Queued
@@ -22,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "dfos exec",
         "Carry out a job file: processAB and processQC calls, one per line (execAB_..., execQC_...).\n"
-        "JOBS_NIGHT and JOBS_AUTO name such files; a name is taken out when its job has ended.",
+        "JOBS_NIGHT and JOBS_AUTO name such files; a name is taken out when none of its ABs waits any more.",
         "ABs that are done already are passed over. A line that is no such call is reported, never run.\n"
         + words.codes(
             11, 12, 14, c1="some ABs failed, or lines were passed over", c2="usage, or the file cannot be read"
@@ -43,19 +47,65 @@ def main(argv: list[str]) -> int:
     path = tree.job / given.file if Path(given.file).name == given.file else Path(given.file)
     if path.name not in job_files.QUEUES:
         return _carried_out(tree, [path], given, dry=given.dry_run)
-    codes = [0]
     entries = job_files.queue(path)
-    for entry in entries:
-        if entry.strange:
-            print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
-            codes.append(1)
-    for jobs in _batches([entry for entry in entries if not entry.strange], _concentration(tree, given)):
-        codes.append(run_lines(tree, path, jobs, given, dry=given.dry_run))
-        if codes[-1] not in (0, 1):
-            break
-    if len(codes) == 1:
+    strange = [entry for entry in entries if entry.strange]
+    for entry in strange:
+        print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
+    batches = _batches([entry for entry in entries if not entry.strange], _concentration(tree, given))
+    if not batches:
         words.say([f"{path.name}: nothing to do"])
-    return max(codes)
+        return 1 if strange else 0
+    return worst([*_in_turn(tree, path, batches, given), *([1] if strange else [])])
+
+
+def _in_turn(tree: DfoTree, path: Path, batches: list[list[Queued]], given: argparse.Namespace) -> list[int]:
+    """Carry out the jobs of a queue; their exit codes. One that is in trouble, or waits for another, holds nobody.
+
+    While ABs get done, jobs that still have some to do are taken up again: they may have waited for a later one.
+    """
+    codes: dict[int, int] = {}
+    todo = dict(enumerate(batches))
+    while todo:
+        before = _with_status(tree, chain(*batches), "SUCCESSFUL")
+        for number, jobs in list(todo.items()):
+            try:
+                codes[number] = run_lines(tree, path, jobs, given, dry=given.dry_run)
+            except DfosError as trouble:
+                print(f"dfos exec: {jobs[0].where}: {trouble}", file=sys.stderr)
+                codes[number] = trouble.exit_code
+            if codes[number] == ExitCode.INTERRUPTED:
+                return list(codes.values())
+        todo = {number: jobs for number, jobs in todo.items() if _open(tree, jobs)}
+        if given.dry_run or _with_status(tree, chain(*batches), "SUCCESSFUL") == before:
+            break
+    for jobs in todo.values():
+        for entry in jobs:
+            if not given.dry_run:
+                print(
+                    f"dfos exec: {entry.name} stays in {path.name}: {len(_open(tree, [entry]))} ABs are not processed",
+                    file=sys.stderr,
+                )
+    return list(codes.values())
+
+
+def _open(tree: DfoTree, jobs: Iterable[Queued]) -> frozenset[str]:
+    """The ABs of these jobs that are still to be processed."""
+    return _with_status(tree, jobs, "CREATED")
+
+
+def _with_status(tree: DfoTree, jobs: Iterable[Queued], status: str) -> frozenset[str]:
+    """The ABs of these jobs with a PROCESS_STATUS; none for a job file that cannot be read."""
+    from engine.create.jobs import job_files
+    from engine.stores.abs import read
+
+    found = set()
+    for entry in jobs:
+        with suppress(DfosError):
+            for call in job_files.read(tree.job / entry.name).calls:
+                with suppress(DfosError):
+                    if read(tree.ab / call.ab).status == status:
+                        found.add(call.ab)
+    return frozenset(found)
 
 
 def _concentration(tree: DfoTree, given: argparse.Namespace) -> bool:
@@ -77,13 +127,14 @@ def _batches(entries: Sequence[Queued], concentration: bool) -> list[list[Queued
 def run_lines(
     tree: DfoTree, path: Path, jobs: Sequence[Queued], given: argparse.Namespace, *, dry: bool = False
 ) -> int:
-    """Carry out the job files that lines of JOBS_NIGHT or JOBS_AUTO name; when they have ended the lines go."""
+    """Carry out the job files that lines of JOBS_NIGHT or JOBS_AUTO name; the lines go once no AB of theirs waits."""
     from engine.create.jobs import job_files
 
     code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given, dry=dry)
     if code in (0, 1) and not dry:
         for entry in jobs:
-            job_files.done(tree, path, entry.line)
+            if not _open(tree, [entry]):
+                job_files.done(tree, path, entry.line)
     return code
 
 
