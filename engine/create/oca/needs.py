@@ -104,7 +104,7 @@ def circles(parents: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 def rounds(parents: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
-    """One way around of every circle: each action needs the next, the last the first, which stands first in the file."""
+    """One way around of every circle: each action needs the next, the last the first; that one is first in the file."""
     found = circles(parents)
     inside: dict[int, list[str]] = {}
     for name in parents:
