@@ -132,4 +132,5 @@ def _orders(tree: DfoTree, found: JobFile, lost: list[str]) -> Iterator[Order]:
         known.append((call.tool, ab.mode, ab.date, ab.name))
     for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
         names = " ".join(call[3] for call in calls)
-        yield Order(mode, date, "P", options={"abs": names, "qc": "only" if tool == EXEC_QC else "no"})
+        how = {"qc": "only", "file": "yes"} if tool == EXEC_QC else {"qc": "no"}
+        yield Order(mode, date, "P", options={"abs": names, **how})

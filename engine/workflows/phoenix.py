@@ -262,7 +262,7 @@ class _Run:
 
     async def _checked(self) -> None:
         """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
-        from engine.process.qc.order import checked
+        from engine.process.qc.order import checked, passed_over
         from engine.process.reached import note
 
         pool = await self._pool(whole=True)
@@ -271,6 +271,7 @@ class _Run:
             options, plugins = self.order.options, self.plugins.by_slot
             words = await checked(self.context, self._wanted(pool), options, plugins, daily=daily)
             self.notes += [words] if words else []
+            self.failed += len(passed_over(pool, options))
         if pool and not self.store.refused:
             await note(self.context, pool)
 
