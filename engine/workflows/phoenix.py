@@ -140,6 +140,8 @@ class _Run:
         """All parts of the order in their sequence."""
         order = self.order
         await self._recovered()
+        if "P" in order.parts and order.options.get("qc") != "no":
+            await self._defined()
         if order.tool:
             done = await tools.ordered(self.context, order, self.plugins.by_slot)
             return Ended(done.exit_code, f"{order.pool}: {done.text}")
@@ -194,6 +196,14 @@ class _Run:
             await recover(self.context, order.mode, date)
         if not harmless:
             self.notes.append(f"{len(left)} interrupted moves finished")
+
+    async def _defined(self) -> None:
+        """All problems of the files that QC is defined by, before anything is touched."""
+        from engine.process.qc.definitions import problems
+
+        found = await asyncio.to_thread(problems, self.context.settings, self.context.tree.config)
+        if found:
+            raise UsageTrouble("; ".join(found), remedy="nothing was done; put this right and call again")
 
     async def _inputs_checked(self) -> None:
         """Master calibrations are brought here, and HDR_PGI says what is wrong with them."""

@@ -55,3 +55,15 @@ def test_the_qc_of_abs_that_failed_is_passed_over_and_leaves_the_queue(queue: Pa
     file.write_text("".join(f"execQC_CALIB_{day}\n" for day in DAYS))
     assert run("exec", ["JOBS_NIGHT", "--auto", "--root", str(queue), "--set", "process.pipeline=stand-in"]) == 1
     assert file.read_text() == ""
+
+
+def test_qc_definitions_that_are_missing_are_told_together_and_nothing_is_touched(
+    queue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in queue.rglob("*.ab")}
+    own = "{mine: {scores: gone, table: lost}}"
+    words = ["--auto", "--root", str(queue), "--set", "process.pipeline=stand-in", "--set", f"qc.procedures={own}"]
+    assert run("exec", [f"execQC_CALIB_{DAYS[0]}", *words]) == 2
+    said = "".join(capsys.readouterr())
+    assert "scores/gone.yaml" in said and "qc1/lost.yaml" in said
+    assert before == {path: path.read_bytes() for path in queue.rglob("*.ab")} and not [*queue.rglob("*.scores.json")]
