@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from config.htcondor import HTCondorPool
 from config.section import Section
 
 _OURS = (
@@ -30,6 +31,11 @@ class Batch(Section):
     executor: Literal["local", "htcondor", "slurm"] = Field(
         "local", description="where recipes run: on this host, or as jobs of HTCondor or Slurm"
     )
+    mode: Literal["attached", "detached"] = Field(
+        "attached",
+        description="attached: the console gives a job away when its inputs are there; "
+        "detached: the whole cascade at once, which goes on without the console",
+    )
     options: tuple[str, ...] = Field(
         (), description="further options of sbatch, one per entry, e.g. --partition=long, --account=qc"
     )
@@ -40,6 +46,7 @@ class Batch(Section):
     poll_s: float = Field(2.0, gt=0, description="seconds between two looks at the queue, whatever the number of jobs")
     command_s: float = Field(5.0, gt=0, description="seconds a command of the batch system may take")
     python: str = Field("", description="Python 3.11 on the hosts that run jobs; '' for the one that runs this")
+    htcondor: HTCondorPool = Field(HTCondorPool(), description="the pool, where jobs are HTCondor's")
 
     @field_validator("options")
     @classmethod

@@ -19,21 +19,20 @@ import psutil
 from tests.condor_root import UID
 
 _START_S = 60.0
-# The master dies with whoever starts it, and its daemons with the master.
+# The master dies with the thread that starts it, so start it in the main one; its daemons die with the master.
 _APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
 # /run is empty in a plain tree. Where /run/condor is not HTCondor's own before it starts, its master
 # starts condor_procd again and again, a thousand processes in a minute.
 _BEGIN = """
 root=$1 state=$2 shared=$3
+own="etc/condor/config.d var/log/condor var/lib/condor var/spool/condor"
 mkdir -p "$root$shared"
+for part in $own; do mkdir -p "$root/$part" "$state/$part"; done
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
 for part in run tmp; do mount -t tmpfs tmpfs "$root/$part"; done
-for part in etc/condor/config.d var/log/condor var/lib/condor var/spool/condor; do
-    mkdir -p "$state/$part"
-    mount --bind "$state/$part" "$root/$part"
-done
+for part in $own; do mount --bind "$state/$part" "$root/$part"; done
 mkdir -p "$root$shared"
 mount --bind "$shared" "$root$shared"
 chroot "$root" install -d -o condor -g condor /run/condor /run/lock/condor /var/log/condor \

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import EngineAway, Unsupported, UsageTrouble
+from engine.errors import EngineAway
 from engine.process.executors.htcondor import HTCondor
 from engine.process.executors.htcondor_ads import Site as JobSite
 from engine.process.executors.htcondor_queue import Contact, bindings
-from engine.process.executors.protocol import JobSpec, JobState, Resources, Status
+from engine.process.executors.protocol import JobSpec, JobState, Refused, Resources, Status
 from engine.process.executors.records import Records
 from tests.condor_pool import Pool
 from tests.condor_site import condor_site, contact, the_pool
@@ -41,7 +41,7 @@ async def test_its_queue_daemon_killed_the_job_goes_on(site: Site, pool: Pool) -
     await site.submit(job)
     await site.begun(job)
     pool.daemon("condor_schedd").kill()
-    with pytest.raises(EngineAway, match=r"cannot be reached since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC") as away:
+    with pytest.raises(EngineAway, match=r"no answer from HTCondor since \d\d:\d\d:\d\d UTC: \w") as away:
         await _until_away(site, job)
     since = str(away.value).partition(" UTC")[0]
     back = await _until_back(site, job, since)
@@ -169,7 +169,7 @@ async def test_no_pool_and_no_access_point(site: Site, pool: Pool) -> None:
     for wrong in (Contact("127.0.0.1:1", "", pool.client), Contact(pool.address, "nobody@nowhere", pool.client)):
         lonely = HTCondor(Records(site.root / "records"), wrong, JobSite("/usr/bin/python3"))
         health = await lonely.probe()
-        assert not health.reachable and "cannot be reached since" in health.reason
+        assert not health.reachable and "no answer from HTCondor since" in health.reason
         with pytest.raises(EngineAway):
             await lonely.submit([site.job("true")])
         await lonely.close()
@@ -182,8 +182,10 @@ async def test_a_description_that_htcondor_does_not_take(site: Site, pool: Pool)
         JobSite("/usr/bin/python3", lines={"a b=": "x"}),
     ):
         executor = HTCondor(Records(site.root / "records"), contact(pool), wrong)
-        with pytest.raises(UsageTrouble):
-            await executor.submit([site.job("true")])
+        job = site.job("true")
+        with pytest.raises(Refused) as trouble:
+            await executor.submit([job])
+        assert trouble.value.token == job.token
         await executor.close()
 
 
@@ -262,14 +264,18 @@ async def test_a_whole_cascade_cancelled_takes_dagman_along(site: Site, pool: Po
     await until(lambda: not pool.run("condor_q", "-af", "ClusterId", "-constraint", "DfosDag isnt undefined").stdout)
 
 
-async def test_a_child_is_sent_with_its_parents_or_after_them(site: Site) -> None:
+async def test_after_a_job_of_an_earlier_call_it_waits_in_its_slot(site: Site, pool: Pool) -> None:
     parent = site.job(_LOOP)
     await site.submit(parent)
     await site.begun(parent)
-    child = site.job("true", after=[parent])
-    with pytest.raises(Unsupported, match="has not ended"):
-        await site.submit(child)
+    child = site.job("echo ran", after=[parent])
+    last = site.job("echo ran", after=[parent, child])
+    await site.submit(child, last)
+    await until(
+        lambda: pool.run("condor_q", "-constraint", "JobStatus == 2", "-af", "JobBatchName").stdout.count("job") > 1
+    )
+    assert (await site.executor.poll([child.token]))[child.token].status is Status.PENDING
+    assert not child.log.exists()
     (parent.cwd / "go").touch()
-    await site.ended(parent)
-    await site.submit(child)
-    assert (await site.ended(child)).status is Status.DONE
+    assert (await site.ended(last)).status is Status.DONE
+    assert (text_of(child.log), text_of(last.log)) == ("ran\n", "ran\n")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import Unsupported, UsageTrouble
+from engine.errors import UsageTrouble
 from engine.process.executors import dagman
 from engine.process.executors import htcondor_judge as judge
 from engine.process.executors.htcondor_ads import Seen, Site, any_of, arguments, description, perhaps, seen, value
@@ -254,17 +254,18 @@ def test_the_file_of_a_dag() -> None:
     ]
 
 
-def test_parents_that_ended_count_no_more_and_strangers_are_refused(tmp_path: Path) -> None:
+def test_parents_that_ended_count_no_more_and_those_sent_earlier_are_told_apart(tmp_path: Path) -> None:
     records = Records(tmp_path / "records")
     records.write_spec(job("a:1:1"))
     records.record_path("a:1:1").write_text('{"token": "a:1:1", "code": 0}')
     dags = dagman.Dags(records, {}, "/usr/bin/condor_dagman")
-    assert dags.edges([job("b:1:1", after=("a:1:1",))], frozenset()) == {}
-    assert dags.edges([job("b:1:1"), job("c:1:1", after=("a:1:1", "b:1:1"))], frozenset()) == {"c:1:1": ["b:1:1"]}
+    assert dags.edges([job("b:1:1", after=("a:1:1",))], frozenset()) == ({}, set())
+    two = [job("b:1:1"), job("c:1:1", after=("a:1:1", "b:1:1"))]
+    assert dags.edges(two, frozenset()) == ({"c:1:1": ["b:1:1"]}, set())
+    two = [job("b:1:1", after=("alive:1:1",)), job("c:1:1", after=("b:1:1",))]
+    assert dags.edges(two, frozenset({"alive:1:1"})) == ({"c:1:1": ["b:1:1"]}, {"b:1:1"})
     with pytest.raises(UsageTrouble, match="is not known"):
         dags.edges([job("b:1:1", after=("nobody:1:1",))], frozenset())
-    with pytest.raises(Unsupported, match="has not ended"):
-        dags.edges([job("b:1:1", after=("alive:1:1",))], frozenset({"alive:1:1"}))
 
 
 def test_a_dag_half_written_was_never_sent(tmp_path: Path) -> None:

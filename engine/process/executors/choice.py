@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from config.schema import Settings
 from config.tree import DfoTree
 from engine.context import Context
@@ -25,10 +27,29 @@ def executor_of(settings: Settings, records: Records) -> Executor:
     from engine.process.executors.slurm import Slurm
 
     batch = settings.batch
-    python = {"python": batch.python} if batch.python else {}
+    python = batch.python or sys.executable
     if batch.executor == "slurm":
-        return Slurm(records, options=batch.options, command_s=batch.command_s, **python)
-    raise UsageTrouble(f"batch.executor {batch.executor} is no batch system", remedy="set it to slurm or local")
+        return Slurm(records, options=batch.options, command_s=batch.command_s, python=python)
+    if batch.executor == "htcondor":
+        return _htcondor(settings, records, python)
+    raise UsageTrouble(f"batch.executor {batch.executor} is no batch system", remedy="set it to slurm or htcondor")
+
+
+def _htcondor(settings: Settings, records: Records, python: str) -> Executor:
+    from engine.process.executors.htcondor import HTCondor
+    from engine.process.executors.htcondor_ads import Site
+    from engine.process.executors.htcondor_queue import Contact, bindings
+
+    pool = settings.batch.htcondor
+    bindings(pool.settings)  # missing, they are missed before the first AB
+    return HTCondor(
+        records,
+        Contact(pool.collector, pool.schedd, pool.settings),
+        Site(python, pool.requirements, pool.submit),
+        widths={name: kind.streams for name, kind in settings.kinds.items()},
+        dagman=pool.dagman,
+        answer_s=settings.batch.command_s,
+    )
 
 
 def starter_of(context: Context, attempts: Attempts) -> Starter:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.atomic import fs
-from engine.errors import Unsupported
 from engine.process.executors.htcondor_ads import DAG, Seen, arguments, quoted, value
 from engine.process.executors.protocol import JobRef, JobSpec, JobState, Status
 from engine.process.executors.records import Records, file_name
@@ -57,21 +56,21 @@ class Dags:
                 self._known[place] = Dag(place, frozenset(map(str, tokens)))
         return list(self._known.values())
 
-    def edges(self, jobs: Sequence[JobSpec], alive: Set[str]) -> dict[str, list[str]]:
-        """Which of these jobs come after which; empty when each may start at once. Parents that ended count no more.
+    def edges(self, jobs: Sequence[JobSpec], alive: Set[str]) -> tuple[dict[str, list[str]], set[str]]:
+        """Which of these jobs come after which of them, and those that come after others that were sent earlier.
 
-        UsageTrouble as `Records.parents`; Unsupported when one comes after a job that was sent earlier and is alive.
+        Parents that ended count no more. UsageTrouble as `Records.parents`.
         """
         tokens = {job.token for job in jobs}
-        found: dict[str, list[str]] = {}
+        inside: dict[str, list[str]] = {}
+        outside: set[str] = set()
         for job in jobs:
             left = self._records.parents(job, tokens | alive)
-            if strangers := [parent for parent in left if parent not in tokens]:
-                remedy = "HTCondor takes a cascade whole: submit both in one call"
-                raise Unsupported(f"it comes after {strangers[0]}, which has not ended", where=job.token, remedy=remedy)
-            if left:
-                found[job.token] = left
-        return found
+            if within := [parent for parent in left if parent in tokens]:
+                inside[job.token] = within
+            if len(within) < len(left):
+                outside.add(job.token)
+        return inside, outside
 
     def write(
         self,

@@ -10,19 +10,19 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from engine.atomic import fs
-from engine.errors import EngineAway
+from engine.errors import EngineAway, UsageTrouble
 from engine.process.executors import htcondor_ads as ads
 from engine.process.executors import htcondor_judge as judge
 from engine.process.executors.dagman import Dag, Dags
 from engine.process.executors.htcondor_ads import Seen, Site
 from engine.process.executors.htcondor_queue import Away, Contact, Queue
 from engine.process.executors.one_thread import OneThread
-from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Status
+from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Refused, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Records
 
 P = ParamSpec("P")
@@ -72,7 +72,8 @@ class HTCondor:
     async def submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
         """Submit jobs; those whose token HTCondor knows already, or that have begun, are not submitted again.
 
-        Jobs that come after others are sent together with these as one DAG, in one call.
+        Jobs that come after others are sent together with these as one DAG, in one call; after jobs of an earlier
+        call they wait in their slots. Refused for one that HTCondor does not take as it is.
         """
         return await self._within(self._answer_s + _EACH_S * len(jobs), self._submit, jobs)
 
@@ -129,10 +130,10 @@ class HTCondor:
             result = await self._thread.call(limit_s, act, *args, **kwargs)
         except (Away, TimeoutError) as trouble:
             self._since = self._since or time.time()
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(self._since))
+            since = time.strftime("%H:%M:%S", time.gmtime(self._since))
             why = str(trouble) or f"no answer within {limit_s:.0f} s"
             remedy = "its jobs go on and are found again when it answers"
-            raise EngineAway(f"HTCondor cannot be reached since {since} UTC: {why}", remedy=remedy) from None
+            raise EngineAway(f"no answer from HTCondor since {since} UTC: {why}", remedy=remedy) from None
         self._since = 0.0
         return result
 
@@ -154,20 +155,32 @@ class HTCondor:
         look = self._look([token for job in jobs for token in (job.token, *job.after)])
         there = look.tokens
         fresh = [job for job in jobs if not (job.token in there or self.records.known(job.token))]
-        edges = self._dags.edges(fresh, there)
-        described = {job.token: self._described(job) for job in fresh}
+        edges, wait = self._dags.edges(fresh, there)
+        described = {job.token: self._described(job, waits=job.token in wait) for job in fresh}
         if edges:
             self._dags.tidy(str(dag.place) for dag, _ in look.dags)
-            self._at().submit(self._dags.write(fresh, edges, described, self._at().version()))
+            self._sent(fresh[0].token, self._dags.write(fresh, edges, described, self._at().version()))
         else:
             for job in fresh:
-                self._ids[job.token] = self._at().submit(described[job.token])
+                self._ids[job.token] = self._sent(job.token, described[job.token])
         return [self._ref(job.token) for job in jobs]
 
-    def _described(self, job: JobSpec) -> dict[str, str]:
-        spec = self.records.write_spec(job)
+    def _described(self, job: JobSpec, *, waits: bool) -> dict[str, str]:
+        # DAGMan knows only the jobs of its own DAG: after others a job waits by itself, in its slot, without a limit.
+        spec = self.records.write_spec(job, waits=waits)
+        if waits:
+            job = replace(job, resources=replace(job.resources, walltime_s=0))
         argv = [self._site.python, "-I", str(self._wrapper()), str(spec)]
-        return ads.description(job, argv, str(self.records.output_path(job.token)), self._site)
+        try:
+            return ads.description(job, argv, str(self.records.output_path(job.token)), self._site)
+        except UsageTrouble as trouble:
+            raise Refused(job.token, str(trouble)) from None
+
+    def _sent(self, token: str, description: Mapping[str, str]) -> str:
+        try:
+            return self._at().submit(description)
+        except UsageTrouble as trouble:
+            raise Refused(token, str(trouble)) from None
 
     def _wrapper(self) -> Path:
         """The wrapper beside the records, where the hosts of the pool see it whatever they see of this installation."""

@@ -39,6 +39,8 @@ def without_record(ref: JobRef, seen: Seen | None, *, queued: bool, begun: bool,
         return _doubt(ref, "HTCondor knows nothing of it, and it left no exit record", patient=patient and bool(known))
     if queued and seen.status is Status.HELD and begun:
         return _at_end(ref) if patient else _held_at_work(ref, seen)
+    if queued and seen.status is Status.RUNNING and not begun:
+        return JobState(ref, Status.PENDING, f"is about to begin on {seen.host}", None, seen.host)
     if queued and not seen.status.ended:
         return JobState(ref, seen.status, seen.reason, None, seen.host)
     if seen.exit_code is None and not queued:
