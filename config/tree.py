@@ -86,10 +86,14 @@ class DfoTree:
 
     def expand(self, text: str) -> Path:
         """A path of an AB or config file with its $VARIABLES filled in; unknown ones stay as written."""
-        for name in sorted(self.variables, key=len, reverse=True):
-            text = text.replace("${" + name + "}", self.variables[name]).replace("$" + name, self.variables[name])
-        path = Path(text)
-        return path if path.is_absolute() else self.root / path
+        return Path(self.filled(text))
+
+    def filled(self, text: str) -> str:
+        """The same as text, not looked at any closer."""
+        if "$" in text:
+            for name in sorted(self.variables, key=len, reverse=True):
+                text = text.replace("${" + name + "}", self.variables[name]).replace("$" + name, self.variables[name])
+        return text if text.startswith("/") else f"{self.root}/{text}"
 
     def lengthen(self, text: str) -> Path:
         """The path that `shorten` has written: the $VARIABLE at its beginning filled in, every other $ is a name's."""

@@ -53,4 +53,5 @@ def shown(found: PoolForecast) -> Forecast:
             if one.target
         ),
         tuple(notes),
+        len(found.refused),
     )

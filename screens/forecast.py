@@ -16,6 +16,7 @@ from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import Sure, counted
 
+_NOTES = 4  # that are repeated in the question before the start
 Line = str | KindForecast | TargetForecast
 
 
@@ -57,11 +58,17 @@ class ForecastScreen(ListScreen[Line]):
         if seen is None:
             return second, []
         if not seen.todo:
+            if seen.never:
+                done = f", {seen.abs - seen.never} done" if seen.abs > seen.never else ""
+                return [*second, (f"  nothing can start: {seen.never} of {seen.abs} ABs are held{done}", theme.BAD)], []
             why = f"all {seen.abs} ABs are done" if seen.abs else "no AB of this date is at work"
             return [*second, (f"  nothing to do, {why}", theme.GOOD)], []
         now = self.clock()
         ready = f"{span(seen.seconds)}, ready {moment(now + seen.seconds, now)}"
-        second.append((f"  {seen.todo} of {seen.abs} ABs, {ready}", None))
+        second.append((f"  {seen.todo} of {seen.abs} ABs", None))
+        if seen.never:
+            second.append((f" ({seen.never} cannot)", theme.BAD))
+        second.append((f", {ready}", None))
         return second, self._needs(seen)
 
     def _needs(self, seen: Forecast) -> list[Span]:
@@ -123,7 +130,8 @@ class ForecastScreen(ListScreen[Line]):
         if seen is None or not seen.todo:
             self.say("nothing is to be processed")
             return
-        text = (f"{counted(seen.todo, 'AB')}, about {span(seen.seconds)}.", *seen.notes)
+        more = [f"{len(seen.notes) - _NOTES} more: see the list"] if len(seen.notes) > _NOTES else []
+        text = (f"{counted(seen.todo, 'AB')}, about {span(seen.seconds)}.", *seen.notes[:_NOTES], *more)
         self.ask(Sure("Start processing?", text, "Start", "Not now", (("process", {}),)))
 
 

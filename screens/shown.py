@@ -59,7 +59,8 @@ class Forecast:
 
     `seconds` is the simulated end, `ranks_s` the end if every rank waited for the one before; memory in GB at most at
     once, disk in bytes, 0 where unknown.
-    `notes` is what an operator must know first: what is refused, what will be asked.
+    `notes` is what an operator must know first: what is refused, what will be asked. `never` counts the ABs that a
+    start will not run.
     """
 
     mode: str
@@ -75,6 +76,7 @@ class Forecast:
     kinds: tuple[KindForecast, ...] = ()
     targets: tuple[TargetForecast, ...] = ()
     notes: tuple[str, ...] = ()
+    never: int = 0
 
 
 @dataclass(frozen=True, slots=True)

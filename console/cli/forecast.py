@@ -53,8 +53,11 @@ def main(argv: list[str]) -> int:
 def lines(found: PoolForecast) -> list[str]:
     """The forecast in at most 80 columns."""
     head = f"{found.mode} {found.date}: {found.abs:,} of {found.total:,} ABs still to run"
+    head += f", {len(found.refused):,} will not run" if found.refused else ""
     if not found.abs and not found.refused:
         return [head]
+    if not found.abs:
+        return [head, *_refused(found)]
     saved = found.ranks_s - found.seconds
     shorter = f", {duration(saved)} less than rank by rank" if saved >= 60 else ""
     out = [
@@ -75,8 +78,7 @@ def lines(found: PoolForecast) -> list[str]:
         )
     for ab in found.asked:
         out += [f"  ? {ab}", "    is asked about before it starts"]
-    for ab, why in found.refused:
-        out += [f"  ! {ab}", *(f"    {part}" for part in _folded(why))]
+    out += _refused(found)
     known = [f"{kind} {count}" for kind, count in found.measured.items() if count]
     unknown = [kind for kind, count in found.measured.items() if not count]
     if known:
@@ -84,6 +86,11 @@ def lines(found: PoolForecast) -> list[str]:
     if unknown:
         out += _folded("  by the profile, nothing measured yet: " + ", ".join(unknown), "    ")
     return out
+
+
+def _refused(found: PoolForecast) -> list[str]:
+    """What will not run, and why."""
+    return [line for ab, why in found.refused for line in (f"  ! {ab}", *(f"    {part}" for part in _folded(why)))]
 
 
 def duration(seconds: float) -> str:

@@ -26,6 +26,7 @@ _probe: Probe | None = None
 _BLOCK = 1 << 20
 _HASHED = 1 << 18  # bytes read at once for a checksum: they fit the processor's cache
 _SENT = 1 << 23  # bytes copied with one call
+_ANEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 FEW = 50  # files that are synced one by one; beyond, their filesystem in one call
 _later = threading.local()
 
@@ -97,11 +98,18 @@ def settle(paths: Iterable[Path]) -> None:
         syscalls.sync_filesystem(folder)
 
 
+def _postponed(folder: Path | str) -> bool:
+    """Will this directory be synced at the end of `synced_together`?"""
+    touched: dict[Path, None] | None = getattr(_later, "touched", None)
+    if touched is None:
+        return False
+    touched[Path(folder)] = None
+    return True
+
+
 def sync_dir(path: Path, *, now: bool = False) -> None:
     """Make the names in a directory durable; inside `synced_together` at its end, unless `now`."""
-    touched: dict[Path, None] | None = getattr(_later, "touched", None)
-    if touched is not None and not now:
-        touched[path] = None
+    if not now and _postponed(path):
         return
     acting("sync", path)
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -134,29 +142,53 @@ def hidden(path: Path) -> Path:
 def _write_hidden(path: Path, data: bytes, mode: int, *, sync: bool = True) -> Path:
     temporary = hidden(path)
     acting("write", temporary)
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            if sync:
-                acting("fsync", temporary)
-                os.fsync(file.fileno())
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+        _write(folder, temporary.name, data, mode, str(temporary) if sync else "")
+    finally:
+        os.close(folder)
     return temporary
 
 
-def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
+def _write(folder: int, name: str, data: bytes, mode: int, synced: str) -> None:
+    """Write a new file of an open directory; `synced` is its path when its content is to be durable."""
+    try:
+        handle = os.open(name, _ANEW, mode, dir_fd=folder)
+    except FileExistsError:  # left by a crash
+        os.unlink(name, dir_fd=folder)
+        handle = os.open(name, _ANEW, mode, dir_fd=folder)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(handle, left) :]
+            if synced:
+                acting("fsync", synced)
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def replace(path: Path | str, data: bytes, mode: int = 0o644) -> None:
     """Write a text file whole or not at all, over the old one if there is one."""
-    temporary = _write_hidden(path, data, mode)
-    acting("replace", path)
-    temporary.replace(path)
-    sync_dir(path.parent)
+    place, _, name = os.fspath(path).rpartition("/")
+    place = place or "."
+    temporary = f".{name}.dfos~"
+    acting("write", f"{place}/{temporary}")
+    folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _write(folder, temporary, data, mode, f"{place}/{temporary}")
+        acting("replace", path)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        if not _postponed(place):
+            acting("sync", place)
+            os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def replace_all(folder: Path, files: Iterable[tuple[str, bytes]], mode: int = 0o644) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.errors import BadAb
 
@@ -19,11 +20,12 @@ RETIRED = "RETIRED"  # state of a product that was made, and retired when nobody
 _REQUIRED = ("AB_NAME", "RAW_TYPE", "RECIPE", "DATE", "PROD_ROOT_NAME", "PROCESS_STATUS")
 _NAME = re.compile(r"(?P<stem>[A-Z0-9_]+\.[0-9T:.\-]+?)(?:_(?P<tag>[a-z0-9]+))?\.ab")
 _SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")
-_SPLIT = re.compile(rb"(?<=\n)")
+# A line, or (first) one of the usual sort: printable ASCII, no comment. What it matches `_line` reads the same way.
+_LINES = re.compile(r"""(([!"$-~]+)[ \t]+)([!"$-~](?:[ -"$-~\t]*[!"$-~])?)([ \t]*)(\r?\n)|[^\n]*\n|[^\n]+""")
+_COMMENT = re.compile(r"(^|\s)#")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of an AB as written: `head` + `value` + `tail` + `end` is the line again.
 
     `head` is the key with the spacing around it, `tail` the spacing and comment behind the value.
@@ -202,9 +204,8 @@ class AB:
             line = self.lines[index]
             if line.key == key:
                 head = line.head if line.head[-1:].isspace() else line.head + " "
-                lines = list(self.lines)
-                lines[index] = replace(line, head=head, value=value)
-                return replace(self, lines=tuple(lines))
+                changed = Line(key, head, value, line.tail, line.end)
+                return AB((*self.lines[:index], changed, *self.lines[index + 1 :]), self.where)
         return self._appended([_new(key, value, self._eol())])
 
     def with_values(self, key: str, values: Iterable[str]) -> AB:
@@ -214,7 +215,7 @@ class AB:
             _printable(key, value, self.where)
         old = [line for line in self.lines if line.key == key]
         fresh = [
-            replace(old[i], value=value) if i < len(old) else _new(key, value, self._eol(), old)
+            old[i]._replace(value=value) if i < len(old) else _new(key, value, self._eol(), old)
             for i, value in enumerate(values)
         ]
         if not old:
@@ -222,24 +223,24 @@ class AB:
         first = self.lines.index(old[0])
         before = [line for line in self.lines[:first]]
         after = [line for line in self.lines[first:] if line.key != key]
-        return replace(self, lines=tuple(_ended(before + fresh + after, self._eol())))
+        return AB(tuple(_ended(before + fresh + after, self._eol())), self.where)
 
     def mapped(self, key: str, change: Callable[[str], str]) -> AB:
         """The AB with `change` applied to each value of `key`; spacing and comments stay."""
-        return replace(
-            self,
-            lines=tuple(replace(line, value=change(line.value)) if line.key == key else line for line in self.lines),
-        )
+        lines = (line._replace(value=change(line.value)) if line.key == key else line for line in self.lines)
+        return AB(tuple(lines), self.where)
 
     def render(self) -> bytes:
         """The file's bytes."""
-        return "".join(line.text + line.end for line in self.lines).encode("utf-8", "surrogateescape")
+        return "".join([part for line in self.lines for part in line[1:]]).encode("utf-8", "surrogateescape")
 
     def _eol(self) -> str:
         return next((line.end for line in self.lines if line.end), "\n")
 
     def _appended(self, fresh: list[Line]) -> AB:
-        return replace(self, lines=tuple(_ended([*self.lines, *fresh], self._eol())))
+        if self.lines and self.lines[-1].end and len(fresh) == 1:
+            return AB((*self.lines, *fresh), self.where)
+        return AB(tuple(_ended([*self.lines, *fresh], self._eol())), self.where)
 
 
 def parse(data: bytes, where: str) -> AB:
@@ -248,7 +249,8 @@ def parse(data: bytes, where: str) -> AB:
     `where` is the file's name for messages. Checks what processing relies on: the required
     qualifiers, names that are safe as file names, the columns of list lines, PROCESS_STATUS.
     """
-    ab = AB(tuple(_line(chunk) for chunk in _SPLIT.split(data) if chunk), where)
+    text = data.decode("utf-8", "surrogateescape")
+    ab = AB(tuple([_read(found) for found in _LINES.finditer(text)]), where)
     if b"\0" in data:
         raise BadAb("binary data in an AB file", where=where, remedy="restore the file from its source")
     _check(ab)
@@ -263,8 +265,12 @@ def tag_of(name: str) -> str:
     return found["tag"] or ""
 
 
-def _line(chunk: bytes) -> Line:
-    text = chunk.decode("utf-8", "surrogateescape")
+def _read(found: re.Match[str]) -> Line:
+    head, key, value, tail, end = found.groups()
+    return _line(found[0]) if key is None else Line(key, head, value, tail, end)
+
+
+def _line(text: str) -> Line:
     body = text.rstrip("\r\n")
     end = text[len(body) :]
     stripped = body.lstrip()
@@ -302,7 +308,7 @@ def _check(ab: AB) -> None:
             where=f"{ab.where}:{len(ab.lines)}",
             remedy="add the line, or create the AB again",
         )
-    if not _NAME.fullmatch(ab.name):
+    if not _NAME.fullmatch(values["AB_NAME"]):
         raise BadAb(f"AB_NAME '{ab.name}' is not an AB name", where=_place(ab, "AB_NAME"))
     for key in ("RAW_TYPE", "RECIPE", "DATE", "PROD_ROOT_NAME"):
         if not _SAFE.fullmatch(values[key]) or values[key].startswith((".", "-")):
@@ -311,15 +317,14 @@ def _check(ab: AB) -> None:
                 where=_place(ab, key),
                 remedy="letters, digits and _ . : + - only",
             )
-    if ab.status not in STATUSES:
+    if values["PROCESS_STATUS"] not in STATUSES:
         raise BadAb(
             f"PROCESS_STATUS '{ab.status}' is none of {', '.join(STATUSES)}", where=_place(ab, "PROCESS_STATUS")
         )
-    for i, line in enumerate(ab.lines, 1):
-        reader = _READERS.get(line.key)
-        if reader:
+    for i, (key, _, value, _, _) in enumerate(ab.lines, 1):
+        if reader := _READERS.get(key):
             try:
-                reader(line.value)
+                reader(value)
             except BadAb as trouble:
                 raise BadAb(trouble.what, where=f"{ab.where}:{i}", remedy=trouble.remedy) from None
 
@@ -369,7 +374,7 @@ _READERS: dict[str, Callable[[str], object]] = {
 def _printable(key: str, value: str, where: str) -> None:
     if "\n" in value or "\r" in value:
         raise BadAb(f"a value of {key} may not hold a line break", where=where)
-    if re.search(r"(^|\s)#", value):
+    if _COMMENT.search(value):
         raise BadAb(f"a value of {key} may not hold ' #', it starts a comment", where=where)
 
 
@@ -379,4 +384,4 @@ def _new(key: str, value: str, end: str, like: list[Line] | None = None) -> Line
 
 def _ended(lines: list[Line], end: str) -> list[Line]:
     """Only the very last line may lack its line end."""
-    return [replace(line, end=end) if not line.end and line is not lines[-1] else line for line in lines]
+    return [line._replace(end=end) if not line.end and line is not lines[-1] else line for line in lines]

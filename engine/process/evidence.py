@@ -182,7 +182,11 @@ def _judged(
         return Verdict("INTERRUPTED", "its recipe ended without a result while no engine was there")
     if rc is None and log.failed:
         return failed(f"the recipe failed: {log.cause}")
-    if trouble and rc == 0 and not (wanted.required or log.errors or log.unwritten or (workdir / PRODUCTS).exists()):
+    if (
+        trouble
+        and rc == 0
+        and not (wanted.required or log.errors or log.unwritten or os.path.lexists(f"{workdir}/{PRODUCTS}"))
+    ):
         return Verdict("DONE")  # nothing was asked of it, and it made nothing
     if trouble:
         return failed(f"{trouble}{': ' + log.cause if log.cause else ''}")
@@ -203,7 +207,7 @@ def _judged(
 def _listed(workdir: Path) -> tuple[tuple[Made, ...], str]:
     """The products by the pipeline's list, or what is wrong with the list."""
     try:
-        data = (workdir / PRODUCTS).read_bytes()
+        data = Path(f"{workdir}/{PRODUCTS}").read_bytes()
     except OSError:
         return (), "the pipeline wrote no list of products"
     if not data.strip():

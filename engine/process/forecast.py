@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from config.schema import Settings
 from config.tree import DfoTree
+from engine.bus import Bus
+from engine.process.ab_states import AbStates
 from engine.process.admission import free_gb, host_memory_gb
 from engine.process.history import History
 from engine.process.pool import Entry, pool_of
 from engine.process.priority import in_ranks
-from engine.process.simulate import Schedule, best_plan, simulate, waiting
+from engine.process.ready import Ready
+from engine.process.run_pool import outside
+from engine.process.simulate import Schedule, best_plan, simulate, sorted_out
 from engine.stores.abs import AbStore
+from engine.stores.attempts import Attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,8 @@ class PoolForecast:
     """A pool: `abs` still to run of `total`, seconds from the start to the end, and as the rank sequence would take.
 
     `host_gb` is the memory there is for recipes, `free_gb` the free disk. `refused` are ABs that will not be started
-    and why, `asked` those that are asked about first. `measured` says how many measurements each kind has.
+    and why (too large, FAILED, stale, what waits for them or for nobody), `asked` those that are asked
+    about first. `measured` says how many measurements each kind has.
     """
 
     mode: str
@@ -85,7 +93,8 @@ def forecast(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, m
     rules = settings.admission
     host = rules.memory_gb or host_memory_gb()
     pool, _ = pool_of(AbStore(tree).load(mode, date), settings, history, memory_gb=host)
-    open_ = waiting(pool)
+    _stand(pool, tree, db)
+    open_, never = sorted_out(pool)
     plan = best_plan(open_, settings.streams, barriers=settings.barriers, memory_gb=host)
     ours = simulate(open_, plan, settings.streams, memory_gb=host)
     ranks = simulate(open_, in_ranks(open_, barriers=True), settings.streams, memory_gb=host)
@@ -107,10 +116,19 @@ def forecast(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, m
         plan.name,
         _kinds(open_, settings.streams),
         _targets(open_, ours),
-        tuple((entry.ab, entry.refused) for entry in pool.values() if entry.refused),
+        tuple(never.items()),
         tuple(e.ab for e in open_.values() if most and e.kind.memory_gb_per_input and e.inputs > most),
         {entry.kind.name: history.count(entry.kind.name) for entry in open_.values()},
     )
+
+
+def _stand(pool: dict[str, Entry], tree: DfoTree, db: sqlite3.Connection | None) -> None:
+    """Every AB gets the state in which the engine would find it at the start."""
+    rows = {}
+    if db:
+        with suppress(sqlite3.OperationalError):  # a journal in which nothing was processed yet has no tables
+            rows = {row["ab"]: row for row in Attempts(db, readonly=True).rows() if row["ab"] in pool}
+    AbStates(Bus("forecast"), pool, Ready(pool), partial(outside, tree)).show(rows, {})
 
 
 def _kinds(entries: dict[str, Entry], streams: int) -> tuple[KindForecast, ...]:

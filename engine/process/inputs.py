@@ -28,8 +28,8 @@ class Inputs:
     def __init__(self, tree: DfoTree) -> None:
         self.tree = tree
         self._known: dict[Path, tuple[int, dict[str, Path]]] = {}
-        self._allowed = [Path(os.path.normpath(tree.root))]
-        self._allowed += [Path(os.path.normpath(place)) for place in tree.variables.values() if place.startswith("/")]
+        places = [str(tree.root), *(place for place in tree.variables.values() if place.startswith("/"))]
+        self._allowed = tuple(f"{os.path.normpath(place).rstrip('/')}/" for place in dict.fromkeys(places))
 
     def of(self, ab: AB) -> list[tuple[Path, str]]:
         """What the recipe reads, in order, with tags. MissingInput names the first missing one and what to do.
@@ -89,8 +89,8 @@ class Inputs:
 
     def find(self, text: str) -> Path | None:
         """Where the file of an AB line is; None when nowhere. RecipeTrouble for a path outside the account."""
-        path = Path(os.path.normpath(self.tree.expand(text)))
-        if not any(path.is_relative_to(place) for place in self._allowed):
+        path = Path(plain := os.path.normpath(self.tree.filled(text)))
+        if not f"{plain}/".startswith(self._allowed):
             raise RecipeTrouble(
                 f"input {text} lies outside the account's directories", remedy="correct the path in the AB"
             )

@@ -36,6 +36,7 @@ from engine.process.deliver import (
 from engine.process.evidence import Verdict, Wanted, judge, read_log_file
 from engine.process.executors.local import environment
 from engine.process.executors.protocol import Exit, Running, Starter
+from engine.process.few_threads import FewThreads
 from engine.process.hooks import END, FINAL, POST, PRE, START, Hooks
 from engine.process.inputs import Inputs, MissingInput
 from engine.process.job import Result, Task
@@ -91,6 +92,8 @@ class ProcessAb:
         self.area = WorkArea(context.tree, context.settings)
         self.hooks = Hooks(context, plugins or {})
         self.fetcher = Fetcher(context)
+        self.threads = FewThreads()
+        self._logs = str(context.tree.dfs_log)
         self._known_as = Unchanged(self.store)
         self._anew: set[str] = set()  # ABs that ran before, and have made something else now
         self.consumers = Consumers(self.store)
@@ -118,7 +121,7 @@ class ProcessAb:
                 await self._outdate(task.ab)
         if self.hooks.has("", END):
             with contextlib.suppress(DfosError):
-                await self.hooks.told(END, await asyncio.to_thread(read, self.store.path(task.ab)))
+                await self.hooks.told(END, await self.threads.call(read, self.store.path(task.ab)))
         return result
 
     async def _processed(self, task: Task) -> Result:
@@ -137,7 +140,7 @@ class ProcessAb:
                     kind=task.kind,
                 )
             except (DfosError, OSError) as trouble:
-                return await asyncio.to_thread(self._failed, task.ab, str(trouble))
+                return await self.threads.call(self._failed, task.ab, str(trouble))
             task.spawned(recipe)
         elif task.found.recipe is not None:
             recipe = task.found.recipe
@@ -155,13 +158,13 @@ class ProcessAb:
         """Lost, refused or killed by its batch system: not judged by what it left."""
         if ended.lost:
             return Result("INTERRUPTED", ended.trouble)
-        return await asyncio.to_thread(self._failed, task.ab, ended.trouble, "", workdir)
+        return await self.threads.call(self._failed, task.ab, ended.trouble, "", workdir)
 
     # --- before -----------------------------------------------------------------------------
 
     async def _ready(self, task: Task, workdir: Path) -> Prepared | Result:
         """Everything up to the start of the recipe; a Result when there is none to start."""
-        first = await asyncio.to_thread(self._begun, task, workdir)
+        first = await self.threads.call(self._begun, task, workdir)
         if isinstance(first, Result):
             return first
         if isinstance(first, Prepared):
@@ -171,14 +174,14 @@ class ProcessAb:
         if ab.runs_no_recipe:
             return await self._without_recipe(ab)
         if self.fetcher.active:
-            targets = await asyncio.to_thread(self.inputs.targets, ab)
+            targets = await self.threads.call(self.inputs.targets, ab)
             await self.fetcher.provide(targets, lambda: not task.aborted)
         if aborted := self._aborted(task):
             return aborted
         ab = await self.hooks.prepared(ab)
         if aborted := self._aborted(task):
             return aborted
-        return await asyncio.to_thread(self._prepared, ab, workdir)
+        return await self.threads.call(self._prepared, ab, workdir)
 
     def _begun(self, task: Task, workdir: Path) -> AB | Prepared | Result:
         """The AB, when something has to be awaited before its recipe; else all is done already. Blocking."""
@@ -198,8 +201,8 @@ class ProcessAb:
         try:
             await self.hooks.catgs(ab, ())
         except PluginTrouble as trouble:
-            return await asyncio.to_thread(self._passed, ab, self._warned(ab, FINAL, trouble))
-        return await asyncio.to_thread(self._passed, ab)
+            return await self.threads.call(self._passed, ab, self._warned(ab, FINAL, trouble))
+        return await self.threads.call(self._passed, ab)
 
     def _passed(self, ab: AB, message: str = "") -> Result:
         """RECIPE none: nothing is looked for, nothing runs. Blocking."""
@@ -227,7 +230,7 @@ class ProcessAb:
 
     def log_path(self, ab: AB) -> Path:
         """`$DFS_LOG_DIR/<root>.log`, live while the recipe runs."""
-        return self.context.tree.dfs_log / f"{ab.root}.log"
+        return Path(f"{self._logs}/{ab.root}.log")
 
     # --- meanwhile --------------------------------------------------------------------------
 
@@ -251,16 +254,16 @@ class ProcessAb:
         if task.aborted:
             return Result("INTERRUPTED", task.aborted)
         try:
-            found = await asyncio.to_thread(self._judged, task, workdir, rc, timed_out)
+            found = await self.threads.call(self._judged, task, workdir, rc, timed_out)
             return found if isinstance(found, Result) else await self._finished(task, found)
         except (DfosError, OSError) as trouble:
-            return await asyncio.to_thread(self._failed, task.ab, f"products could not be delivered: {trouble}")
+            return await self.threads.call(self._failed, task.ab, f"products could not be delivered: {trouble}")
 
     async def _outdate(self, name: str) -> None:
         """What was built from its old products is stale."""
-        ab = await asyncio.to_thread(read, self.store.path(name))
+        ab = await self.threads.call(read, self.store.path(name))
         for event in changes(
-            self.context.board, await asyncio.to_thread(built_from, self.store, self.consumers, ab), name
+            self.context.board, await self.threads.call(built_from, self.store, self.consumers, ab), name
         ):
             self.context.bus.publish(event)
 
@@ -292,14 +295,14 @@ class ProcessAb:
                 found = await self._named(found)
             except PluginTrouble as trouble:
                 found = replace(found, warnings=(self._warned(ab, FINAL, trouble),))
-        await asyncio.to_thread(self._delivered, task, found)
+        await self.threads.call(self._delivered, task, found)
         if self.hooks.has(ab.mode, POST):
             try:
                 after = await self.hooks.after(ab, found.products)
-                found = await asyncio.to_thread(self._retired, task, found, after)
+                found = await self.threads.call(self._retired, task, found, after)
             except (DfosError, OSError) as trouble:
                 found = replace(found, warnings=(*found.warnings, self._warned(ab, POST, trouble)))
-        return await asyncio.to_thread(self._successful, found)
+        return await self.threads.call(self._successful, found)
 
     async def _named(self, found: Judged) -> Judged:
         """The products with the PRO.CATGs of FINAL_PLUGIN, and the names the AB predicts for those."""
@@ -355,7 +358,7 @@ class ProcessAb:
     def _successful(self, found: Judged) -> Result:
         """Last of all, the AB. Blocking."""
         ab = retired_lines(with_products(found.ab, found.plan), found.retired)
-        self.store.write(ab.with_value("LOG_NAME", self.log_path(ab).name))
+        self.store.write(ab.with_value("LOG_NAME", f"{ab.root}.log"))
         self.area.tidy(found.workdir, failed=False)
         return Result("DONE", "", "; ".join(filter(None, (*found.warnings, found.verdict.message))))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -82,8 +83,11 @@ async def _processed(
     try:
         if at_work:
             at_work(streams)
+        gc.freeze()  # the pool lives as long as its run: it is not searched for garbage again and again
         return await streams.run()
     finally:
+        gc.unfreeze()
+        job.threads.close()
         await starter.close()
         await job.fetcher.close()
 

@@ -127,14 +127,30 @@ def candidates(entries: dict[str, Entry], tails: Mapping[str, float], streams: i
 
 def waiting(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """The ABs that are still to run, without those that cannot and what depends on them."""
+    return sorted_out(entries)[0]
+
+
+def sorted_out(entries: Mapping[str, Entry]) -> tuple[dict[str, Entry], dict[str, str]]:
+    """The ABs that are still to run, and those that a start of the pool will not run, with the reason."""
     found: dict[str, Entry] = {}
-    never: set[str] = set()
+    never: dict[str, str] = {}
     for entry in entries.values():
-        if entry.state in ENDED_WELL or entry.status == "SUCCESSFUL":
+        if entry.state in ENDED_WELL or (entry.status == "SUCCESSFUL" and entry.state != "STALE"):
             continue
-        outside = any(parent not in entries for parent in entry.parents) and entry.outside
-        if entry.refused or outside or entry.state in ("FAILED", "STALE") or not never.isdisjoint(entry.parents):
-            never.add(entry.ab)
+        if why := _never(entry, entries, never):
+            never[entry.ab] = why
         else:
             found[entry.ab] = entry
-    return found
+    return found, never
+
+
+def _never(entry: Entry, entries: Mapping[str, Entry], never: Mapping[str, str]) -> str:
+    if entry.refused:
+        return entry.refused
+    if entry.state == "FAILED":
+        return f"FAILED: {entry.reason}" if entry.reason else "FAILED"
+    if entry.state == "STALE":
+        return "stale: one of its inputs was made anew"
+    if entry.outside and any(parent not in entries for parent in entry.parents):
+        return entry.outside
+    return next((f"waits for {parent}, which will not run" for parent in entry.parents if parent in never), "")

@@ -126,8 +126,10 @@ class WorkArea:
         if self._keep == "always" or (failed and self._keep == "failed"):
             return
         try:
-            for path in list(workdir.iterdir()):
-                path.unlink()
+            with os.scandir(workdir) as found:
+                names = [entry.path for entry in found]
+            for name in names:
+                os.unlink(name)  # noqa: PTH108 - no Path for files that go
             workdir.rmdir()
         except OSError as trouble:
             if trouble.errno != errno.ENOENT:

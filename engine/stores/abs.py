@@ -5,6 +5,7 @@ The only writer of AB files. A bad file is reported and left alone; the others g
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,48 +27,61 @@ class Refused:
     why: str
 
 
-def read(path: Path) -> AB:
+_Mark = tuple[int, int, int]  # what changes whenever a file is replaced or edited: inode, time, size
+
+
+def read(path: Path | str) -> AB:
     """The AB in a file; BadAb with file:line, also when the file cannot be read or lies about its name."""
+    return _read(os.fspath(path))[0]
+
+
+def _read(path: str) -> tuple[AB, _Mark]:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise BadAb("not a file", where=str(path), remedy="move it away")
-        if found.st_size > _LARGEST:
-            raise BadAb(f"larger than {_LARGEST >> 20} MB, not an AB", where=str(path))
-        data = path.read_bytes()
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe must not hold us
+        try:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                raise BadAb("not a file", where=path, remedy="move it away")
+            if found.st_size > _LARGEST:
+                raise BadAb(f"larger than {_LARGEST >> 20} MB, not an AB", where=path)
+            data = os.read(handle, found.st_size + 1)
+        finally:
+            os.close(handle)
     except OSError as trouble:
-        raise BadAb(f"cannot be read: {trouble.strerror}", where=str(path), remedy="check its permissions") from None
-    ab = parse(data, str(path))
-    if ab.name != path.name:
-        raise BadAb(f"AB_NAME says {ab.name}", where=str(path), remedy="rename the file or correct AB_NAME")
-    return ab
+        raise BadAb(f"cannot be read: {trouble.strerror}", where=path, remedy="check its permissions") from None
+    ab = parse(data, path)
+    if ab.name != path.rpartition("/")[2]:
+        raise BadAb(f"AB_NAME says {ab.name}", where=path, remedy="rename the file or correct AB_NAME")
+    return ab, _mark(found)
 
 
 class Unchanged:
     """ABs that are read twice shortly after each other, parsed once while their files stay the same."""
 
     def __init__(self, store: AbStore) -> None:
-        self._store = store
-        self._seen: dict[str, tuple[tuple[int, int, int], AB]] = {}
+        self._place = str(store.path(""))
+        self._seen: dict[str, tuple[AB, _Mark]] = {}
 
     def read(self, name: str, *, last: bool = False) -> AB:
         """The AB as its file is now; BadAb as `read`. It is not kept any longer after the `last` time."""
-        path = self._store.path(name)
-        mark = _mark(path)
-        known = self._seen.pop(name, None)
-        ab = known[1] if known and known[0] == mark else read(path)
-        if not last and mark[0]:
-            self._seen[name] = (mark, ab)
-        return ab
+        path = f"{self._place}/{name}"
+        seen = self._seen.pop(name, None)
+        if seen is None or not _same(path, seen[1]):
+            seen = _read(path)
+        if not last:
+            self._seen[name] = seen
+        return seen[0]
 
 
-def _mark(path: Path) -> tuple[int, int, int]:
-    """What changes whenever the file is replaced or edited; zeros when it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return 0, 0, 0
+def _mark(found: os.stat_result) -> _Mark:
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _same(path: str, mark: _Mark) -> bool:
+    try:
+        return _mark(os.stat(path)) == mark  # noqa: PTH116 - 2 us, a Path takes 8
+    except OSError:
+        return False
 
 
 class AbStore:
@@ -76,6 +90,7 @@ class AbStore:
     def __init__(self, tree: DfoTree) -> None:
         self.tree = tree
         self.refused: list[Refused] = []
+        self._place = str(tree.ab)
 
     def path(self, name: str) -> Path:
         """Where the AB stands while it is worked on."""
@@ -109,7 +124,7 @@ class AbStore:
 
     def write(self, ab: AB) -> None:
         """Replace the AB's file, whole or not at all."""
-        fs.replace(self.path(ab.name), ab.render())
+        fs.replace(f"{self._place}/{ab.name}", ab.render())
 
     def ab_list(self, mode: str, date: str) -> Path:
         """`$DFO_MON_DIR/AB_list_<MODE>_<DATE>`: the ABs of a pool in execution order."""

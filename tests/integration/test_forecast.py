@@ -9,11 +9,13 @@ import pytest
 import yaml
 
 from console.cli.main import run
+from engine import events as ev
+from engine.process.forecast import forecast
 from engine.process.history import History, Measured
 from engine.process.streams import Streams
 from engine.stores.abs import AbStore
 from engine.stores.attempts import Attempts, measured
-from tests.builders import PSEUDO, make_context, make_run
+from tests.builders import PSEUDO, make_ab, make_context, make_run
 from tests.fakes import PaperClock, PaperJob
 from tests.moving import account
 
@@ -94,3 +96,42 @@ def test_a_journal_of_an_older_version_gets_the_columns(tmp_path: Path) -> None:
     attempts.ended(1, 2.0, "done", "x.ab", kind="scibasic", busy_s=7.0, rss_mb=1.0)
     attempts.flush()
     assert measured(context.db) == [("scibasic", 0, 7.0, 1.0)]
+
+
+def test_what_a_start_will_not_run_is_named_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    context = account(tmp_path)
+    basic, post, align, combine = make_run(exposures=1)
+    lost = make_ab("MUSE.2014-10-24T01:00:00.000", waitfor=["MUSE.2014-10-01T00:00:00.000.ab"])
+    ring = [make_ab(f"MUSE.2014-10-25T0{n}:00:00.000") for n in range(3)]
+    ring[0], ring[1] = (make_ab(f"MUSE.2014-10-25T0{n}:00:00.000", waitfor=[ring[1 - n].name]) for n in range(2))
+    ring[2] = make_ab("MUSE.2014-10-25T02:00:00.000", waitfor=[ring[0].name])
+    failed = basic.with_value("PROCESS_STATUS", "FAILED")
+    for ab in (failed, post, align, combine, lost, *ring):
+        AbStore(context.tree).write(ab)
+    root = context.tree.root
+    assert called(root, "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    why = dict(found["refused"])
+    assert found["abs"] == 0 and len(why) == found["total"] == 8
+    assert why[failed.name] == "FAILED: failed in an earlier run"
+    assert why[post.name] == f"waits for {basic.name}, which will not run"
+    assert "in no pool of this account" in why[lost.name] and "a circle" in why[ring[0].name]
+    assert "will not run" in why[ring[2].name]
+    assert called(root) == 1
+    text = capsys.readouterr().out
+    assert "0 of 8 ABs still to run, 8 will not run" in text and combine.name in text
+
+
+def test_what_is_stale_does_not_run_by_itself_nor_what_needs_it(tmp_path: Path) -> None:
+    context = account(tmp_path)
+    basic, post, *_ = make_run(exposures=1)
+    for ab in (basic.with_value("PROCESS_STATUS", "SUCCESSFUL"), post):
+        AbStore(context.tree).write(ab)
+    attempts = Attempts(context.db)
+    attempts.follow(context.bus, context.board)
+    streams = Streams(context, AbStore(context.tree).load("SCIENCE", PSEUDO), PaperJob(), attempts)
+    streams.prepare()
+    context.bus.publish(ev.AbChanged(basic.name, "STALE", "an input was made anew"))
+    attempts.flush()
+    found = forecast(context.tree, context.settings, context.db, "SCIENCE", PSEUDO)
+    assert found.abs == 0 and [ab for ab, _ in found.refused] == [basic.name, post.name]

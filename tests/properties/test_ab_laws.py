@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.core.ab import AB, parse
+from engine.core.ab import AB, _line, parse
 from engine.errors import BadAb
 
 HEAD = (
@@ -27,6 +27,13 @@ def test_bytes_survive(tail: bytes) -> None:
     for data in (HEAD + tail, tail):
         block = parsed(data)
         assert block is None or block.render() == data
+
+
+@given(st.lists(st.text("KEY_ v.\t\r\"'#\x0b\x1c\x85\xa0ä", max_size=12), max_size=6))
+def test_lines_read_together_are_the_lines_read_one_by_one(lines: list[str]) -> None:
+    block = parsed(HEAD + "\n".join(lines).encode())
+    if block is not None:
+        assert block.lines == tuple(_line(line.text + line.end) for line in block.lines)
 
 
 @given(st.lists(words, max_size=12), st.sampled_from(["\n", "\r\n"]))

@@ -75,3 +75,26 @@ async def test_nothing_to_do(link: FakeLink, library: FakeLibrary) -> None:
         await pilot.pause()
         assert "all 5 ABs are done" in screen_text(app)[1]
         assert not link.commands
+
+
+async def test_what_is_held_is_not_called_done(link: FakeLink, library: FakeLibrary) -> None:
+    library.forecasts[POOL] = Forecast(*POOL, 3, 0, 0, 0, 0, 0, 0, 0, notes=("a.ab: a circle",), never=2)
+    app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "nothing can start: 2 of 3 ABs are held, 1 done" in screen_text(app)[1]
+
+
+async def test_the_question_repeats_a_few_notes_only(link: FakeLink, library: FakeLibrary) -> None:
+    notes = tuple(f"{number}.ab: FAILED" for number in range(30))
+    library.forecasts[POOL] = Forecast(*POOL, 31, 1, 60, 60, 0, 0, 0, 0, notes=notes, never=30)
+    app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "1 of 31 ABs (30 cannot)" in screen_text(app)[1]
+        await pilot.press("x")
+        await pilot.pause()
+        said = screen_text(app)
+        assert any("26 more" in line for line in said) and any("Not now" in line for line in said)

@@ -191,6 +191,6 @@ def test_the_queue_collapses_resumes_and_remembers() -> None:
     orders.mark(one.number, ENDED, code=0, when="t3", text="done")
     assert [order.number for order in Orders(connection).waiting()] == [two.number]
     assert one.pool == "094.A-0116B = 2094-01-16" and two.pool == "CALIB 2014-10-22"
-    for wrong in (Order("GEN", "2014-10-22", "P"), Order("CALIB", "2014-10", "P"), Order("CALIB", "2014-10-22", "X")):
+    for wrong in (Order("GEN", "2014-10-22", "P"), Order("CALIB", "2014-1", "P"), Order("CALIB", "2014-10-22", "X")):
         with pytest.raises(UsageTrouble):
             orders.give(wrong, "t")

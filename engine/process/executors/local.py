@@ -12,7 +12,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
+from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
 from engine.stores.attempts import Attempt
 
@@ -181,15 +181,7 @@ class LocalExecutor:
         except OSError as trouble:
             raise RecipeTrouble(f"the log cannot be written: {trouble.strerror}", where=str(log)) from None
         try:
-            process = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
+            pid = spawn.started(argv, str(cwd), env, out)
         except (OSError, ValueError) as trouble:
             raise RecipeTrouble(
                 f"{argv[0]} cannot be started: {getattr(trouble, 'strerror', None) or trouble}",
@@ -198,8 +190,7 @@ class LocalExecutor:
             ) from None
         finally:
             os.close(out)
-        process.returncode = 0  # from here on we wait for it ourselves, Popen must not
-        return Recipe(process.pid, start_of(process.pid), child=True, pidfd=self._pidfd)
+        return Recipe(pid, start_of(pid), child=True, pidfd=self._pidfd)
 
     def reattach(self, pid: int, start: int, boot: str) -> Recipe | None:
         """Follow a recipe of an earlier engine; None when it is gone (or the machine was booted since)."""
