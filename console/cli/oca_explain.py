@@ -84,7 +84,7 @@ def _of_date(given: argparse.Namespace) -> tuple[RuleSet, Frame, list[Group], Po
     mcal = tuple(real(tree, create, night.frames, date, ruleset.keys).frames)
     vcal = tuple(virtual(tree, create, night.frames, mode, date, ruleset.keys, mcal).frames)
     taken, second = standing(tree, mode, date).taken(), frozenset(create.second_step)
-    material = Material(mode, date, night.frames, mcal, vcal, taken, second, closed=not create.not_yet)
+    material = Material(mode, date, night.frames, mcal, vcal, taken, second_step=second, closed=not create.not_yet)
     made = built(ruleset.rules, ruleset, table_of(settings.instrument, tree.config), material)
     groups = [one.group for one in made.proposals if any(raw is frame for raw in one.raws)]
     return ruleset, frame, groups, made.pools

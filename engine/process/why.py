@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from engine.board import Board
+from engine.board import Board, Row
 from engine.core.status import AT_WORK, ENDED_WELL, STATES, said
 from engine.process.pool import Entry
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from engine.process.streams import Streams
 
 _DEEPEST = 50
+_CIRCLE = "Remove the wrong WAITFOR or SOF_CONTENT line; the rest of the pool goes on."
+_OUTSIDE = "Process the other pool first, or remove the WAITFOR line if it is wrong."
 
 
 def why(streams: Streams, ab: str) -> list[str]:
@@ -44,21 +47,55 @@ def why_known(board: Board, ab: str) -> list[str]:
     row = board.rows.get(ab)
     if row is None:
         return [f"{ab} is not known here."]
-    lines: list[str] = []
-    while True:
-        lines.append(_standing(row.ab, row.state, row.reason))
-        if row.state not in ("PARENT", "BLOCKED") or len(lines) > _DEEPEST:
+    chain = [row]
+    while (nearest := _held_by(board, chain[-1])) is not None:
+        chain.append(nearest)
+        if nearest in chain[:-1] or len(chain) > _DEEPEST:
             break
-        parents = [board.rows[name] for name in row.parents if name in board.rows]
-        waiting = [parent for parent in parents if parent.state not in ENDED_WELL]
-        if not waiting:
-            break
-        row = min(waiting, key=lambda parent: STATES[parent.state].display)
+    *before, last = chain
+    lines = [_known(row, parent) for row, parent in pairwise(chain)]
+    if last in before:
+        return [*lines, "So they wait for each other.", _CIRCLE]
+    return [*lines, _standing(last.ab, last.state, last.reason), _remedy_known(last)]
+
+
+def _held_by(board: Board, row: Row) -> Row | None:
+    """The parent that holds a row, the worst first; None where the chain ends."""
+    if row.state not in ("CREATED", "PARENT", "BLOCKED") or row.reason.startswith(f"a circle: {row.ab} "):
+        return None
+    waiting = [board.rows[name] for name in row.parents if name in board.rows]
+    waiting = [parent for parent in waiting if parent.state not in ENDED_WELL]
+    return min(waiting, key=lambda parent: STATES[parent.state].display, default=None)
+
+
+def _known(row: Row, parent: Row) -> str:
+    """Why a row waits that has a parent to wait for; what was said of the parent is not said of the row."""
+    if row.state == "BLOCKED" and parent.ab in row.reason and parent.state != "BLOCKED":
+        return _standing(row.ab, row.state, row.reason)
+    return f"{row.ab} waits for {parent.ab}."
+
+
+def _remedy_known(row: Row) -> str:
     if row.state in ("FAILED", "STALE"):
-        return [*lines, f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."]
+        return f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."
     if row.state in ENDED_WELL:
-        return [*lines, _nothing(row.state)]
-    return [*lines, "Nothing is being processed: start processing."]
+        return _nothing(row.state)
+    if row.state == "BLOCKED" and row.reason:
+        return _refusal(row.reason)
+    if row.state == "PARENT" and ", which " in row.reason:
+        return _OUTSIDE
+    if row.reason.startswith("waits for disk"):
+        return "Free space in $DFS_PRODUCT and the work area, then start processing."
+    return "Nothing is being processed: start processing."
+
+
+def _refusal(why: str) -> str:
+    """What to do about an AB that may not start."""
+    if why.startswith("a circle"):
+        return _CIRCLE
+    if why.startswith("refused"):
+        return "Split it (fewer inputs), use a larger host, or correct kinds and admission in dfos.yaml."
+    return "Answer the question (`q`, or dfos answer), then process again."
 
 
 def _nearest(streams: Streams, entry: Entry) -> Entry | None:
@@ -124,14 +161,10 @@ def _remedy(streams: Streams, entry: Entry) -> str:
         return f"`r` runs {entry.ab} again with what depends on it."
     if entry.state in AT_WORK:
         return "Nothing to do but wait; `l` shows its log."
-    if entry.refused.startswith("a circle"):
-        return "Remove the wrong WAITFOR or SOF_CONTENT line; the rest of the pool goes on."
-    if entry.refused.startswith("refused"):
-        return "Split it (fewer inputs), use a larger host, or correct kinds and admission in dfos.yaml."
     if entry.refused:
-        return "Answer the question (`q`, or dfos answer), then process again."
+        return _refusal(entry.refused)
     if entry.state in ("PARENT", "BLOCKED"):
-        return "Process the other pool first, or remove the WAITFOR line if it is wrong."
+        return _OUTSIDE
     if entry.state == "INTERRUPTED":
         return "It runs again by itself at the next start of the run."
     if streams.mode == "paused":

@@ -153,6 +153,42 @@ def test_only_what_is_new_is_made_when_more_files_come(context: Context) -> None
     assert abs_of(context)[2].waitfor == (bias.name,)
 
 
+@pytest.mark.parametrize("minutes", [7, -1])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_frame_that_came_too_late_for_a_successful_ab_is_a_finding(
+    context: Context, minutes: int, moved: bool
+) -> None:
+    made = simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    store = AbStore(context.tree)
+    store.write(bias.with_value("PROCESS_STATUS", "SUCCESSFUL"))
+    if moved:
+        (context.tree.log / DATE).mkdir(parents=True)
+        store.path(bias.name).rename(context.tree.log / DATE / bias.name)
+    make(context)
+    before = contents(context)
+    keys = {"TPL.START": stamp(MJD)[:19], "TPL.EXPNO": 3, "TPL.NEXP": 3}
+    late = made.raw(MJD + minutes / 1440, keys, DPR_CATG="CALIB", DPR_TYPE="BIAS")
+    plan = make(context)
+    assert whats(plan) == [MOVED if moved else KEPT, KEPT]
+    assert [one.made.name for one in plan.decisions] == [bias.name, flat.name]
+    (finding,) = plan.findings
+    state = "moved" if moved else "SUCCESSFUL"
+    assert finding.startswith(f"{bias.name}: {state} with 3 files, 4 now: {late} is not in it (")
+    assert not plan.strangers and contents(context) == before
+
+
+def test_what_an_operator_took_out_of_an_ab_is_no_finding(context: Context) -> None:
+    simple(context)
+    make(context)
+    bias = abs_of(context)[0]
+    fewer = bias.with_values("RAWFILE", [f"{raw.path} {raw.tag}" for raw in bias.raws[:2]])
+    AbStore(context.tree).write(fewer.with_value("PROCESS_STATUS", "SUCCESSFUL"))
+    plan = make(context)
+    assert whats(plan) == [KEPT, KEPT] and plan.findings == []
+
+
 def test_what_becomes_of_an_ab_depends_on_its_state(context: Context) -> None:
     made = night(context)
     names = [made.template(MJD + 0.01 * n, 2, DPR_CATG="CALIB", DPR_TYPE="BIAS")[0] + "_tpl.ab" for n in range(6)]
@@ -327,15 +363,32 @@ def test_headers_that_cannot_be_used_are_reported_and_the_others_go_on(context: 
         "new\nline.hdr": header_text({**good, "MJD-OBS": MJD}).encode(),
         "with blank.hdr": header_text({**good, "MJD-OBS": MJD}).encode(),
         "odd.hdr": header_text({**good, "MJD-OBS": MJD}).encode(),
+        "--x.hdr": header_text({**good, "MJD-OBS": MJD, "ARCFILE": "MUSE.2014-07-12T01:00:08.000.fits"}).encode(),
     }
     for name, data in hostile.items():
         (made.folder / name).write_bytes(data)
     (made.folder / "MUSE.2014-07-12T01:00:09.000.hdr").mkdir()
     plan = make(context)
     assert whats(plan) == [NEW, NEW]
-    assert sorted(one.kind for one in plan.troubles) == ["empty"] * 3 + ["name"] * 3 + ["unreadable"] * 3
-    assert len(plan.findings) == 9
+    assert sorted(one.kind for one in plan.troubles) == ["empty"] * 3 + ["name"] * 4 + ["unreadable"] * 3
+    assert len(plan.findings) == 10
     assert all(ab.render().count(b"\n") == len(ab.lines) for ab in abs_of(context))
+
+
+@pytest.mark.parametrize("suffix", [".hdr", ".fits", ".fits.fz"])
+def test_links_that_lead_nowhere_are_reported_and_the_others_go_on(context: Context, suffix: str) -> None:
+    made = simple(context)
+    folder = made.folder if suffix == ".hdr" else context.tree.raw / DATE
+    folder.mkdir(exist_ok=True)
+    loop, dangling = (folder / f"MUSE.2014-07-12T01:00:0{n}.000{suffix}" for n in (0, 1))
+    loop.symlink_to(loop)
+    dangling.symlink_to("not-there")
+    plan = make(context)
+    assert whats(plan) == [NEW, NEW]
+    assert [one.why for one in plan.troubles] == [
+        "cannot be read: Too many levels of symbolic links",
+        "cannot be read: No such file or directory",
+    ]
 
 
 def test_a_key_that_stands_twice_is_told_and_the_first_counts(context: Context) -> None:

@@ -84,3 +84,45 @@ def test_why_without_a_run_says_each_state_once_and_what_to_do() -> None:
 def test_a_run_that_ended_with_open_questions_waits_for_a_person(code: int, text: str) -> None:
     board = board_of(seen("A.ab", "REVIEW"), ev.RunEnded(code, "1 to certify"))
     assert ready_text(board, None, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons", "remedy"),
+    [
+        ("PARENT", ("waits for B.ab", "waits for A.ab"), "WAITFOR"),
+        ("BLOCKED", ("a circle: A.ab waits for B.ab waits for A.ab",) * 2, "WAITFOR"),
+        ("CREATED", ("", ""), "WAITFOR"),
+    ],
+)
+def test_a_circle_is_told_once_and_names_the_wrong_line(state: str, reasons: tuple[str, str], remedy: str) -> None:
+    board = _board(("A.ab", state, reasons[0], ("B.ab",)), ("B.ab", state, reasons[1], ("A.ab",)))
+    lines = why_known(board, "A.ab")
+    assert len(lines) <= 4 and remedy in lines[-1], lines
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "remedy"),
+    [
+        ("BLOCKED", "refused: needs 160 GB of memory, this host has 100 GB for recipes", "larger host"),
+        ("BLOCKED", "refused: 126 inputs, at most 125 are combined (admission.refuse_above)", "fewer inputs"),
+        ("BLOCKED", "waits for an answer: 121 inputs", "Answer"),
+        ("PARENT", "waits for X.ab, which is in no pool of this account", "remove the WAITFOR"),
+        ("SLOT", "waits for disk: needs 10 GB, 1 GB free", "Free space"),
+        ("SLOT", "waits for a stream", "start processing"),
+    ],
+)
+def test_every_reason_ends_in_what_helps_and_children_come_to_it(state: str, reason: str, remedy: str) -> None:
+    held = "BLOCKED" if state == "BLOCKED" else "PARENT"
+    inherited = reason if state == "BLOCKED" else "waits for A.ab"
+    board = _board(("A.ab", state, reason, ("X.ab",)), ("B.ab", held, inherited, ("A.ab",)))
+    assert remedy in why_known(board, "A.ab")[-1]
+    first, *_, last = why_known(board, "B.ab")
+    assert first == "B.ab waits for A.ab." and remedy in last
+
+
+def _board(*rows: tuple[str, str, str, tuple[str, ...]]) -> Board:
+    board = Board()
+    for order, (ab, state, reason, parents) in enumerate(rows, 1):
+        seen = ev.AbSeen(ab, "CALIB", "2014-10-22", "bias", "r", "BIAS", "", order, parents, 0.0, state, reason)
+        board.fold(ev.Stamped("r", order, 0.0, seen))
+    return board

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from engine.core.ab import AB
+from engine.core.ab import tag_of as tag_of_ab
 from engine.create.createab.levels import Ladder, ladder, literals, organised
 from engine.create.createab.night import root_of
 from engine.create.createab.predict import UNKNOWN, Predicted, Table, made_of, predicted
 from engine.create.createab.proposal import Proposal, mode_of, names, raw_type_of, tag_of
 from engine.create.oca.associate import Pools
-from engine.create.oca.frame import Frame
+from engine.create.oca.frame import Frame, bare_name
 from engine.create.oca.model import Rules
 from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
@@ -26,7 +28,8 @@ from engine.stores.vcal import stem_of
 class Material:
     """What ABs are made of: the raw frames of a DATE, real and virtual calibrations.
 
-    `taken` are the ABs that exist already: action by AB name ('' where the AB does not say).
+    `taken` are the ABs that exist already: action by AB name ('' where the AB does not say). `settled` are those of
+    this MODE and DATE that will not be made again, whatever files come.
     """
 
     mode: str
@@ -35,6 +38,7 @@ class Material:
     real: tuple[Frame, ...]
     virtual: tuple[Frame, ...]
     taken: Mapping[str, str] = field(default_factory=dict)
+    settled: Mapping[str, AB] = field(default_factory=dict)
     second_step: frozenset[str] = frozenset()
     closed: bool = True
 
@@ -72,6 +76,11 @@ class _Work:
             stem for frame in material.real for stem in (frame.name, stem_of(str(frame.header.get("PIPEFILE", ""))))
         }
         self.used: dict[str, str] = {}  # AB name -> action
+        self.there = {frame.name for frame in material.raws}
+        self.has = {name: {bare_name(raw.path) for raw in ab.raws} for name, ab in material.settled.items()}
+        self.holds = {
+            (material.settled[name].get("ACTION"), raw): name for name, raws in self.has.items() for raw in sorted(raws)
+        }
         self.proposals: list[Proposal] = []
 
     def done(self) -> Built:
@@ -121,9 +130,14 @@ class _Work:
         action = group.action
         if action is None:
             self.notes.append(f"{group.rule.at}: there is no action {name}: RECIPE none")
-        ab = self._name(root_of(raws[0]), group.tag, name)
+        ab = self._name(raws, group.tag, name)
         if ab is None:
             return None  # two rules, one AB
+        has = self.has.get(ab)
+        late = tuple(raw for raw in raws if raw.name not in has) if has else ()
+        if late and not any(member.path in self.parents for member in group.members):
+            there = [raw for raw in raws if raw not in late]
+            group, raws = (group.of(there), tuple(there)) if there else (group, raws)
         return Proposal(
             name=ab,
             action=name,
@@ -134,21 +148,36 @@ class _Work:
             raws=raws,
             found=self.ruleset.associate(group, self.pools),
             products=made_of(self.makes.get(name, ()), _words(group)),
+            late=late,
         )
 
-    def _name(self, root: str, tag: str, action: str) -> str | None:
-        """The name for (primary, tag, action): the one it has already, else the first free one; None: twice."""
-        candidates = list(islice(names(root, tag), 100))
+    def _name(self, raws: Sequence[Frame], tag: str, action: str) -> str | None:
+        """The name for (primary, tag, action): the one it has already, else the first free one; None: twice.
+
+        A settled AB keeps its name when a file comes that goes before its first one.
+        """
+        candidates = list(islice(names(root_of(raws[0]), tag), 100))
         taken = self.material.taken
         if any(self.used.get(name) == action for name in candidates):
             return None
         rest = [name for name in candidates if name not in self.used]
         mine = next((name for name in rest if name in taken and taken[name] in (action, "")), None)
-        chosen = mine or next(name for name in rest if name not in taken)
-        if chosen != candidates[0]:
+        settled = None if mine else self._settled(raws, tag, action)
+        chosen = mine or settled or next(name for name in rest if name not in taken)
+        if chosen != candidates[0] and not settled:
             self.notes.append(f"{chosen}: {candidates[0]} is the AB of another action, this is the one of {action}")
         self.used[chosen] = action
         return chosen
+
+    def _settled(self, raws: Sequence[Frame], tag: str, action: str) -> str | None:
+        """The settled AB of this action and tag that has some of these files, and no other one of the night."""
+        mine = {raw.name for raw in raws}
+        held = {self.holds.get((action, raw), "") for raw in mine} - {"", *self.used}
+        for name in sorted(held):
+            own = tag_of_ab(name)
+            if self.has[name] & self.there <= mine and (f"_{own}.ab" if own else ".ab") in islice(names("", tag), 100):
+                return name
+        return None
 
     def _raws(self, group: Group) -> tuple[Frame, ...]:
         """The raw files of a group; those of the parents where it holds products."""

@@ -24,7 +24,7 @@ IDENTITY = (
     *("PRO.CATG", "PIPEFILE", "TPL.START", "TPL.EXPNO", "TPL.NEXP"),
 )
 _ROOT = re.compile(r"[A-Z0-9_]+\.[0-9T:.\-]+")  # what may name an AB
-_SAFE = re.compile(r"[A-Za-z0-9_.:+\-]+")  # a name that a line of an AB can hold
+_SAFE = re.compile(r"[A-Za-z0-9_.:+][A-Za-z0-9_.:+\-]*")  # what a line of an AB can hold, and no option of a tool
 _LONGEST = 120  # characters
 _SUFFIXES = (".fits", ".fits.fz")
 _SERIES = re.compile(r"(?P<first>.+)_\d+")
@@ -150,7 +150,15 @@ def _inside(place: Path) -> Iterator[Path]:
     try:
         with os.scandir(place) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and not entry.is_dir():
+                if not entry.name.startswith(".") and not _is_directory(entry):
                     yield Path(entry.path)
     except (FileNotFoundError, NotADirectoryError):
         return
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """False too for what cannot be said, e.g. a link to itself: it is found unreadable when its header is."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

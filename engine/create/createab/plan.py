@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from config.create import Create
@@ -25,13 +25,14 @@ NEW, AGAIN, KEPT, MOVED, REFUSED = "new", "again", "kept", "moved", "refused"
 class Standing:
     """The ABs there are: those at work by name, names that were moved already, and files that are no AB with why.
 
-    `running`: ABs whose last attempt has not ended.
+    `running`: ABs whose last attempt has not ended. `gone`: the ABs that were moved, as far as they can be read.
     """
 
     abs: Mapping[str, AB]
     moved: Mapping[str, str]  # name -> action
     bad: Mapping[str, str]
     running: frozenset[str] = frozenset()
+    gone: Mapping[str, AB] = field(default_factory=dict)
 
     def taken(self) -> dict[str, str]:
         """The action of every AB by name; '' where the AB does not say."""
@@ -39,15 +40,28 @@ class Standing:
         found |= {name: ab.get("ACTION") for name, ab in self.abs.items()}
         return {**self.moved, **found}
 
+    def settled(self, mode: str, date: str) -> dict[str, AB]:
+        """The ABs of a MODE and DATE that are never made again: moved, SUCCESSFUL, running, edited by hand."""
+        pool = {name: ab for name, ab in self.abs.items() if (ab.mode, ab.date) == (mode, date)}
+        return {**self.gone, **{name: ab for name, ab in pool.items() if self.stays(ab)}}
+
+    def stays(self, ab: AB) -> bool:
+        """True for an AB at work that is not made again."""
+        return ab.status == "SUCCESSFUL" or ab.name in self.running or edited(ab)
+
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one AB: new, again, kept, moved or refused; `why` in words; its text where it is written."""
+    """What becomes of one AB: new, again, kept, moved or refused; `why` in words; its text where it is written.
+
+    `late`: raw files that should be in it, in words; '' where there are none, or an operator left them out.
+    """
 
     what: str
     why: str
     made: Proposal
     text: str = ""
+    late: str = ""
 
     @property
     def written(self) -> bool:
@@ -100,6 +114,7 @@ class CreatePlan:
     def findings(self) -> list[str]:
         """What an operator must look at: exit 1."""
         found = [f"{one.name}: {one.kind}: {one.why}" for one in self.troubles]
+        found += [f"{one.made.name}: {one.late}" for one in self.decisions if one.late]
         return [*found, *(f"{one.made.name}: {one.why}" for one in self.of(REFUSED))]
 
     @property
@@ -143,7 +158,23 @@ def decided(proposals: Iterable[Proposal], standing: Standing, create: Create, i
     for made in proposals:
         text = text_of(made, create, instrument)
         what, why = _fate(made, text, standing)
-        yield Decision(what, why, made, text if what in (NEW, AGAIN) else "")
+        yield Decision(what, why, made, text if what in (NEW, AGAIN) else "", _late(made, what, standing))
+
+
+def _late(made: Proposal, what: str, standing: Standing) -> str:
+    """That files came too late for an AB that is done."""
+    name = made.name
+    ab = standing.gone.get(name) if what == MOVED else standing.abs.get(name)
+    if not made.late or what not in (KEPT, MOVED) or ab is None or edited(ab) or ab.status != "SUCCESSFUL":
+        return ""
+    more = f" and {len(made.late) - 1} more" if len(made.late) > 1 else ""
+    are = "are" if more else "is"
+    count = len(ab.raws)
+    return (
+        f"{what if what == MOVED else ab.status} with {count} file{'' if count == 1 else 's'},"
+        f" {count + len(made.late)} now: {made.late[0].name}{more} {are} not in it (add to the AB and call"
+        f" processAB -a {name} --force, or take the AB away and call createAB again)"
+    )
 
 
 def _fate(made: Proposal, text: str, standing: Standing) -> tuple[str, str]:

@@ -22,7 +22,8 @@ class Proposal:
     """An AB: its name and identity, the group it is made of, what was associated, what it will make.
 
     `raws` are the raw files, whose first names the AB; those of the parents where the group holds products.
-    `number` in its name is above 1 where another action took the same name before.
+    `number` in its name is above 1 where another action took the same name before. `late` are raw files that the rules
+    put into the same group, and that the AB as it stands does not have: it is settled, and stays as it is.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Proposal:
     raws: tuple[Frame, ...]
     found: Associated
     products: tuple[Predicted, ...]
+    late: tuple[Frame, ...] = ()
 
     @property
     def stem(self) -> str:

@@ -57,6 +57,7 @@ def looked(tree: DfoTree, settings: Settings, mode: str, date: str) -> Looked:
         tuple(mcal.frames),
         tuple(vcal.frames),
         there.taken(),
+        there.settled(mode, date),
         frozenset(create.second_step),
         closed=not create.not_yet,
     )
@@ -119,6 +120,7 @@ def standing(tree: DfoTree, mode: str, date: str) -> Standing:
     abs_: dict[str, AB] = {}
     bad: dict[str, str] = {}
     moved: dict[str, str] = {}
+    gone: dict[str, AB] = {}
     for path in _abs(tree.ab):
         try:
             abs_[path.name] = read(path)
@@ -132,7 +134,8 @@ def standing(tree: DfoTree, mode: str, date: str) -> Standing:
         else:
             if ab.mode == mode:
                 moved[path.name] = ab.get("ACTION")
-    return Standing(abs_, moved, bad, _running(tree))
+                gone[path.name] = ab
+    return Standing(abs_, moved, bad, _running(tree), gone)
 
 
 def _running(tree: DfoTree) -> frozenset[str]:

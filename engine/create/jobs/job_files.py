@@ -108,13 +108,17 @@ def queue(path: Path) -> list[Queued]:
     return list(found.values())
 
 
-def done(tree: DfoTree, path: Path, line: str) -> None:
-    """Take a line that was carried out of JOBS_NIGHT or JOBS_AUTO, durably; every other line stays as it is."""
+def done(tree: DfoTree, path: Path, line: str) -> bool:
+    """Take a line that was carried out of JOBS_NIGHT or JOBS_AUTO, durably; every other line stays as it is.
+
+    False when it did not stand there.
+    """
     with lock.shared_file(tree, path):
         lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         rest = [other for other in lines if _text(other) != line]
         if len(rest) != len(lines):
             fs.replace(path, b"".join(rest))
+        return len(rest) != len(lines)
 
 
 def _bytes(path: Path) -> bytes:

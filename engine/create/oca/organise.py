@@ -44,6 +44,13 @@ class Group:
         """What makes it this AB and no other: name of the primary, tag, action."""
         return (self.primary.name, self.tag, self.rule.action)
 
+    def of(self, members: Sequence[Frame]) -> Group:
+        """The group with some of its members only, at least one, in their order."""
+        primary = members[0]
+        match = tuple((name, primary.get(name)) for name, _ in self.match)
+        mjd, middle = primary.mjd, _middle(primary)
+        return replace(self, primary=primary, members=tuple(members), match=match, mjd=mjd, mjd_mod=middle)
+
 
 @dataclass(frozen=True, slots=True)
 class Organised:
@@ -218,11 +225,8 @@ class Organiser:
         primary, said = members[0], rule.said
         event, tag = rule.names
         match = tuple((name, primary.get(name)) for name in said.group_by)
-        exposure = number(primary.get("EXPTIME")) or 0
-        half = exposure / 2 / 86400 if abs(exposure) < _LONGEST else 0
-        middle = None if primary.mjd is None else primary.mjd + half
         action = self._actions.get(said.action)
-        return Group(primary, members, said, action, event, tag, match, primary.mjd, middle)
+        return Group(primary, members, said, action, event, tag, match, primary.mjd, _middle(primary))
 
     def _add(self, group: Group, groups: dict[tuple[str, str, str], Group], notes: dict[str, None]) -> None:
         if group.action is None:
@@ -231,6 +235,13 @@ class Organiser:
         if known is not group and known.members != group.members:
             rules = f"{known.rule.at} and {group.rule.at}"
             notes[f"{group.primary.name}: {rules} make the same AB of different files; the first counts"] = None
+
+
+def _middle(frame: Frame) -> float | None:
+    """MJD of the middle of an exposure."""
+    exposure = number(frame.get("EXPTIME")) or 0
+    half = exposure / 2 / 86400 if abs(exposure) < _LONGEST else 0
+    return None if frame.mjd is None else frame.mjd + half
 
 
 def _event(term: Expr) -> str:
