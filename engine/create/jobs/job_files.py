@@ -7,6 +7,7 @@ it is reported with its number, and stays where it is.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,10 @@ def done(tree: DfoTree, path: Path, line: str) -> bool:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe that nobody writes to would keep us for ever
+            raise UsageTrouble("is no file", where=str(path), remedy="createJob makes job files")
+        if status.st_size > _LARGEST:
             raise UsageTrouble(f"larger than {_LARGEST >> 20} MB, not a job file", where=str(path))
         data = path.read_bytes()
     except OSError as trouble:
