@@ -31,6 +31,11 @@ class Batch(Section):
     executor: Literal["local", "htcondor", "slurm"] = Field(
         "local", description="where recipes run: on this host, or as jobs of HTCondor or Slurm"
     )
+    mode: Literal["attached", "detached"] = Field(
+        "attached",
+        description="attached: the console gives a job away when its inputs are there; "
+        "detached: the whole cascade at once, which goes on without the console",
+    )
     options: tuple[str, ...] = Field(
         (), description="further options of sbatch, one per entry, e.g. --partition=long, --account=qc"
     )

@@ -15,10 +15,10 @@ from engine.bus import Bus
 from engine.process.ab_states import AbStates
 from engine.process.admission import free_gb, host_memory_gb
 from engine.process.history import History
+from engine.process.outside import outside
 from engine.process.pool import Entry, below, pool_of
 from engine.process.priority import in_ranks
 from engine.process.ready import Ready
-from engine.process.run_pool import outside
 from engine.process.simulate import Schedule, best_plan, simulate, sorted_out
 from engine.stores.abs import AbStore
 from engine.stores.attempts import Attempts

@@ -11,12 +11,15 @@ from config.schema import Settings
 from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import BadAb, UsageTrouble
+from engine.errors import UsageTrouble
 from engine.process.admission import admission_of
+from engine.process.executors.batch import Batch
 from engine.process.executors.choice import starter_of
 from engine.process.foreign_tasks import ProcessTable, gate_of
+from engine.process.hand_over import hand_over
 from engine.process.history import History
 from engine.process.job import Outcome
+from engine.process.outside import outside
 from engine.process.pipeline import Pipeline, pipeline_of
 from engine.process.pool import below, pool_of
 from engine.process.process_ab import ProcessAb
@@ -64,23 +67,25 @@ async def _processed(
     starter = starter_of(context, attempts)
     job = ProcessAb(context, pipeline or pipeline_of(context.settings), starter, plugins)
     pool = list(abs_)
-    found = await recover(context, attempts, starter, {ab.name for ab in pool})
-    recipes = {item.recipe.pid for item in found.values() if item.recipe and item.recipe.pid}
-    streams = Streams(
-        context,
-        pool,
-        job,
-        attempts,
-        gate=gate_of(context, table=table, ours=lambda: recipes),
-        found=found,
-        outside=partial(outside, context.tree),
-        boot=starter.boot,
-        history=History.of(context.db),
-        admission=admission_of(context.settings, context.tree, here=context.settings.batch.executor == "local"),
-        refused=refused,
-    )
-    del pool
     try:
+        found = await recover(context, attempts, starter, {ab.name for ab in pool})
+        recipes = {item.recipe.pid for item in found.values() if item.recipe and item.recipe.pid}
+        if isinstance(starter, Batch) and context.settings.batch.mode == "detached":
+            found |= await hand_over(context, pool, job, attempts, starter, found, refused)
+        streams = Streams(
+            context,
+            pool,
+            job,
+            attempts,
+            gate=gate_of(context, table=table, ours=lambda: recipes),
+            found=found,
+            outside=partial(outside, context.tree),
+            boot=starter.boot,
+            history=History.of(context.db),
+            admission=admission_of(context.settings, context.tree, here=context.settings.batch.executor == "local"),
+            refused=refused,
+        )
+        del pool
         if at_work:
             at_work(streams)
         gc.freeze()  # the pool lives as long as its run: it is not searched for garbage again and again
@@ -90,20 +95,6 @@ async def _processed(
         job.threads.close()
         await starter.close()
         await job.fetcher.close()
-
-
-def outside(tree: DfoTree, name: str) -> str:
-    """Why an AB of another pool holds those that wait for it; '' when it is done."""
-    for place in (tree.ab / name, *tree.log.glob(f"*/{name}")):
-        if place.is_file():
-            try:
-                other = read(place)
-            except BadAb as trouble:
-                return f"waits for {name}, which cannot be read: {trouble.what}"
-            if other.status == "SUCCESSFUL":
-                return ""
-            return f"waits for {name} of {other.mode} {other.date}, which is {other.status}"
-    return f"waits for {name}, which is in no pool of this account"
 
 
 def reset(tree: DfoTree, settings: Settings, ab: str, mode: str, date: str) -> list[str]:

@@ -291,8 +291,7 @@ class Scheduler:
             self._states.failed(entry)
         elif self.mode != "aborting":
             # Interrupted without being told to: it runs again by itself.
-            self._states.become(entry, "CREATED")
-            self._ready.add(entry)
+            self._states.again([entry])
 
     # --- mode and journal -------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ simply carried out again.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +21,7 @@ from engine.core.dates import is_month, within
 from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
-from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
+from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
 from engine.process.again import choose, done_of
 from engine.process.forced import kept
@@ -99,26 +98,12 @@ _HARMLESS = frozenset({"create", "status"})  # what was cut here is finished wit
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
 
 
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: make room",
-    errno.EDQUOT: "the quota is used up: make room",
-    errno.EROFS: "the disk can only be read: see to it",
-    errno.EACCES: "give this user the right to it",
-    errno.EPERM: "give this user the right to it",
-    errno.ENOTDIR: "a file stands where a directory is needed: take it away",
-    errno.EISDIR: "a directory stands where a file is needed: take it away",
-    errno.EIO: "the disk has trouble: see to it",
-    errno.ENOENT: "put it back, or make it",
-}
-
-
 def _unforeseen(trouble: BaseException) -> str:
     """Trouble nobody foresaw, in words: the file system's with its path and a remedy, else a fault of ours."""
     while isinstance(trouble, BaseExceptionGroup):
         trouble = trouble.exceptions[0]
-    if isinstance(trouble, OSError) and isinstance(trouble.filename, str | bytes | os.PathLike) and trouble.strerror:
-        remedy = _REMEDIES.get(trouble.errno or 0, "put this right")
-        return f"{os.fsdecode(trouble.filename)}: {trouble.strerror} ({remedy}, then call again)"
+    if isinstance(trouble, OSError) and (told := of_system(trouble)):
+        return told
     return f"internal error: {type(trouble).__name__}: {trouble}; please report it"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,34 @@ def test_the_container_lists_what_create_ab_wrote(site: Path, dfos: Dfos, tmp_pa
     assert {(entry["date"], entry["state"]) for entry in listed} == {(DATE, "waits")}
     assert len(listed) == 3 and all(entry["ab"].endswith("_tpl.ab") for entry in listed)
     assert container(make_tree(tmp_path / "other"), 0.0) == []
+
+
+@pytest.mark.parametrize("tool", ["createAB", "createJob"])
+def test_trouble_with_the_account_is_one_line(site: Path, capsys: pytest.CaptureFixture[str], tool: str) -> None:
+    lock = site / "monitor" / "ENGINE" / "lock"
+    lock.parent.mkdir()
+    lock.symlink_to(lock)
+    assert run(tool, ["-m", "CALIB", "-d", DATE, "--auto", "--root", str(site)]) == 10
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"{tool}: {lock}: Too many levels of symbolic links (a link leads to itself: take it away, then call again)"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dangling", "loop", "pipe", "directory"])
+def test_rules_of_the_account_that_cannot_be_reached_are_never_replaced(
+    site: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    rules = site / "config" / "OCA" / "muse.RLS"
+    rules.unlink()
+    make = {
+        "dangling": lambda: rules.symlink_to("not-there"),
+        "loop": lambda: rules.symlink_to(rules),
+        "pipe": lambda: os.mkfifo(rules),
+        "directory": rules.mkdir,
+    }
+    make[kind]()
+    installed = site / "config" / "OCA" / "muse.oca"  # would be next
+    installed.write_text(RULES)
+    assert run("createAB", ["-m", "CALIB", "-d", DATE, "--dry-run", "--root", str(site)]) == 2
+    assert str(rules) in capsys.readouterr().err

@@ -94,7 +94,7 @@ class Batch:
             Path(cwd),
             dict(env),
             Path(log),
-            self._asked(ab, kind),
+            self.asked(ab, kind),
             attempt=int(attempt) if attempt.isdigit() else 1,
             name=name,
         )
@@ -112,7 +112,8 @@ class Batch:
             return None
         return self._follow(BatchJob(self, attempt.token, attempt.ab, None, self._jobs.native(attempt.token)))
 
-    def _asked(self, ab: AB | None, kind: Kind | None) -> Resources:
+    def asked(self, ab: AB | None, kind: Kind | None) -> Resources:
+        """What a job for an AB asks for."""
         least = kind.memory_gb if kind else 0.0
         each = kind.memory_gb_per_input * main_inputs(ab) if kind and ab and kind.memory_gb_per_input else 0.0
         asked = max(least, each) * 1000 or float(self._settings.memory_mb)
@@ -136,6 +137,10 @@ class Batch:
         done = [token for token, unwanted in known.items() if not unwanted and token not in open_tokens]
         self.records.forget(done)
         self._jobs.forget(done)
+
+    def given(self, refs: Sequence[JobRef]) -> None:
+        """The system has these jobs: their numbers go into the journal."""
+        self._jobs.note((ref.token, ref.engine, ref.native_id) for ref in refs)
 
     def left(self, job: BatchJob) -> None:
         """Nobody follows a job any more: it goes on, or has ended."""
@@ -193,7 +198,7 @@ class Batch:
             except Refused as trouble:
                 self._followed[trouble.token].refused(str(trouble))
                 continue
-            self._jobs.note((ref.token, ref.engine, ref.native_id) for ref in refs)
+            self.given(refs)
             for ref, spec in zip(refs, specs, strict=True):
                 if given := self._followed.get(ref.token):
                     given.submitted(ref, held=spec.held)

@@ -160,6 +160,8 @@ class BatchJob:
             self._ends(Exit(0, max_rss_mb=rss))
         elif state.status is Status.LOST:
             self._ends(Exit(None, f"{where} is lost: {state.reason}", lost=again or self.wish is Wish.END))
+        elif state.status is Status.REMOVED and state.after_failure:
+            self._ends(Exit(None, state.reason, lost=True))
         elif state.status is Status.REMOVED:
             self._ends(Exit(state.exit_code, f"{where} was removed from outside: {state.reason}", max_rss_mb=rss))
         elif state.memory_killed:

@@ -21,6 +21,7 @@ from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
 from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
+from engine.process.executors.wrapper import die_with_us
 from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
@@ -156,11 +157,12 @@ class Recipe:
 
 
 class LocalExecutor:
-    """Starts recipes on this host."""
+    """Starts recipes on this host. `tied`: they die with this process, as what a batch system started must."""
 
-    def __init__(self, *, pidfd: bool = True) -> None:
+    def __init__(self, *, pidfd: bool = True, tied: bool = False) -> None:
         self.boot = boot_id()
         self._pidfd = pidfd
+        self._tied = tied
 
     def start(
         self,
@@ -181,7 +183,8 @@ class LocalExecutor:
         except OSError as trouble:
             raise RecipeTrouble(f"the log cannot be written: {trouble.strerror}", where=str(log)) from None
         try:
-            pid = spawn.started(argv, str(cwd), env, out)
+            text = str(cwd)
+            pid = spawn.popen(argv, text, env, out, die_with_us) if self._tied else spawn.started(argv, text, env, out)
         except (OSError, ValueError) as trouble:
             raise RecipeTrouble(
                 f"{argv[0]} cannot be started: {getattr(trouble, 'strerror', None) or trouble}",

@@ -92,6 +92,7 @@ class JobState:
     """A job's state with the engine's reason in words. `exit_code` follows subprocess: negative is a signal.
 
     `memory_killed`: it ended because it used more memory than it asked for. `max_rss_mb` is 0 when not measured.
+    `after_failure`: it never ran, because what it comes after did not end well.
     """
 
     ref: JobRef
@@ -101,6 +102,7 @@ class JobState:
     host: str = ""
     memory_killed: bool = False
     max_rss_mb: int = 0
+    after_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ WRAPPER = Path(wrapper.__file__)
 RECORDS = "records"  # below the work area
 _MOST = 65536
 _TOKEN = re.compile(r"[A-Za-z0-9._:+/@=-]{1,200}")
-_KINDS = (".spec.json", ".claim.json", ".json", ".hold", ".out")
+_KINDS = (".spec.json", ".claim.json", ".json", ".hold", ".out", ".log")
 
 
 class BadRecord(DfosError):
@@ -90,7 +90,8 @@ class Ended:
             status, reason = Status.REMOVED, f"ended from outside (signal {self.told})"
         else:
             status, reason = Status.FAILED, self.trouble or _words(self)
-        return JobState(ref, status, reason, self.rc, self.host, self.lacked_memory, round(self.max_rss_mb))
+        orphan = bool(self.skipped) and self.skipped != wrapper.REMOVED
+        return JobState(ref, status, reason, self.rc, self.host, self.lacked_memory, round(self.max_rss_mb), orphan)
 
 
 class Records:
@@ -213,6 +214,10 @@ class Records:
     def output_path(self, token: str) -> Path:
         """What the wrapper and the engine say; the recipe's own output goes to its log."""
         return self._path(token, ".out")
+
+    def log_path(self, token: str) -> Path:
+        """For what a job says when its AB's log is none of its business."""
+        return self._path(token, ".log")
 
     def _path(self, token: str, ending: str) -> Path:
         return self.place / f"{file_name(token)}{ending}"

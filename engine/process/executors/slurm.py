@@ -250,7 +250,8 @@ class Slurm:
             self._late.pop(token, None)
             return self._by_record(replace(ref, native_id=ref.native_id or ended.job), ended, listed)
         if listed and listed.status is Status.REMOVED and not self.records.claim(token):
-            return JobState(ref, Status.REMOVED, listed.words)
+            orphan = listed.reason == "DependencyNeverSatisfied"
+            return JobState(ref, Status.REMOVED, listed.words, after_failure=orphan)
         if listed is None and not self.records.known(token):
             return JobState(ref, Status.LOST, "slurm does not know it")
         # A record may come late over a network file system.

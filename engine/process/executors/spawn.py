@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _ROOM = 1024  # bytes; larger than the opaque structures of any C library
@@ -31,10 +31,19 @@ def started(argv: Sequence[str], cwd: str, env: Mapping[str, str], out: int) -> 
     return spawn.start(argv, cwd, env, out)
 
 
-def popen(argv: Sequence[str], cwd: str, env: Mapping[str, str], out: int) -> int:
-    """The same by `subprocess`."""
+def popen(
+    argv: Sequence[str], cwd: str, env: Mapping[str, str], out: int, first: Callable[[], object] | None = None
+) -> int:
+    """The same by `subprocess`; `first` is called in the new process, before the program."""
     process = subprocess.Popen(
-        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
+        start_new_session=True,
+        preexec_fn=first,
     )
     process.returncode = 0  # from here on the caller waits for it, Popen must not
     return process.pid

@@ -118,7 +118,7 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
             stdout=log,
             stderr=log,
             process_group=0,
-            preexec_fn=_die_with_us,
+            preexec_fn=die_with_us,
         )
     finally:
         os.close(log)
@@ -136,7 +136,7 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
     return ended | {"max_rss_mb": round(usage.ru_maxrss / 1024, 1)}
 
 
-def _die_with_us() -> None:
+def die_with_us() -> None:
     """In the child: a recipe whose wrapper is killed could never be accounted for."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
