@@ -23,7 +23,8 @@ from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
-from engine.process.again import choose
+from engine.process.again import choose, done_of
+from engine.process.forced import kept
 from engine.process.hooks import options_of
 from engine.process.large import asked
 from engine.process.run_pool import Outcome, Streams, process_pool, reset
@@ -208,7 +209,7 @@ class _Run:
     async def _processed(self) -> Outcome:
         abs_ = await self._chosen() if "abs" in self.order.options else await self._renewed()
         large = await asked(self.context, abs_)
-        self.parked = large.parked
+        self.parked += large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
             self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
@@ -220,14 +221,18 @@ class _Run:
 
     async def _chosen(self) -> list[AB]:
         """Exactly the ABs that the order names, ready to run, with what stands in their way."""
-        options = self.order.options
+        options, tree, plugins = self.order.options, self.context.tree, self.plugins.by_slot
+        names = options["abs"].split()
+        force, parents = options.get("force") == "yes", options.get("parents") == "yes"
+        stale = stale_of(self.context.board, self.order.mode, self.order.date)
+        done = await asyncio.to_thread(done_of, tree, names)
+        held = await kept(self.context, [ab for ab in done if force or ab.name in stale], plugins, parents=parents)
+        self.parked = held.parked
         found = await asyncio.to_thread(
-            choose,
-            self.context.tree,
-            options["abs"].split(),
-            force=options.get("force") == "yes",
-            parents=options.get("parents") == "yes",
+            choose, tree, names, force=force, parents=parents, stale=stale, kept=held.refused
         )
+        self.failed += len(found.stays)
+        self.notes += found.stays
         self.notes += found.notes
         self.notes += found.waiting
         return list(found.abs)
