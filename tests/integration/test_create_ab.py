@@ -189,6 +189,29 @@ def test_what_an_operator_took_out_of_an_ab_is_no_finding(context: Context) -> N
     assert whats(plan) == [KEPT, KEPT] and plan.findings == []
 
 
+def test_an_ab_whose_raw_files_are_gone_keeps_its_place_in_the_list(context: Context) -> None:
+    made = simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    AbStore(context.tree).write(bias.with_value("PROCESS_STATUS", "SUCCESSFUL"))
+    for raw in bias.raws:
+        (made.folder / f"{Path(raw.path).stem}.hdr").unlink()
+    plan = make(context)
+    assert plan.strangers == (bias.name,)
+    assert [line.split()[0] for line in plan.listing] == [bias.name, flat.name]
+
+
+def test_a_damaged_ab_keeps_its_line_until_it_is_put_back(context: Context) -> None:
+    simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    store = AbStore(context.tree)
+    store.path(bias.name).write_bytes(b"\0 no AB")
+    plan = make(context)
+    assert whats(plan)[0] == REFUSED
+    assert [line.split()[0] for line in plan.listing] == [bias.name, flat.name]
+
+
 def test_what_becomes_of_an_ab_depends_on_its_state(context: Context) -> None:
     made = night(context)
     names = [made.template(MJD + 0.01 * n, 2, DPR_CATG="CALIB", DPR_TYPE="BIAS")[0] + "_tpl.ab" for n in range(6)]

@@ -200,22 +200,31 @@ def _fate(made: Proposal, text: str, standing: Standing) -> tuple[str, str]:
 
 
 def listing(decisions: Sequence[Decision], standing: Standing, mode: str, date: str, old: Sequence[str]) -> list[str]:
-    """The AB_list in the order of processing; lines of ABs that the rules do not want any more keep their place behind.
+    """The AB_list in the order of processing. `old` are the lines as they stand.
 
-    `old` are the lines as they stand.
+    Lines of ABs that the rules do not want any more, and of files that are no ABs just now, stay before all that
+    followed them: those may wait for them.
     """
     there = {line.split()[0]: line for line in old if line.split()}
     lines = []
     names = set()
     for one in decisions:
         names.add(one.made.name)
-        if one.what == REFUSED:
+        if one.what == REFUSED and (one.made.name not in standing.bad or one.made.name not in there):
             continue
         setup = ",".join(f"{key.replace('.', '_')}={_word(value)}" for key, value in one.made.group.match) or "-"
         fresh = " ".join((one.made.name, one.made.raw_type, setup, one.made.group.event or "-"))
         lines.append(fresh if one.written else there.get(one.made.name, fresh))
-    pool = {name for name, ab in standing.abs.items() if (ab.mode, ab.date) == (mode, date)} | set(standing.moved)
-    return [*lines, *(line for name, line in there.items() if name not in names and name in pool)]
+    pool = {name for name, ab in standing.abs.items() if (ab.mode, ab.date) == (mode, date)}
+    pool |= {*standing.moved, *standing.bad}
+    places = {line.split()[0]: number for number, line in enumerate(lines)}
+    before: dict[int, list[str]] = {}
+    first = len(lines)
+    for name in reversed(there):
+        first = min(first, places.get(name, first))
+        if name not in names and name in pool:
+            before.setdefault(first, []).insert(0, there[name])
+    return [line for number, own in enumerate([*lines, ""]) for line in (*before.get(number, ()), own) if line]
 
 
 def files(plan: CreatePlan, create: Create) -> Iterator[tuple[str, str]]:
