@@ -111,6 +111,17 @@ class CreatePlan:
         return not self.written and not self.added and self.listing == self.old
 
     @property
+    def warnings(self) -> list[str]:
+        """What an operator should know of: no finding."""
+        told = [f"{name} no longer follows from the rules: left as it is" for name in self.strangers]
+        for one in self.decisions:
+            if one.written and one.made.group.unfinished:
+                told.append(f"{one.made.name}: the template was not finished, {one.made.group.unfinished}")
+            elif one.what == KEPT and one.made.late and not one.late:
+                told.append(f"{one.made.name}: {one.why}, without {', '.join(raw.name for raw in one.made.late)}")
+        return told
+
+    @property
     def findings(self) -> list[str]:
         """What an operator must look at: exit 1."""
         found = [f"{one.name}: {one.kind}: {one.why}" for one in self.troubles]
@@ -134,8 +145,7 @@ class CreatePlan:
         lines = [f"rules: {self.rules}", f"products: {self.table}"]
         width = max((len(one.made.name) for one in self.decisions), default=0)
         lines += [_row(one, width) for one in self.decisions]
-        lines += [f"{name} no longer follows from the rules: left as it is" for name in self.strangers]
-        return [*lines, *self.filtered.describe(), *self.notes, *self.questions]
+        return [*lines, *self.warnings, *self.filtered.describe(), *self.notes, *self.questions]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json."""
@@ -146,6 +156,7 @@ class CreatePlan:
             "table": self.table,
             "abs": [_entry(one) for one in self.decisions],
             "strangers": list(self.strangers),
+            "warnings": self.warnings,
             "list": list(self.listing),
             "filter": self.filtered.to_dict(),
             "notes": list(self.notes),
