@@ -20,6 +20,7 @@ from config.tree import DfoTree
 from console.account import open_settings
 from console.board_of import known
 from console.exit_codes import ExitCode
+from console.job_orders import ended_line
 from console.operators import AnswersFile, Auto, Desk, Parking, PlainTerminal
 from console.plugins import load
 from console.run_log import RunLog
@@ -30,6 +31,7 @@ from engine.atomic import lock
 from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
+from engine.create.jobs import job_files
 from engine.create.obtain import Pgis
 from engine.errors import DfosError
 from engine.process.pipeline import Pipeline, pipeline_of
@@ -181,8 +183,9 @@ class Host:
             self.orders.mark(order.number, QUEUED)
         still_open = tuple(question.id for question in self.answers.open())
         for order in self.orders.waiting(PARKED):
-            if still_open:
-                self._parked[order.number] = still_open
+            its_own = self.orders.numbered(order.number)["questions"]
+            if left := tuple(id for id in its_own or still_open if id in still_open):
+                self._parked[order.number] = left
             else:
                 self.orders.mark(order.number, QUEUED)
 
@@ -191,7 +194,7 @@ class Host:
 
     async def _carry_out(self, order: Order) -> Ended:
         self._parked.pop(order.number, None)
-        self.orders.mark(order.number, RUNNING, run=self.bus.run)
+        self.orders.mark(order.number, RUNNING, run=self.bus.run, when=_utc())
         try:
             ended = await carry_out(
                 self.context(order), order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
@@ -199,13 +202,30 @@ class Host:
         finally:
             self.streams = None
         state = PARKED if ended.exit_code == 3 else ENDED
-        self.orders.mark(order.number, state, when=_utc(), code=ended.exit_code, text=ended.text)
+        self.orders.mark(
+            order.number, state, when=_utc(), code=ended.exit_code, text=ended.text, questions=ended.questions
+        )
         if state == PARKED:
             self._parked[order.number] = ended.questions
-        for future in self.waiting.pop(order.number, ()):
+        await self._line_done(order)
+        self.settle(order.number, ended)
+        return ended
+
+    async def _line_done(self, order: Order) -> None:
+        """With the last order of a line of JOBS_NIGHT or JOBS_AUTO, the line goes."""
+        if not (job := ended_line(self.orders, order)):
+            return
+        queue, line = job
+        try:
+            await asyncio.to_thread(job_files.done, self.tree, self.tree.job / queue, line)
+        except OSError as trouble:
+            self.bus.publish(ev.Notice("warning", f"{queue}: {line} has ended and still stands there: {trouble}"))
+
+    def settle(self, number: int, ended: Ended) -> None:
+        """Tell those who wait for an order how it ended."""
+        for future in self.waiting.pop(number, ()):
             if not future.done():
                 future.set_result(ended)
-        return ended
 
     def context(self, order: Order) -> Context:
         """What an order works with."""

@@ -1,4 +1,4 @@
-"""JOBS_INGEST and JOBS_EXPORT as a person sees them: a job a line, and what became of its files.
+"""JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO as a person sees them: a job a line, and what became of it.
 
 Reads the files and the journal, without an engine; only `unqueue` changes anything.
 """
@@ -9,24 +9,44 @@ import os
 import re
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.tree import DfoTree
+from console import exec_view
+from console.board_of import board_of
+from engine.board import Row
 from engine.core.dates import date_label, mode_label
+from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
 from engine.stores.database import connect
 from engine.transfer.export import queue as export_queue
 from engine.transfer.ingest import jobs_ingest
 from engine.transfer.ingest.log import ingest_log
 from engine.transfer.ingest.states import FAILED, INGESTED, QUEUED, results, stages
-from screens.queued import Job, JobFile
+from screens.queued import Job, JobCall, JobFile
 
 QUEUES = {"JOBS_INGEST": "ingestProducts", "JOBS_EXPORT": "exportProducts"}
 _CALL = re.compile(r"(\w+)\s+-m\s+(CALIB|SCIENCE)\s+-d\s+(\d{4}-\d{2}-\d{2})")
 
 
-def jobs(tree: DfoTree) -> list[Job]:
-    """Every line of both files, numbered from 1; lines nobody knows are among them, without a MODE."""
+def jobs(tree: DfoTree, rows: Mapping[str, Row] | None = None) -> list[Job]:
+    """Every line of the files, numbered from 1; lines nobody knows are among them, without a MODE. Blocking.
+
+    `rows` are those of a board; None: what journal and AB files say.
+    """
+    found = _transfers(tree)
+    if any((tree.job / queue).exists() for queue in job_files.QUEUES):
+        found += exec_view.job_lines(tree, board_of(tree).rows if rows is None else rows, len(found) + 1)
+    return found
+
+
+def calls(tree: DfoTree, job: Job, rows: Mapping[str, Row] | None = None) -> list[JobCall]:
+    """The calls of a job file with the states of their ABs; [] of a job that has none. Blocking."""
+    return exec_view.calls(tree, job.name, board_of(tree).rows if rows is None else rows) if job.name else []
+
+
+def _transfers(tree: DfoTree) -> list[Job]:
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
     try:
         found: list[Job] = []
@@ -60,10 +80,15 @@ def log_lines(tree: DfoTree, job: Job) -> list[str]:
     return [line.text for line in ingest_log(tree, job.mode, job.date)]
 
 
-def unqueue(tree: DfoTree, queue: str, mode: str, date: str) -> str:
-    """Take a job out of its file, durably; the line that was taken. UsageTrouble when it is not there (any more)."""
+def unqueue(tree: DfoTree, queue: str, mode: str, date: str, line: str = "") -> str:
+    """Take a job out of its file, durably; the line that was taken. UsageTrouble when it is not there (any more).
+
+    Of JOBS_NIGHT and JOBS_AUTO it is exactly `line`.
+    """
     mode_label(mode), date_label(date)
-    if queue == "JOBS_EXPORT":
+    if queue in job_files.QUEUES:
+        taken = bool(line) and job_files.done(tree, tree.job / queue, line)
+    elif queue == "JOBS_EXPORT":
         export = export_queue.Call(mode, date)
         taken, line = export_queue.remove(tree, export), export.line
     else:

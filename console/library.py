@@ -8,7 +8,7 @@ from pathlib import Path
 import aiofiles
 
 from config.tree import DfoTree
-from console import headers, jobs_view, journal_view, pictures, trash_view, vcal_view
+from console import headers, jobs_view, journal_view, orders_view, pictures, trash_view, vcal_view, work_view
 from console.client import Link
 from console.evidence import cover_of, review_of
 from console.forecast_view import forecast_of
@@ -18,7 +18,7 @@ from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
 from engine.process.why import why_known
-from screens.queued import Job, JobFile
+from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, QcPanel, Slot
@@ -89,8 +89,20 @@ class AccountLibrary:
         return await asyncio.to_thread(headers.cards_of, self._tree, Path(path))
 
     async def jobs(self) -> list[Job]:
-        """What waits in JOBS_INGEST and JOBS_EXPORT."""
-        return await asyncio.to_thread(jobs_view.jobs, self._tree)
+        """What waits in JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO."""
+        return await asyncio.to_thread(jobs_view.jobs, self._tree, self._link.board.rows)
+
+    async def job_calls(self, job: Job) -> list[JobCall]:
+        """The calls of a job file."""
+        return await asyncio.to_thread(jobs_view.calls, self._tree, job, self._link.board.rows)
+
+    async def orders(self) -> list[Ordered]:
+        """The engine's queue, by the journal."""
+        return await asyncio.to_thread(orders_view.orders, self._tree)
+
+    async def at_work(self) -> WorkPlace:
+        """The recipes under way, by journal and batch system."""
+        return await work_view.at_work(self._tree)
 
     async def job_log(self, job: Job) -> list[str]:
         """The log of an ingestion."""

@@ -6,9 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from console.jobs_view import unqueue
 from console.plan_view import data_of
-from engine import events as ev
 from engine.errors import DfosError
 from engine.release.move import saved_plan
 from engine.release.move.hooks import naming_of
@@ -57,19 +55,6 @@ class ReleaseVerbs:
     async def _do_expunge(self, who: str, mode: str, date: str, label: str) -> str:
         self._host.give(Order(mode, date, tool="emptyTrash", who=who, options={"transactions": label, "yes": "yes"}))
         return f"{label} is being deleted from the trash"
-
-    async def _do_job(self, who: str, queue: str, mode: str, date: str) -> str:
-        if queue == "JOBS_INGEST":
-            self._host.give(Order(mode, date, "I", recover=True, who=who))
-        else:
-            self._host.give(Order(mode, date, tool="exportProducts", recover=True, who=who))
-        return f"{queue}: {mode} {date} is ordered"
-
-    async def _do_unqueue(self, who: str, queue: str, mode: str, date: str) -> str:
-        taken = await asyncio.to_thread(unqueue, self._host.tree, queue, mode, date)
-        text = f"{queue}: {taken} taken out by {who}"
-        self._host.bus.publish(ev.Notice("info", text))
-        return text
 
     async def _planned(self, who: str, mode: str, date: str, recreate: bool) -> MovePlan:
         naming = naming_of(self._host.plugins.by_slot)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from console.board_of import refuse_if_moved
+from console.job_verbs import JobVerbs
 from console.plugins import slots
 from console.release_verbs import ReleaseVerbs
 from engine import events as ev
@@ -24,11 +25,8 @@ from engine.stores.orders import ENDED, PARKED, Order
 from engine.stores.verdicts import ACCEPTED, WORDS
 from engine.workflows.phoenix import Ended
 
-if TYPE_CHECKING:
-    pass
 
-
-class Verbs(ReleaseVerbs):
+class Verbs(ReleaseVerbs, JobVerbs):
     """The commands of one engine's consoles."""
 
     async def __call__(self, verb: str, arguments: dict[str, Any], who: str) -> Any:

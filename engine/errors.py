@@ -25,6 +25,22 @@ Every message says what, where, why and what to do next (`remedy`).
 
 from __future__ import annotations
 
+import errno
+import os
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "the quota is used up: make room",
+    errno.EROFS: "the disk can only be read: see to it",
+    errno.EACCES: "give this user the right to it",
+    errno.EPERM: "give this user the right to it",
+    errno.ENOTDIR: "a file stands where a directory is needed: take it away",
+    errno.EISDIR: "a directory stands where a file is needed: take it away",
+    errno.EIO: "the disk has trouble: see to it",
+    errno.ENOENT: "put it back, or make it",
+    errno.ELOOP: "a link leads to itself: take it away",
+}
+
 
 class DfosError(Exception):
     """Trouble the operator can act on.
@@ -129,3 +145,11 @@ class DatabaseAway(DfosError):
 
 class Unsupported(UsageTrouble):
     """This engine cannot do that; the remedy says what it can."""
+
+
+def of_system(trouble: OSError) -> str:
+    """What the file system refused, in one line: path, reason, remedy; '' where it is no trouble with a path."""
+    if not isinstance(trouble.filename, str | bytes | os.PathLike) or not trouble.strerror:
+        return ""
+    remedy = _REMEDIES.get(trouble.errno or 0, "put this right")
+    return f"{os.fsdecode(trouble.filename)}: {trouble.strerror} ({remedy}, then call again)"

@@ -81,7 +81,7 @@ class AbMonitor(OrderKeys):
         Binding("o", "override", "run anyway", tooltip="in spite of the foreign task that holds us (asks)"),
         Binding("E", "engine", "start engine", tooltip="when the engine does not answer any more"),
         Binding("Q", "questions", "questions", tooltip="open questions of the engine"),
-        Binding("J", "jobs", "jobs", tooltip="what waits in JOBS_INGEST and JOBS_EXPORT: list, run, take out"),
+        Binding("J", "jobs", "jobs", tooltip="what waits in the JOBS_ files; the engine's queue; what is at work"),
         Binding("R", "runs", "recovery", tooltip="what was moved, renamed, undone; finish what was cut"),
         Binding("T", "trash", "trash", tooltip="what was retired, until when, and why"),
         Binding("V", "vcal", "virtual", tooltip="virtual calibrations: whose they are, how old, what became of them"),

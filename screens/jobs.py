@@ -1,4 +1,4 @@
-"""`J`: what waits in JOBS_INGEST and JOBS_EXPORT: one line per job; run it, take it out, see its files."""
+"""`J`: what waits in JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO: run a job, take it out, look into it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from textual.binding import Binding, BindingType
 
 from engine.core.sizes import size_text
 from screens import theme
-from screens.job_words import file_line, remove_sure, run_sure
+from screens.at_work import AtWorkScreen
+from screens.job_words import call_line, file_line, remove_sure, run_sure, states_words
 from screens.messages import BoardChanged
+from screens.orders import OrdersScreen
 from screens.page import Page
 from screens.queued import Job
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted
 
-_BAD = ("FAILED", "PARKED", "DUPLICATE")
+_BAD = ("FAILED", "PARKED", "DUPLICATE", "MISSING")
 
 
 class JobsScreen(ListScreen[Job]):
@@ -30,11 +32,15 @@ class JobsScreen(ListScreen[Job]):
         Binding("r", "run", "run", tooltip="carry out the selected job now (asks); what is done already stays done"),
         Binding("D", "remove", "take out", tooltip="take the selected job out of its file (asks)"),
         Binding("f", "next_failure", "next failure", tooltip="to the next job of which something failed"),
+        Binding("o", "orders", "orders", tooltip="the engine's queue: what runs, waits, is parked, and how it ended"),
+        Binding(
+            "b", "at_work", "at work", tooltip="where recipes run: processes of this host, or jobs of the batch system"
+        ),
         Binding("J", "again", "look again", tooltip="read the files again"),
     ]
 
     async def read(self) -> Sequence[Job]:
-        """Both files."""
+        """All four files."""
         return await self.library.jobs()
 
     def subject(self) -> tuple[Spans, Spans]:
@@ -49,8 +55,12 @@ class JobsScreen(ListScreen[Job]):
         second.append((f"{dot}{len(bad)} with failures" if bad else "", theme.BAD))
         second.append((f"{dot}{counted(strange, 'line')} not understood" if strange else "", theme.WARN))
         total = sum(job.size for job in known)
-        files = sum(count for job in known for _, count in job.states)
-        third = f" {counted(files, 'file')}, {size_text(total)}" if files else ""
+        files, abs_ = (
+            sum(count for job in known for _, count in job.states if bool(job.name) is named) for named in (False, True)
+        )
+        parts = [f"{counted(files, 'file')}, {size_text(total)}"] if files else []
+        parts += [f"{counted(abs_, 'AB')} in job files"] if abs_ else []
+        third = f" {dot.join(parts)}"
         job = self.current
         if job is not None and job.why:
             return second, [(f" {job.date}: {self.glyphs.clean(job.why)}", theme.BAD)]
@@ -58,19 +68,18 @@ class JobsScreen(ListScreen[Job]):
 
     def heading(self, width: int) -> str:
         """Which tool on what, how far."""
-        return f"{'job':<26}{'files':>7}{'size':>10}  state"
+        return f"{'job':<25}{'files/ABs':>9}{'size':>9}  state"
 
     def line_of(self, row: Job, width: int) -> Spans:
         """Tool, MODE and DATE; files, bytes; how far, why not."""
         if not row.mode:
             return [(f"{row.queue}: not understood: {self.glyphs.clean(row.line)}", theme.WARN)]
-        what = row.line.split()[0].removesuffix("Products")
-        named = self.glyphs.fit(f"{what} {row.mode} {row.date}", 26)
+        tool, part = _tool_of(row)
+        named = self.glyphs.fit(f"{tool} {row.mode} {row.date}", 25)
         files = sum(count for _, count in row.states)
-        about: Span = (f"{named}{files or '-':>7}{size_text(row.size) if row.size else '':>10}  ", None)
-        states = ", ".join(f"{count} {state.lower()}" for state, count in row.states) or "not begun"
-        why = f"  {self.glyphs.clean(row.why)}" if row.why else ""
-        return [about, (states, theme.BAD if _failed(row) else None), (why, None)]
+        about: Span = (f"{named}{files or '-':>9}{size_text(row.size) if row.size else '':>9}  ", None)
+        why = "".join(f"  {self.glyphs.clean(text)}" for text in (part, row.why) if text)
+        return [about, (states_words(row), theme.BAD if _failed(row) else None), (why, None)]
 
     def text_of(self, row: Job) -> str:
         """The line and what became of it."""
@@ -84,10 +93,11 @@ class JobsScreen(ListScreen[Job]):
         """Run, take out, look into."""
         job = self.current
         if job is None:
-            return [("J", "look again")]
+            return [("o", "orders"), ("b", "at work"), ("J", "look again")]
         if not job.mode:
-            return [("enter", "the line"), ("J", "look again")]
-        return [("enter", "files"), ("r", "run"), ("D", "take out"), ("f", "next failure")]
+            return [("enter", "the line"), ("o", "orders"), ("b", "at work"), ("J", "look again")]
+        what = "ABs" if job.name else "files"
+        return [("enter", what), ("r", "run"), ("D", "take out"), ("o", "orders"), ("b", "at work")]
 
     def opened(self, row: Job) -> None:
         """Its files, the failed ones first; then its log."""
@@ -96,6 +106,9 @@ class JobsScreen(ListScreen[Job]):
             head = [f"{row.queue}: {row.line}"]
             if not row.mode:
                 return [*head, "", "nobody knows this line; it stays as it is: correct the file by hand"]
+            if row.name:
+                calls = [call_line(call) for call in await self.library.job_calls(row)]
+                return [*head, states_words(row), *([row.why] if row.why else []), "", *calls]
             files = await self.library.job_files(row)
             log = await self.library.job_log(row)
             about = [file_line(file) for file in files] or ["not begun yet"]
@@ -106,7 +119,7 @@ class JobsScreen(ListScreen[Job]):
     def on_board_changed(self, event: BoardChanged) -> None:
         """While jobs are carried out the picture grows old."""
         board = self.link.board
-        self.old = self.old or (board.ended is None and board.phase in ("ingest", "export", "move"))
+        self.old = self.old or (board.ended is None and board.phase in ("ingest", "export", "move", "process"))
         super().on_board_changed(event)
 
     # --- keys ------------------------------------------------------------------------------
@@ -118,6 +131,14 @@ class JobsScreen(ListScreen[Job]):
     def action_next_failure(self) -> None:
         """To the next job with failures."""
         self.to_next(_failed, "nothing failed")
+
+    def action_orders(self) -> None:
+        """The engine's queue."""
+        self.app.push_screen(OrdersScreen(self.link, self.library, self.glyphs, self.clock))
+
+    def action_at_work(self) -> None:
+        """Where recipes run."""
+        self.app.push_screen(AtWorkScreen(self.link, self.library, self.glyphs, self.clock))
 
     def action_run(self) -> None:
         """Carry it out."""
@@ -140,6 +161,14 @@ class JobsScreen(ListScreen[Job]):
         else:
             return job
         return None
+
+
+def _tool_of(job: Job) -> tuple[str, str]:
+    """The tool of a job, and of a job file the AB its sub-cascade begins with."""
+    if not job.name:
+        return job.line.split()[0].removesuffix("Products"), ""
+    tool, _, rest = job.name.partition("_")
+    return tool, rest.removeprefix(f"{job.mode}_{job.date}").removeprefix("_")
 
 
 def _failed(job: Job) -> bool:

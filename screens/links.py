@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from engine.board import Board
-from screens.queued import Job, JobFile
+from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, QcPanel, Slot
@@ -28,8 +28,9 @@ class EngineLink(Protocol):
     async def command(self, verb: str, **arguments: str | int) -> str:
         """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
         retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again),
-        move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date),
-        unqueue (the same: take the job out of its file), recover (mode, date), undo (mode, date, digest),
+        move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date; of
+        a job file its line), unqueue (the same: take the job out of its file), take_back (number: of an order that
+        has not begun), recover (mode, date), undo (mode, date, digest),
         restore and expunge (mode, date, label: what a transaction put into the trash comes back, is deleted)."""
         ...
 
@@ -86,7 +87,19 @@ class Library(Protocol):
         ...
 
     async def jobs(self) -> list[Job]:
-        """What waits in JOBS_INGEST and JOBS_EXPORT, in their order."""
+        """What waits in JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO, in their order."""
+        ...
+
+    async def job_calls(self, job: Job) -> list[JobCall]:
+        """The calls of a job file, in their order, with the states of their ABs; [] of a job that has none."""
+        ...
+
+    async def orders(self) -> list[Ordered]:
+        """The engine's queue: what runs, what waits, what is parked; then the last that have ended."""
+        ...
+
+    async def at_work(self) -> WorkPlace:
+        """Where recipes run, how that is, and what it has of ours."""
         ...
 
     async def job_log(self, job: Job) -> list[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli import words
+from console.exit_codes import ExitCode, worst
+from engine.errors import DfosError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from config.tree import DfoTree
-    from engine.create.jobs.job_files import JobFile, Queued
+    from engine.create.jobs.job_files import Queued
     from engine.stores.orders import Order
 
 
@@ -22,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made = words.parser(
         "dfos exec",
         "Carry out a job file: processAB and processQC calls, one per line (execAB_..., execQC_...).\n"
-        "JOBS_NIGHT and JOBS_AUTO name such files; a name is taken out when its job has ended.",
+        "JOBS_NIGHT and JOBS_AUTO name such files; a name is taken out when none of its ABs waits any more.",
         "ABs that are done already are passed over. A line that is no such call is reported, never run.\n"
         + words.codes(
             11, 12, 14, c1="some ABs failed, or lines were passed over", c2="usage, or the file cannot be read"
@@ -42,24 +46,66 @@ def main(argv: list[str]) -> int:
 
     path = tree.job / given.file if Path(given.file).name == given.file else Path(given.file)
     if path.name not in job_files.QUEUES:
-        return _carried_out(tree, [path], given)
-    codes = [0]
+        return _carried_out(tree, [path], given, dry=given.dry_run)
     entries = job_files.queue(path)
-    for entry in entries:
-        if entry.strange:
-            print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
-            codes.append(1)
-    for jobs in _batches([entry for entry in entries if not entry.strange], _concentration(tree, given)):
-        code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given)
-        codes.append(code)
-        if code in (0, 1) and not given.dry_run:
-            for entry in jobs:
-                job_files.done(tree, path, entry.line)
-        elif code not in (0, 1):
-            break
-    if len(codes) == 1:
+    strange = [entry for entry in entries if entry.strange]
+    for entry in strange:
+        print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
+    batches = _batches([entry for entry in entries if not entry.strange], _concentration(tree, given))
+    if not batches:
         words.say([f"{path.name}: nothing to do"])
-    return max(codes)
+        return 1 if strange else 0
+    return worst([*_in_turn(tree, path, batches, given), *([1] if strange else [])])
+
+
+def _in_turn(tree: DfoTree, path: Path, batches: list[list[Queued]], given: argparse.Namespace) -> list[int]:
+    """Carry out the jobs of a queue; their exit codes. One that is in trouble, or waits for another, holds nobody.
+
+    While ABs get done, jobs that still have some to do are taken up again: they may have waited for a later one.
+    """
+    codes: dict[int, int] = {}
+    todo = dict(enumerate(batches))
+    while todo:
+        before = _with_status(tree, chain(*batches), "SUCCESSFUL")
+        for number, jobs in list(todo.items()):
+            try:
+                codes[number] = run_lines(tree, path, jobs, given, dry=given.dry_run)
+            except DfosError as trouble:
+                print(f"dfos exec: {jobs[0].where}: {trouble}", file=sys.stderr)
+                codes[number] = trouble.exit_code
+            if codes[number] == ExitCode.INTERRUPTED:
+                return list(codes.values())
+        todo = {number: jobs for number, jobs in todo.items() if _open(tree, jobs)}
+        if given.dry_run or _with_status(tree, chain(*batches), "SUCCESSFUL") == before:
+            break
+    for jobs in todo.values():
+        for entry in jobs:
+            if not given.dry_run:
+                print(
+                    f"dfos exec: {entry.name} stays in {path.name}: {len(_open(tree, [entry]))} ABs are not processed",
+                    file=sys.stderr,
+                )
+    return list(codes.values())
+
+
+def _open(tree: DfoTree, jobs: Iterable[Queued]) -> frozenset[str]:
+    """The ABs of these jobs that are still to be processed."""
+    return _with_status(tree, jobs, "CREATED")
+
+
+def _with_status(tree: DfoTree, jobs: Iterable[Queued], status: str) -> frozenset[str]:
+    """The ABs of these jobs with a PROCESS_STATUS; none for a job file that cannot be read."""
+    from engine.create.jobs import job_files
+    from engine.stores.abs import read
+
+    found = set()
+    for entry in jobs:
+        with suppress(DfosError):
+            for call in job_files.read(tree.job / entry.name).calls:
+                with suppress(DfosError):
+                    if read(tree.ab / call.ab).status == status:
+                        found.add(call.ab)
+    return frozenset(found)
 
 
 def _concentration(tree: DfoTree, given: argparse.Namespace) -> bool:
@@ -78,7 +124,22 @@ def _batches(entries: Sequence[Queued], concentration: bool) -> list[list[Queued
     return [*([entry] for entry in entries if entry not in checks), *([checks] if checks else [])]
 
 
-def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace) -> int:
+def run_lines(
+    tree: DfoTree, path: Path, jobs: Sequence[Queued], given: argparse.Namespace, *, dry: bool = False
+) -> int:
+    """Carry out the job files that lines of JOBS_NIGHT or JOBS_AUTO name; the lines go once no AB of theirs waits."""
+    from engine.create.jobs import job_files
+
+    code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given, dry=dry)
+    if code in (0, 1) and not dry:
+        for entry in jobs:
+            if not _open(tree, [entry]):
+                job_files.done(tree, path, entry.line)
+    return code
+
+
+def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace, *, dry: bool) -> int:
+    from console.job_orders import orders_of, what_of
     from console.running import carry_out
     from engine.create.jobs import job_files
     from engine.workflows.month import concentrated
@@ -86,50 +147,16 @@ def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace
     lost: list[str] = []
     orders: list[Order] = []
     for path in paths:
-        found = job_files.read(path)
-        lost += [f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange]
-        orders += _orders(tree, found, lost)
+        found, passed = orders_of(tree, job_files.read(path))
+        orders += found
+        lost += passed
     if len(paths) > 1:
         orders = concentrated(orders)
     for text in lost:
         print(f"dfos exec: {text}", file=sys.stderr)
-    if given.dry_run:
+    if dry:
         nothing = f"{', '.join(path.name for path in paths)}: nothing to do"
-        words.say([f"{order.pool}: {_what(order)}" for order in orders] or [nothing])
+        words.say([f"{order.pool}: {what_of(order)}" for order in orders] or [nothing])
         return 1 if lost else 0
     code = carry_out(tree, orders, given) if orders else 0
     return code or (1 if lost else 0)
-
-
-def _what(order: Order) -> str:
-    names = order.options["abs"].split()
-    tool = "processQC" if order.options["qc"] == "only" else "processAB"
-    return f"{tool} of {len(names)} ABs, first {names[0]}"
-
-
-def _orders(tree: DfoTree, found: JobFile, lost: list[str]) -> Iterator[Order]:
-    """One order per stretch of calls of one tool, MODE and DATE; `lost` gets the ABs that are not there."""
-    from itertools import groupby
-
-    from engine.create.jobs.job_files import EXEC_QC
-    from engine.errors import BadAb
-    from engine.stores.abs import read
-    from engine.stores.orders import Order
-
-    known: list[tuple[str, str, str, str]] = []
-    for call in found.calls:
-        place = tree.ab / call.ab
-        if not place.exists():
-            moved = next(tree.log.glob(f"*/{call.ab}"), None)
-            why = "has moved already (processAB -a runs it again)" if moved else "is not in $DFO_AB_DIR"
-            lost.append(f"{found.path.name}: {call.ab} {why}, passed over")
-            continue
-        try:
-            ab = read(place)
-        except BadAb as trouble:
-            lost.append(str(trouble))
-            continue
-        known.append((call.tool, ab.mode, ab.date, ab.name))
-    for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
-        names = " ".join(call[3] for call in calls)
-        yield Order(mode, date, "P", options={"abs": names, "qc": "only" if tool == EXEC_QC else "no"})

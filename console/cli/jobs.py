@@ -1,4 +1,4 @@
-"""`dfos jobs`: what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out."""
+"""`dfos jobs`: what waits in the JOBS_ files and in the engine's queue, and what is at work; run one, take one out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    made = words.parser("dfos jobs", "What waits in JOBS_INGEST and JOBS_EXPORT: list it, run a job, take a job out.")
+    made = words.parser(
+        "dfos jobs",
+        "What waits in JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO: list it, run a job, take a job out.\n"
+        "What the engine was told and how far that is; which recipes are at work, and where.",
+    )
     either = made.add_mutually_exclusive_group()
-    either.add_argument("--files", type=int, metavar="N", help="every file of job N: state, tries, result")
+    either.add_argument("--files", type=int, metavar="N", help="every file of job N, or every call of a job file")
     either.add_argument("--run", type=int, metavar="N", help="carry out job N now")
     either.add_argument("--remove", type=int, metavar="N", help="take job N out of its file; asks")
+    either.add_argument("--orders", action="store_true", help="the engine's queue: what runs, waits, is parked, ended")
+    either.add_argument("--take-back", type=int, metavar="N", help="end order N, if it has not begun")
+    either.add_argument("--at-work", action="store_true", help="the recipes under way, and the batch system")
     made.add_argument("--yes", action="store_true", help="with --remove: do not ask")
     words.add_running(made)
     return made
@@ -36,13 +43,11 @@ def main(argv: list[str]) -> int:
     if given.remove is not None:
         return _remove(tree, given.remove, given.yes)
     if given.run is not None:
-        from console.running import carry_out
-        from engine.stores.orders import Order
+        return _run(tree, given)
+    if given.orders or given.at_work or given.take_back is not None:
+        from console.cli import jobs_queue
 
-        job = _known(tree, given.run)
-        ingest = job.queue == "JOBS_INGEST"
-        order = Order(job.mode, job.date, "I" if ingest else "", tool="" if ingest else "exportProducts")
-        return carry_out(tree, [order], given)
+        return jobs_queue.main(tree, given)
     from console.jobs_view import jobs
 
     found = jobs(tree)
@@ -53,15 +58,32 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _run(tree: DfoTree, given: argparse.Namespace) -> int:
+    """Carry out a job; of a job file its line goes when it has ended."""
+    from console.running import carry_out
+    from engine.stores.orders import Order
+
+    job = _known(tree, given.run)
+    if job.name:
+        from console.cli.execute import run_lines
+        from engine.create.jobs.job_files import Queued
+
+        return run_lines(tree, tree.job / job.queue, [Queued(job.queue, job.line, job.name)], given)
+    ingest = job.queue == "JOBS_INGEST"
+    order = Order(job.mode, job.date, "I" if ingest else "", tool="" if ingest else "exportProducts")
+    return carry_out(tree, [order], given)
+
+
 def _line(job: Job) -> str:
     from engine.core.sizes import size_text
+    from screens.job_words import states_words
 
     if not job.mode:
         return f"{job.number:>3}  {job.queue}: not understood: {job.line}"
-    states = ", ".join(f"{count} {state.lower()}" for state, count in job.states) or "not begun"
     size = f", {size_text(job.size)}" if job.size else ""
     why = f"  {job.why}" if job.why else ""
-    return f"{job.number:>3}  {job.line}  {states}{size}{why}"
+    where = f"{job.queue}: " if job.name else ""
+    return f"{job.number:>3}  {where}{job.line}  {states_words(job)}{size}{why}"
 
 
 def _known(tree: DfoTree, number: int) -> Job:
@@ -79,14 +101,17 @@ def _known(tree: DfoTree, number: int) -> Job:
 
 
 def _files(tree: DfoTree, number: int, as_json: bool) -> int:
-    from console.jobs_view import files
-    from screens.job_words import file_line
+    from console.jobs_view import calls, files
+    from screens.job_words import call_line, file_line
+    from screens.queued import JobCall
 
-    found = files(tree, _known(tree, number))
+    job = _known(tree, number)
+    found = calls(tree, job) if job.name else files(tree, job)
     if as_json:
-        print(json.dumps([asdict(file) for file in found], indent=1))
+        print(json.dumps([asdict(one) for one in found], indent=1))
     else:
-        words.say([file_line(file) for file in found] or ["not begun yet"])
+        lines = [call_line(one) if isinstance(one, JobCall) else file_line(one) for one in found]
+        words.say(lines or ["no calls" if job.name else "not begun yet"])
     return 0
 
 
@@ -103,5 +128,5 @@ def _remove(tree: DfoTree, number: int, sure: bool) -> int:
         if input("take it out? (yes/no) ").strip().casefold() not in ("y", "yes"):
             print("nothing changed")
             return 0
-    print(f"taken out: {unqueue(tree, job.queue, job.mode, job.date)}")
+    print(f"taken out: {unqueue(tree, job.queue, job.mode, job.date, job.line)}")
     return 0

@@ -108,12 +108,21 @@ def run(name: str, argv: list[str]) -> int:
         sys.stderr.close()
         return 0
     except Exception as trouble:
-        code = getattr(trouble, "exit_code", None)
+        text, code = _told(trouble)
         if code is None:
             raise
-        for line in str(trouble).splitlines():
+        for line in text.splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return int(code)
+
+
+def _told(trouble: Exception) -> tuple[str, int | None]:
+    """What is said of trouble, and the exit code; None for a fault of ours."""
+    if isinstance(trouble, OSError):
+        from engine.errors import DfosError, of_system
+
+        return (text := of_system(trouble)), DfosError.exit_code if text else None
+    return str(trouble), getattr(trouble, "exit_code", None)
 
 
 def _streams() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from engine.core.dates import date_label, is_month, mode_label
 from engine.errors import UsageTrouble
 
 QUEUED, RUNNING, PARKED, ENDED = "queued", "running", "parked", "ended"
+_ADDED = ("begun", "questions")  # since the first version
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class Orders:
             " run TEXT NOT NULL DEFAULT '', given TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '',"
             " exit_code INTEGER, text TEXT NOT NULL DEFAULT '')"
         )
+        known = {row["name"] for row in connection.execute("PRAGMA table_info(orders)")}
+        for name in [name for name in _ADDED if name not in known]:
+            connection.execute(f"ALTER TABLE orders ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
     def give(self, order: Order, when: str) -> Order:
         """Queue an order, durably. One that is open already for the same pool and parts is not doubled."""
@@ -91,12 +95,31 @@ class Orders:
         return replace(order, number=row.lastrowid or 0)
 
     def mark(
-        self, number: int, state: str, *, run: str = "", when: str = "", code: int | None = None, text: str = ""
+        self,
+        number: int,
+        state: str,
+        *,
+        run: str = "",
+        when: str = "",
+        code: int | None = None,
+        text: str = "",
+        questions: Sequence[str] = (),
     ) -> None:
-        """Note how far an order got."""
+        """Note how far an order got at `when`; `questions` are the ids of those it is parked for."""
         self._db.execute(
-            "UPDATE orders SET state = ?, run = max(run, ?), ended = ?, exit_code = ?, text = ? WHERE number = ?",
-            (state, run, when if state in (ENDED, PARKED) else "", code, text, number),
+            "UPDATE orders SET state = ?, run = max(run, ?), begun = CASE ? WHEN 'running' THEN ? ELSE begun END,"
+            " ended = ?, exit_code = ?, text = ?, questions = ? WHERE number = ?",
+            (
+                state,
+                run,
+                state,
+                when,
+                when if state in (ENDED, PARKED) else "",
+                code,
+                text,
+                json.dumps(questions) if questions else "",
+                number,
+            ),
         )
 
     def waiting(self, *states: str) -> list[Order]:
@@ -113,8 +136,27 @@ class Orders:
         """One order as plain data, as `last` gives it; `what` has its number. UsageTrouble when there is none."""
         row = self._db.execute("SELECT * FROM orders WHERE number = ?", (number,)).fetchone()
         if row is None:
-            raise UsageTrouble(f"there is no order {number}", remedy="see dfos status")
-        return {**dict(row), "what": {**json.loads(row["what"]), "number": number}}
+            raise UsageTrouble(f"there is no order {number}", remedy="see dfos jobs --orders")
+        return _plain(row)
+
+    def listed(self, ended: int) -> list[dict[str, Any]]:
+        """All that have not ended, what runs first, then oldest first; then the last `ended` that have, newest first.
+
+        A journal that never held an order has none.
+        """
+        try:
+            rows = self._db.execute(
+                "SELECT * FROM orders WHERE state != ? ORDER BY state = ? DESC, state = ? DESC, number",
+                (ENDED, RUNNING, QUEUED),
+            ).fetchall()
+            rows += self._db.execute(
+                "SELECT * FROM orders WHERE state = ? ORDER BY ended DESC, number DESC LIMIT ?", (ENDED, ended)
+            ).fetchall()
+        except sqlite3.OperationalError as trouble:
+            if "no such table" not in str(trouble):
+                raise
+            return []
+        return [_plain(row) for row in rows]
 
     def take_back(self, number: int, when: str) -> bool:
         """End an order that has not begun; False when it has."""
@@ -132,6 +174,13 @@ class Orders:
         return ""
 
     def last(self) -> dict[str, Any] | None:
-        """The newest order as plain data: what, state, run, given, ended, exit_code, text."""
+        """The newest order as plain data: what, state, run, given, begun, ended, exit_code, text, questions."""
         row = self._db.execute("SELECT * FROM orders ORDER BY number DESC LIMIT 1").fetchone()
-        return {**dict(row), "what": json.loads(row["what"])} if row else None
+        return _plain(row) if row else None
+
+
+def _plain(row: sqlite3.Row) -> dict[str, Any]:
+    """A row with what was ordered and the questions written out; what an older journal lacks is empty."""
+    values = {"begun": "", **dict(row)}
+    what = {**json.loads(row["what"]), "number": row["number"]}
+    return {**values, "what": what, "questions": json.loads(values.get("questions") or "[]")}

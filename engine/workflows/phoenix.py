@@ -7,7 +7,6 @@ simply carried out again.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -22,9 +21,10 @@ from engine.core.dates import is_month, within
 from engine.core.product import MOVE
 from engine.core.status import STATES
 from engine.create.obtain import Pgis, obtain, restricted
-from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble
+from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
-from engine.process.again import choose
+from engine.process.again import choose, done_of
+from engine.process.forced import kept
 from engine.process.hooks import options_of
 from engine.process.large import asked
 from engine.process.run_pool import Outcome, Streams, process_pool, reset
@@ -98,26 +98,12 @@ _HARMLESS = frozenset({"create", "status"})  # what was cut here is finished wit
 _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "ingest"}
 
 
-_REMEDIES = {
-    errno.ENOSPC: "the disk is full: make room",
-    errno.EDQUOT: "the quota is used up: make room",
-    errno.EROFS: "the disk can only be read: see to it",
-    errno.EACCES: "give this user the right to it",
-    errno.EPERM: "give this user the right to it",
-    errno.ENOTDIR: "a file stands where a directory is needed: take it away",
-    errno.EISDIR: "a directory stands where a file is needed: take it away",
-    errno.EIO: "the disk has trouble: see to it",
-    errno.ENOENT: "put it back, or make it",
-}
-
-
 def _unforeseen(trouble: BaseException) -> str:
     """Trouble nobody foresaw, in words: the file system's with its path and a remedy, else a fault of ours."""
     while isinstance(trouble, BaseExceptionGroup):
         trouble = trouble.exceptions[0]
-    if isinstance(trouble, OSError) and isinstance(trouble.filename, str | bytes | os.PathLike) and trouble.strerror:
-        remedy = _REMEDIES.get(trouble.errno or 0, "put this right")
-        return f"{os.fsdecode(trouble.filename)}: {trouble.strerror} ({remedy}, then call again)"
+    if isinstance(trouble, OSError) and (told := of_system(trouble)):
+        return told
     return f"internal error: {type(trouble).__name__}: {trouble}; please report it"
 
 
@@ -223,7 +209,7 @@ class _Run:
     async def _processed(self) -> Outcome:
         abs_ = await self._chosen() if "abs" in self.order.options else await self._renewed()
         large = await asked(self.context, abs_)
-        self.parked = large.parked
+        self.parked += large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
             self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
@@ -235,14 +221,18 @@ class _Run:
 
     async def _chosen(self) -> list[AB]:
         """Exactly the ABs that the order names, ready to run, with what stands in their way."""
-        options = self.order.options
+        options, tree, plugins = self.order.options, self.context.tree, self.plugins.by_slot
+        names = options["abs"].split()
+        force, parents = options.get("force") == "yes", options.get("parents") == "yes"
+        stale = stale_of(self.context.board, self.order.mode, self.order.date)
+        done = await asyncio.to_thread(done_of, tree, names)
+        held = await kept(self.context, [ab for ab in done if force or ab.name in stale], plugins, parents=parents)
+        self.parked = held.parked
         found = await asyncio.to_thread(
-            choose,
-            self.context.tree,
-            options["abs"].split(),
-            force=options.get("force") == "yes",
-            parents=options.get("parents") == "yes",
+            choose, tree, names, force=force, parents=parents, stale=stale, kept=held.refused
         )
+        self.failed += len(found.stays)
+        self.notes += found.stays
         self.notes += found.notes
         self.notes += found.waiting
         return list(found.abs)

@@ -20,9 +20,11 @@ from console.exit_codes import ExitCode
 from engine.core.status import STATES
 from engine.pgi import PROTOCOLS
 from screens.ab_monitor import AbMonitor
+from screens.at_work import AtWorkScreen
 from screens.certify import Certify
 from screens.jobs import JobsScreen
 from screens.keys import key_name
+from screens.orders import OrdersScreen
 from screens.plan import PlanScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
@@ -144,6 +146,8 @@ def test_states_are_those_of_the_engine() -> None:
         (Certify, "Certifying"),
         (PlanScreen, "The plan of a move"),
         (JobsScreen, "Jobs"),
+        (OrdersScreen, "Orders"),
+        (AtWorkScreen, "At work"),
         (RecoveryScreen, "Recovery and past runs"),
         (TrashScreen, "The trash"),
         (VcalScreen, "Virtual calibrations"),

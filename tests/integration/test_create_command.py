@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from config.tree import DIRECTORIES
 from console.cli.main import run
+from engine.atomic import fs
 from engine.core.ab import parse
 from engine.demo.account_files import HEADERS, PLACES, dfosrc
 from engine.stores.vcal import container
@@ -118,3 +120,49 @@ def test_the_container_lists_what_create_ab_wrote(site: Path, dfos: Dfos, tmp_pa
     assert {(entry["date"], entry["state"]) for entry in listed} == {(DATE, "waits")}
     assert len(listed) == 3 and all(entry["ab"].endswith("_tpl.ab") for entry in listed)
     assert container(make_tree(tmp_path / "other"), 0.0) == []
+
+
+@pytest.mark.parametrize("tool", ["createAB", "createJob"])
+def test_trouble_with_the_account_is_one_line(site: Path, capsys: pytest.CaptureFixture[str], tool: str) -> None:
+    lock = site / "monitor" / "ENGINE" / "lock"
+    lock.parent.mkdir()
+    lock.symlink_to(lock)
+    assert run(tool, ["-m", "CALIB", "-d", DATE, "--auto", "--root", str(site)]) == 10
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        f"{tool}: {lock}: Too many levels of symbolic links (a link leads to itself: take it away, then call again)"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dangling", "loop", "pipe", "directory"])
+def test_rules_of_the_account_that_cannot_be_reached_are_never_replaced(
+    site: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    rules = site / "config" / "OCA" / "muse.RLS"
+    rules.unlink()
+    make = {
+        "dangling": lambda: rules.symlink_to("not-there"),
+        "loop": lambda: rules.symlink_to(rules),
+        "pipe": lambda: os.mkfifo(rules),
+        "directory": rules.mkdir,
+    }
+    make[kind]()
+    installed = site / "config" / "OCA" / "muse.oca"  # would be next
+    installed.write_text(RULES)
+    assert run("createAB", ["-m", "CALIB", "-d", DATE, "--dry-run", "--root", str(site)]) == 2
+    assert str(rules) in capsys.readouterr().err
+
+
+def test_ctrl_c_in_the_middle_says_how_it_goes_on(site: Path, dfos: Dfos, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["-m", "CALIB", "-d", DATE, "-a", "--root", str(site)]
+
+    def interrupted(act: str, subject: str) -> None:
+        if (act, subject) == ("commit", "done"):
+            raise KeyboardInterrupt
+
+    with fs.probed(interrupted):
+        assert run("createAB", call) == 130
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("interrupted; create-000001 is half done, nothing goes on: call again with --recover")
+    assert run("createAB", call) == 5
+    assert run("createAB", [*call, "--recover"]) == 0

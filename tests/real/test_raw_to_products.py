@@ -81,3 +81,38 @@ def test_darks_of_hawki_by_exposure_time(tmp_path: Path) -> None:
     assert len(found) == 2
     assert {ab.recipe for ab in found} == {"hawki_dark_combine"}
     assert all(ab.status == "SUCCESSFUL" for ab in found)
+
+
+def test_a_job_that_waits_for_a_later_one_is_taken_up_again_and_trouble_holds_nobody(tmp_path: Path) -> None:
+    root = account(tmp_path / "uves", "UVES")
+    raw = root / "data" / "raw"
+    uves_night(raw / NIGHT)
+    (raw / "2014-10-23").mkdir()
+    for path in sorted((raw / NIGHT).glob("UVES.2014-10-22T20*")):  # the darks are of another DATE than their bias
+        path.rename(raw / "2014-10-23" / path.name)
+    for day in (NIGHT, "2014-10-23"):
+        call(root, "createAB", "-m", "CALIB", "-d", day, "-a")
+    queue = root / "jobs" / "JOBS_NIGHT"
+    call(root, "createJob", "-m", "CALIB", "-d", "2014-10-23")
+    queue.write_text(queue.read_text() + "execAB_CALIB_2014-01-01\n")  # its file is gone
+    call(root, "createJob", "-m", "CALIB", "-d", NIGHT)
+    said = call(root, "exec", "JOBS_NIGHT", code=2)
+    assert "execAB_CALIB_2014-01-01" in said
+    assert [ab.status for ab in abs_of(root)] == ["SUCCESSFUL"] * 2
+    assert queue.read_text() == "execAB_CALIB_2014-01-01\n"
+
+
+def test_a_job_whose_abs_wait_stays_in_the_queue(tmp_path: Path) -> None:
+    root = account(tmp_path / "uves", "UVES")
+    uves_night(root / "data" / "raw" / NIGHT)
+    call(root, "createAB", "-m", "CALIB", "-d", NIGHT, "-a")
+    call(root, "createJob", "-m", "CALIB", "-d", NIGHT)
+    bias = next(ab for ab in abs_of(root) if ab.raw_type == "BIAS_BLUE")
+    (root / "data" / "raw" / NIGHT / Path(bias.raws[0].path).name).unlink()
+    said = call(root, "exec", "JOBS_NIGHT", code=1)
+    assert "stays in JOBS_NIGHT: 1 ABs are not processed" in said
+    assert sorted((ab.raw_type, ab.status) for ab in abs_of(root)) == [
+        ("BIAS_BLUE", "FAILED"),
+        ("DARK_BLUE", "CREATED"),
+    ]
+    assert f"execAB_CALIB_{NIGHT}" in (root / "jobs" / "JOBS_NIGHT").read_text()

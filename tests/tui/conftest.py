@@ -20,7 +20,7 @@ from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
-from screens.queued import Job, JobFile
+from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, QcPanel, Slot
@@ -174,6 +174,9 @@ class FakeLibrary:
     headers: dict[str, list[str]] = field(default_factory=dict)
     waiting: list[Job] = field(default_factory=list)
     files: dict[str, list[JobFile]] = field(default_factory=dict)
+    calls: dict[str, list[JobCall]] = field(default_factory=dict)
+    ordered: list[Ordered] = field(default_factory=list)
+    place: WorkPlace = field(default_factory=lambda: WorkPlace("this host", "8 cores", True))
     journal: list[Run] = field(default_factory=list)
     steps: dict[int, list[str]] = field(default_factory=dict)
     virtual: list[Virtual] = field(default_factory=list)
@@ -243,6 +246,18 @@ class FakeLibrary:
     async def job_files(self, job: Job) -> list[JobFile]:
         self._asked("job_files", job.line)
         return self.files.get(job.line, [])
+
+    async def job_calls(self, job: Job) -> list[JobCall]:
+        self._asked("job_calls", job.line)
+        return self.calls.get(job.name, [])
+
+    async def orders(self) -> list[Ordered]:
+        self._asked("orders", "")
+        return list(self.ordered)
+
+    async def at_work(self) -> WorkPlace:
+        self._asked("at_work", "")
+        return self.place
 
     async def runs(self) -> list[Run]:
         self._asked("runs", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,11 @@ def test_a_queue_names_job_files_and_keeps_what_it_does_not_know(tmp_path: Path)
         "execAB_SCIENCE_2099-99-99",
     ]
     assert job_files.queue(tmp_path / "JOBS_AUTO") == []
+
+
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / HERE
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(UsageTrouble, match="is no file"):
+            job_files.read(path)

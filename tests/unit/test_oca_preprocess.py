@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -219,3 +220,15 @@ def test_a_comment_without_end_is_told(tmp_path: Path) -> None:
     rules = load(put(tmp_path, a=RULE.format(1, "a") + "/* lost\n" + RULE.format(2, "b")))
     assert rules.partial and len(rules.classification) == 1
     assert str(rules.problems[0].at) == "a.h:2:1"
+
+
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
+    pipe, loop = tmp_path / "pipe.oca", tmp_path / "loop.oca"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for path, why in ((pipe, "is no file"), (tmp_path, "is no file"), (loop, "leads to itself")):
+        with pytest.raises(BadRules, match=why):
+            load(path)
+    for name, why in (("pipe.oca", "is no file"), ("loop.oca", "leads to itself")):
+        with pytest.raises(BadRules, match=why):
+            load(put(tmp_path, main=f'#include "{name}"\n'))

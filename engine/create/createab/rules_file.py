@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from config.schema import Settings
 from config.tree import DfoTree
+from engine.create.createab.predict import SHORT
 from engine.create.oca.load import load
 from engine.create.oca.model import Rules
 from engine.errors import UsageTrouble
 
 _INSTALLED = ("/usr/share/cpl-plugins", "/usr/local/share/cpl-plugins")
-_SHORT = 5  # letters of an instrument in the names of pipelines: giraf
 
 
 def rules_path(settings: Settings, tree: DfoTree, installed: Sequence[str] = _INSTALLED) -> Path:
     """`create.rules`, else $DFO_CONFIG_DIR/OCA/<instr>.RLS, .h, .oca, else the file of the installed pipeline.
 
-    UsageTrouble says where was looked.
+    UsageTrouble says where was looked, and what stands there that is no file: other rules than those of the account
+    are never taken for them.
     """
     if settings.create.rules:
         path = tree.expand(settings.create.rules)
-        if path.is_file():
+        if _is_there(path):
             return path
         raise UsageTrouble("there is no such rule file", where=str(path), remedy="correct create.rules")
     names = _names(settings.instrument)
@@ -31,7 +33,7 @@ def rules_path(settings: Settings, tree: DfoTree, installed: Sequence[str] = _IN
     for name in names:
         for end in (".RLS", ".h", ".oca"):
             for spelled in (name, name.upper()):
-                if (place / f"{spelled}{end}").is_file():
+                if _is_there(place / f"{spelled}{end}"):
                     return place / f"{spelled}{end}"
     for name in names:
         found = [
@@ -55,8 +57,26 @@ def rules_of(settings: Settings, tree: DfoTree) -> tuple[Rules, Path]:
     return load(path, below=path.parent), path
 
 
+def _is_there(path: Path) -> bool:
+    """True for a file. UsageTrouble when there is something else of this name, or nobody may look."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as trouble:
+        why = f"cannot be reached: {trouble.strerror}"
+    else:
+        try:
+            if stat.S_ISREG(path.stat().st_mode):
+                return True
+            why = "is no file"
+        except OSError as trouble:
+            why = f"a link that leads nowhere: {trouble.strerror}"
+    raise UsageTrouble(f"{why}; no other rules are taken instead", where=str(path), remedy="repair it or take it away")
+
+
 def _names(instrument: str) -> list[str]:
     name = instrument.lower()
     if not re.fullmatch(r"[a-z0-9_]+", name):
         return ["none"]
-    return list(dict.fromkeys((name, name[:_SHORT])))
+    return list(dict.fromkeys((name, name[:SHORT])))

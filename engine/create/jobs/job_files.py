@@ -7,6 +7,7 @@ it is reported with its number, and stays where it is.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,18 +109,25 @@ def queue(path: Path) -> list[Queued]:
     return list(found.values())
 
 
-def done(tree: DfoTree, path: Path, line: str) -> None:
-    """Take a line that was carried out of JOBS_NIGHT or JOBS_AUTO, durably; every other line stays as it is."""
+def done(tree: DfoTree, path: Path, line: str) -> bool:
+    """Take a line that was carried out of JOBS_NIGHT or JOBS_AUTO, durably; every other line stays as it is.
+
+    False when it did not stand there.
+    """
     with lock.shared_file(tree, path):
         lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
         rest = [other for other in lines if _text(other) != line]
         if len(rest) != len(lines):
             fs.replace(path, b"".join(rest))
+        return len(rest) != len(lines)
 
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _LARGEST:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe that nobody writes to would keep us for ever
+            raise UsageTrouble("is no file", where=str(path), remedy="createJob makes job files")
+        if status.st_size > _LARGEST:
             raise UsageTrouble(f"larger than {_LARGEST >> 20} MB, not a job file", where=str(path))
         data = path.read_bytes()
     except OSError as trouble:

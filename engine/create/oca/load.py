@@ -5,6 +5,7 @@ There is no cache: the largest file known is read in less than 0.1 s.
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from engine.create.oca.preprocess import expand
@@ -31,6 +32,8 @@ def load(path: Path, *, below: Path | None = None) -> Rules:
 def text_of(path: Path) -> str:
     """The text of one file: UTF-8, else Latin-1; line ends of any system. BadRules for what is no text."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe that nobody writes to would keep us for ever
+            raise BadRules("cannot be read: it is no file", where=str(path))
         with path.open("rb") as handle:
             data = handle.read(LARGEST + 1)
     except OSError as trouble:

@@ -6,6 +6,7 @@ only, and everything is bounded: depth and number of includes, number, depth and
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,15 @@ def blanked(text: str, file: str, problems: list[Problem]) -> str:
 
 def expand(path: Path, text: Callable[[Path], str], below: Path) -> Source:
     """`path` with everything it includes; `text` reads a file. Includes may only lie in the directory `below`."""
-    return _Expansion(text, below.resolve()).run(path)
+    return _Expansion(text, _real(below)).run(path)
+
+
+def _real(path: Path, asked: str = "") -> Path:
+    """Where links lead to; `asked` says who wants to know. BadRules when they go in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        raise BadRules(f"{path.name!r} is a link that leads to itself", where=asked or str(path)) from None
 
 
 class _Expansion:
@@ -73,7 +82,7 @@ class _Expansion:
 
     def run(self, path: Path) -> Source:
         """All text in one."""
-        self.file(path.resolve())
+        self.file(_real(path))
         self.source.text = self.macros.out.getvalue()
         return self.source
 
@@ -159,10 +168,10 @@ class _Expansion:
         if name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
             raise BadRules(f"{name!r} is not below the rule directory", where=str(at), remedy="include by plain names")
         for directory in (path.parent, self.below):
-            found = (directory / name).resolve()
+            found = _real(directory / name, str(at))
             if not found.is_relative_to(self.below):
                 raise BadRules(f"{name!r} leads out of the rule directory", where=str(at))
-            if found.is_file():
+            if os.path.lexists(found):
                 self.file(found, str(at))
                 return
         raise BadRules(f"{name!r} is not there", where=str(at), remedy=f"it was looked for in {self.below}")
