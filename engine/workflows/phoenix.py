@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.dates import is_month, within
 from engine.core.product import MOVE
-from engine.core.status import STATES
+from engine.core.status import STATES, waits_for
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
@@ -273,12 +274,18 @@ class _Run:
             "FAILED": outcome.failed,
             "BLOCKED": outcome.blocked,
             "INTERRUPTED": outcome.interrupted,
-            "PARENT": outcome.waiting,
         }
         words += [f"{len(names)} {STATES[state].word}" for state, names in counts.items() if names]
+        waits = Counter(self._waits_for(name) for name in outcome.waiting)
+        words += [f"{count} {word}" for word, count in waits.items()]
         if self.store.refused:
             words.append(f"{len(self.store.refused)} AB files refused")
         return ", ".join(words)
+
+    def _waits_for(self, name: str) -> str:
+        """What an AB waits for that did not start, in a few words: an AB, a stream, memory, disk."""
+        row = self.context.board.rows.get(name)
+        return waits_for(row.state, row.reason) if row else STATES["PARENT"].word
 
     # --- M --------------------------------------------------------------------------------
 
