@@ -40,11 +40,13 @@ def main(argv: list[str]) -> int:
 
 def _check(path: Path, below: Path | None, as_json: bool) -> int:
     """Print all findings of a rule file, worst last line: what is left out."""
+    from engine.create.createab.build import makes_of
+    from engine.create.createab.predict import table_for
     from engine.create.oca.lint import check
     from engine.create.oca.load import load
 
     rules = load(path, below=below)
-    found = check(rules)
+    found = check(rules, makes_of(rules, table_for(path.name)))
     if as_json:
         print(json.dumps({**_counts(rules), "problems": [_plain(problem) for problem in found]}, indent=1))
         return 2 if rules.partial else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +20,12 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.dates import is_month, within
 from engine.core.product import MOVE
-from engine.core.status import STATES
+from engine.core.status import STATES, waits_for
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
-from engine.process.again import choose
+from engine.process.again import choose, done_of
+from engine.process.forced import kept
 from engine.process.hooks import options_of
 from engine.process.large import asked
 from engine.process.run_pool import Outcome, Streams, process_pool, reset
@@ -218,7 +220,7 @@ class _Run:
     async def _processed(self) -> Outcome:
         abs_ = await self._chosen() if "abs" in self.order.options else await self._renewed()
         large = await asked(self.context, abs_)
-        self.parked = large.parked
+        self.parked += large.parked
         self._phase("process", f"{len(abs_)} ABs of {self.order.pool}")
         outcome = await process_pool(
             self.context, abs_, plugins=self.plugins.by_slot, at_work=self.at_work, refused=large.refused
@@ -230,14 +232,18 @@ class _Run:
 
     async def _chosen(self) -> list[AB]:
         """Exactly the ABs that the order names, ready to run, with what stands in their way."""
-        options = self.order.options
+        options, tree, plugins = self.order.options, self.context.tree, self.plugins.by_slot
+        names = options["abs"].split()
+        force, parents = options.get("force") == "yes", options.get("parents") == "yes"
+        stale = stale_of(self.context.board, self.order.mode, self.order.date)
+        done = await asyncio.to_thread(done_of, tree, names)
+        held = await kept(self.context, [ab for ab in done if force or ab.name in stale], plugins, parents=parents)
+        self.parked = held.parked
         found = await asyncio.to_thread(
-            choose,
-            self.context.tree,
-            options["abs"].split(),
-            force=options.get("force") == "yes",
-            parents=options.get("parents") == "yes",
+            choose, tree, names, force=force, parents=parents, stale=stale, kept=held.refused
         )
+        self.failed += len(found.stays)
+        self.notes += found.stays
         self.notes += found.notes
         self.notes += found.waiting
         return list(found.abs)
@@ -279,12 +285,18 @@ class _Run:
             "FAILED": outcome.failed,
             "BLOCKED": outcome.blocked,
             "INTERRUPTED": outcome.interrupted,
-            "PARENT": outcome.waiting,
         }
         words += [f"{len(names)} {STATES[state].word}" for state, names in counts.items() if names]
+        waits = Counter(self._waits_for(name) for name in outcome.waiting)
+        words += [f"{count} {word}" for word, count in waits.items()]
         if self.store.refused:
             words.append(f"{len(self.store.refused)} AB files refused")
         return ", ".join(words)
+
+    def _waits_for(self, name: str) -> str:
+        """What an AB waits for that did not start, in a few words: an AB, a stream, memory, disk."""
+        row = self.context.board.rows.get(name)
+        return waits_for(row.state, row.reason) if row else STATES["PARENT"].word
 
     # --- M --------------------------------------------------------------------------------
 

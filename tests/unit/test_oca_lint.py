@@ -100,3 +100,39 @@ def test_the_command_says_what_cannot_be_read(tmp_path: Path, capsys: pytest.Cap
     assert "'common.h' is not there" in capsys.readouterr().err
     assert dfos(["oca", "check", "--below", str(tmp_path), str(path)]) == 0
     assert "1 classification" in capsys.readouterr().out
+
+
+def made(name: str, needs: str, rest: str) -> str:
+    return f'action {name} {{ select file as {needs} from calibFiles where PRO.CATG == "{needs}"; {rest} }}\n'
+
+
+def product(catg: str) -> str:
+    return f'recipe r; product {catg} {{ PRO.CATG = "{catg}"; }}'
+
+
+def test_actions_that_need_each_other_are_told_with_both_places(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.oca"
+    path.write_text(made("AA", "MB", product("MA")) + made("BB", "MA", product("MB")) + made("CC", "MA", "recipe c;"))
+    assert dfos(["oca", "check", "--json", str(path)]) == 0
+    (told,) = (one for one in json.loads(capsys.readouterr().out)["problems"] if one["code"] == "circle")
+    assert (told["level"], told["line"]) == ("warning", 1)
+    assert told["text"].startswith("AA needs products of BB (x.oca:2:1), which needs those of AA: ")
+
+
+def test_a_circle_by_the_recipes_of_the_instrument_that_the_file_is_named_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = made("A", "MASTER_FLAT", "recipe muse_bias;") + made("B", "MASTER_BIAS", "recipe muse_flat;")
+    for name, expected in (("muse.oca", True), ("MUSE.RLS", True), ("x.oca", False)):
+        (tmp_path / name).write_text(rules)
+        assert dfos(["oca", "check", str(tmp_path / name)]) == 0
+        assert ("A needs products of B" in capsys.readouterr().out) is expected
+
+
+def test_a_long_circle_is_told_once_and_shortly() -> None:
+    names = [f"A{n}" for n in range(2_000)]
+    rules = read("".join(made(name, f"A{(n + 1) % 2_000}", "recipe r;") for n, name in enumerate(names)))
+    (problem,) = (one for one in check(rules, {name: [name] for name in names}) if one.code == "circle")
+    assert "1996 more" in problem.text and len(problem.text) < 300

@@ -12,13 +12,14 @@ from itertools import islice
 
 from engine.core.ab import AB
 from engine.core.ab import tag_of as tag_of_ab
-from engine.create.createab.levels import Ladder, ladder, literals, organised
+from engine.create.createab.levels import Ladder, ladder
 from engine.create.createab.night import root_of
 from engine.create.createab.predict import UNKNOWN, Predicted, Table, made_of, predicted
 from engine.create.createab.proposal import Proposal, mode_of, names, raw_type_of, tag_of
 from engine.create.oca.associate import Pools
 from engine.create.oca.frame import Frame, bare_name
 from engine.create.oca.model import Rules
+from engine.create.oca.needs import literals, organised
 from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
 from engine.stores.vcal import stem_of
@@ -69,7 +70,7 @@ class _Work:
             if source == UNKNOWN:
                 unknown.append(action)
         self.unknown = {action.name: action.recipe for action in unknown}
-        self.ladder: Ladder = ladder(rules, {name: catgs_of(rules, name, made) for name, made in self.makes.items()})
+        self.ladder: Ladder = ladder(rules, makes_of(rules, table))
         self.virtual: dict[str, Frame] = {}  # what the ABs of this run will make, by path
         self.parents: dict[str, Proposal] = {}
         self.real_stems = {
@@ -203,6 +204,11 @@ class _Work:
             return ()
         organised = self.ruleset.organise(frames)
         return [group for group in organised.groups if group.rule.action == name]
+
+
+def makes_of(rules: Rules, table: Table) -> dict[str, set[str]]:
+    """The categories that each action can make, as far as the rules or the table say."""
+    return {action.name: catgs_of(rules, action.name, predicted(action, table)[0]) for action in rules.actions}
 
 
 def catgs_of(rules: Rules, action: str, products: Sequence[Predicted]) -> set[str]:

@@ -21,6 +21,7 @@ BLOCK, TABLE, UNKNOWN = "rules", "table", "unknown"
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _EXT = re.compile(r"(?:[A-Za-z0-9]+_)?(\d{4})\.t?fits")
 _LARGEST = 1_000_000  # bytes
+SHORT = 5  # letters of an instrument in the names of pipelines and their rules: giraf
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,16 @@ def table_of(instrument: str, config_dir: Path | None = None) -> Table:
         return _read(own.read_bytes()[: _LARGEST + 1], str(own))
     shipped = resources.files("config") / "recipes" / f"{instrument}.yaml"
     return _read(shipped.read_bytes(), f"config/recipes/{instrument}.yaml") if shipped.is_file() else Table({})
+
+
+def table_for(name: str) -> Table:
+    """The shipped table of the instrument that a rule file is named after: muse.oca, giraf.oca, HAWKI.RLS, uves_x.h."""
+    word = re.split(r"[._-]", name, maxsplit=1)[0].upper()
+    for place in sorted((resources.files("config") / "recipes").iterdir(), key=lambda one: one.name):
+        instrument = place.name.removesuffix(".yaml")
+        if word in (instrument, instrument[:SHORT]):
+            return table_of(instrument)
+    return Table({})
 
 
 def predicted(action: Action, table: Table) -> tuple[tuple[Predicted, ...], str]:

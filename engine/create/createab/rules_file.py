@@ -9,12 +9,12 @@ from pathlib import Path
 
 from config.schema import Settings
 from config.tree import DfoTree
+from engine.create.createab.predict import SHORT
 from engine.create.oca.load import load
 from engine.create.oca.model import Rules
 from engine.errors import UsageTrouble
 
 _INSTALLED = ("/usr/share/cpl-plugins", "/usr/local/share/cpl-plugins")
-_SHORT = 5  # letters of an instrument in the names of pipelines: giraf
 
 
 def rules_path(settings: Settings, tree: DfoTree, installed: Sequence[str] = _INSTALLED) -> Path:
@@ -79,4 +79,4 @@ def _names(instrument: str) -> list[str]:
     name = instrument.lower()
     if not re.fullmatch(r"[a-z0-9_]+", name):
         return ["none"]
-    return list(dict.fromkeys((name, name[:_SHORT])))
+    return list(dict.fromkeys((name, name[:SHORT])))

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from engine.create.oca.logic import assigns, constant, exclude, fits, flat, terms, walk
 from engine.create.oca.model import Compare, Key, Literal, Or, Problem
+from engine.create.oca.needs import needs, rounds
 from engine.create.oca.text import expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.create.oca.model import Action, At, ClassRule, Expr, Rules
 
 _Class: TypeAlias = "tuple[list[Expr], ClassRule]"
 _PAIRS = 10_000
+_WAY = 4  # actions of a circle that are named
 _OPPOSITE = {"<": ">=", ">=": "<", "<=": ">", ">": "<="}
 
 
-def check(rules: Rules) -> tuple[Problem, ...]:
-    """All findings: those of reading, then those of the rule set as a whole, in the order of the text."""
+def check(rules: Rules, makes: Mapping[str, Iterable[str]] | None = None) -> tuple[Problem, ...]:
+    """All findings: those of reading, then those of the rule set as a whole, in the order of the text.
+
+    `makes` are the categories of the products of each action, as far as they are known: circles show by them.
+    """
     book = _Book(rules)
     found = [
         *book.categories(),
@@ -32,6 +37,7 @@ def check(rules: Rules) -> tuple[Problem, ...]:
         *book.blanks(),
         *book.overruled(),
         *book.incomplete(),
+        *book.circles(makes or {}),
     ]
     files: dict[str, int] = {}
     for at in _places(rules):
@@ -164,6 +170,15 @@ class _Book:
                     if not self._may_have(category, key):
                         text = f'rules set {key}, but not for "{category[1]}": {", ".join(tags)} may never match'
                         yield _problem("warning", "key-missing", text, action.at)
+
+    def circles(self, makes: Mapping[str, Iterable[str]]) -> Iterator[Problem]:
+        """Actions that need products of each other: no night can make all of them."""
+        at = {action.name: action.at for action in self.rules.actions}
+        for way in rounds(needs(self.rules, makes)):
+            said = [f"{name} ({at[name]})" for name in way[1:_WAY]]
+            said += [f"{len(way) - _WAY} more"] * (len(way) > _WAY)
+            text = f"{way[0]} needs products of {', which needs those of '.join([*said, way[0]])}: they go in a circle"
+            yield _problem("warning", "circle", text, at[way[0]])
 
     def _triggers(self) -> dict[str, dict[tuple[str, str], None]]:
         """Action -> (key, text) of the categories that make it run."""
