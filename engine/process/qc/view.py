@@ -24,7 +24,10 @@ from engine.process.qc.subject import Value
 
 @dataclass(frozen=True, slots=True)
 class QcScore:
-    """One score of the measured value `param`. `history` are (MJD, value) of the QC1 database, `plot` the small plot of it ('' for none)."""
+    """One score of the measured value `param`.
+
+    `history` are (MJD, value) of the QC1 database, `plot` the small plot of it ('' for none).
+    """
 
     name: str
     value: str
