@@ -277,6 +277,8 @@ async def test_statistical_scores_see_the_history_and_the_view_shows_it(scene: S
         found = await scene.qc(ab)
     assert "4 of at least 5 points" in found.scores[2].remark
     last = biases[-1]
+    product = scene.tree.product / last.raw_type / last.date / last.products[0].name
+    make_fits(product, "MASTER_BIAS", **{"MJD-OBS": 56952.75})  # another time than that of the name
     found = await scene.qc(last)
     assert {score.name: score.mark for score in found.scores}["level_trend"] == "."
     view = qc_view(scene.tree, scene.context.settings, last)
@@ -285,6 +287,9 @@ async def test_statistical_scores_see_the_history_and_the_view_shows_it(scene: S
     assert trend.low is not None and trend.number is not None and trend.low <= trend.number
     assert view.colour == "green" and there(view.report, view.coversheet)
     assert len(view.plots) >= 3 and view.detectors and not view.trouble
+    product.unlink()  # as when it has moved
+    (again,) = [one for one in qc_view(scene.tree, scene.context.settings, last).scores if one.name == trend.name]
+    assert len(again.history) == 5, "it is no earlier value of itself"
 
 
 async def test_the_view_of_an_ab_without_qc_is_empty(scene: Scene) -> None:

@@ -96,7 +96,8 @@ class WriteQc:
             raise UsageTrouble(f"{self._table.name} has no column for {param}")
         row = self._row(self._table, {"detector": "ALL", **values})
         same = {name: row.get(name) for name in ("detector", "instrument", *statistics.same) if name in row}
-        leave = {name: row[name] for name in self._table.key}
+        own = row.get("ab")  # the key has values of the product's header, which is not there once it has moved
+        leave = {"ab": own} if own else {name: row[name] for name in self._table.key}
         return self.store.history(self._table, column, self.mjd, statistics.days, same, leave)
 
     def _row(self, table: Qc1Table, values: Mapping[str, Value]) -> dict[str, Value]:
