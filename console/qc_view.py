@@ -8,6 +8,7 @@ from pathlib import Path
 from config.tree import DfoTree
 from console.account import open_settings
 from engine.board import Row
+from engine.process.qc.flag import Decoded
 from engine.process.qc.view import QcView, qc_view
 from engine.stores.abs import read
 from screens.shown import QcPanel, ScoreLine
@@ -26,7 +27,16 @@ def shown(view: QcView, about: str) -> QcPanel:
     """The panel; its note says what is missing."""
     scores = tuple(
         ScoreLine(
-            one.name, one.value, one.limit, one.mark, one.remark, one.low, one.high, one.number, tuple(one.history)
+            one.name,
+            one.value,
+            one.limit,
+            one.mark,
+            one.remark,
+            one.low,
+            one.high,
+            one.number,
+            tuple(one.history),
+            one.param,
         )
         for one in view.scores
     )
@@ -39,7 +49,13 @@ def shown(view: QcView, about: str) -> QcPanel:
         f"{about}, {view.at} UT" if view.at else about,
         scores,
         view.flag,
-        tuple(f"{bit.number:>2} {'1' if bit.flagged else '0'} {bit.name}: {bit.meaning}" for bit in view.bits),
+        tuple(bit_line(bit) for bit in view.bits),
         tuple(files),
         note,
     )
+
+
+def bit_line(bit: Decoded) -> str:
+    """A bit in words: its meaning is that of 0, and a bit that is set says so."""
+    what = f"FLAGGED, not so: {bit.meaning}" if bit.flagged else bit.meaning
+    return f"{bit.number:>2} {int(bit.flagged)} {bit.name}: {what}"

@@ -20,7 +20,9 @@ from console.client import Gone, Link
 from console.exit_codes import ExitCode, worst
 from console.headless import JsonLines, Lines
 from console.host import Host
+from engine.atomic.journal import Journal
 from engine.board import Board
+from engine.core.dates import within
 from engine.errors import Busy, DfosError, UsageTrouble
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, Order, Orders
@@ -131,10 +133,24 @@ class _Errand:
             return "the engine goes on with the order: dfos status"
         if any(row.state == "RUNNING" for row in self.board.rows.values()):
             return "recipes that run go on, and the same command follows them"
+        if cut := self._cut():
+            return f"{cut} is half done, nothing goes on: call again with --recover, that finishes it"
         if self.board.questions:
             numbers = ", ".join(str(number) for number in self.board.questions)
             return f"nothing goes on; the same command asks again; open: question {numbers} (dfos questions)"
         return "nothing goes on; the same command takes it up again (dfos status)"
+
+    def _cut(self) -> str:
+        """The name of the transaction that was cut, of the pools that were ordered; '' when there is none."""
+        if not self.tree.journal.exists():
+            return ""
+        connection = connect(self.tree.journal)
+        try:
+            open_ = Journal(connection, self.tree).unfinished()
+            ordered = [cut for cut in open_ for it in self.left if cut.mode == it.mode and within(it.date, cut.date)]
+            return ordered[0].label if ordered else ""
+        finally:
+            connection.close()
 
     async def _there(self, link: Link) -> None:
         """Give what is left to the engine at the other end. Gone when it ends without having begun it."""

@@ -128,7 +128,10 @@ class QcScreen(ListScreen[ScoreLine]):
         if row is None or not width:
             self._plot.say([])
             return
-        title: Spans = [(f" {self.glyphs.clean(row.name)}", theme.BOLD), (f"  {_history(row)}", theme.DIM)]
+        title: Spans = [
+            (f" {self.glyphs.clean(row.name)}", theme.BOLD),
+            (f"{self.glyphs.clean(_drawn(row))}  {_history(row)}", theme.DIM),
+        ]
         lines = plot_lines(row.points, row.value, row.low, row.high, width, PLOT, self.glyphs)
         self._plot.say([title, *lines])
 
@@ -148,9 +151,25 @@ class QcScreen(ListScreen[ScoreLine]):
 
         async def lines() -> list[str]:
             bits = [f"QCFLAG  {panel.flag or 'none'}", *(f"  {bit}" for bit in panel.bits)]
-            return [*bits, "", "files", *(f"  {name}" for name in panel.files or ("none",))]
+            return [*bits, "", "files", *(_listed(panel.files) or ["  none"])]
 
         self.app.push_screen(Page(f"QCFLAG of {panel.ab}", lines, self.link, self.glyphs, self.clock))
+
+
+def _listed(paths: Sequence[str]) -> list[str]:
+    """Files by directory: the ends of their names are what tells them apart."""
+    lines: list[str] = []
+    for place in dict.fromkeys(path.rpartition("/")[0] for path in paths):
+        names = [path.rpartition("/")[2] for path in paths if path.rpartition("/")[0] == place]
+        lines += [*([f"  {place}/"] if place else []), *(f"    {name}" for name in names)]
+    return lines
+
+
+def _drawn(row: ScoreLine) -> str:
+    """What is drawn, where that is another quantity than the line shows."""
+    if not row.param or row.param == row.name or row.value is None:
+        return ""
+    return f"  drawn: {row.param} = {row.value:.6g}"
 
 
 def _history(row: ScoreLine) -> str:

@@ -84,7 +84,7 @@ class ScoreLine:
     """One QC parameter: value and limits in words, its mark (`.` green, `o` red, `-` not scored), why.
 
     `low` and `high` are the limits (None: none on that side), `value` the number; `points` its history as
-    (MJD, value), oldest first.
+    (MJD, value), oldest first. `param` is the measured value that is compared and drawn.
     """
 
     name: str
@@ -96,6 +96,7 @@ class ScoreLine:
     high: float | None = None
     value: float | None = None
     points: tuple[tuple[float, float], ...] = ()
+    param: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A real HTCondor pool for tests: one machine, eight slots, all its daemons in a mount namespace of their own.
 
 Its mounts exist only there and end with its last process; the tree it runs in (`condor_root`) is read-only, so
-that pools never meet. A directory given as `shared` is seen under the same path inside.
+that pools never meet. A directory given as `shared` is seen under the same path inside, to be written, and what
+this very program needs, to be read.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -25,16 +27,25 @@ _APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
 # starts condor_procd again and again, a thousand processes in a minute.
 _BEGIN = """
 root=$1 state=$2 shared=$3
+shift 3
 own="etc/condor/config.d var/log/condor var/lib/condor var/spool/condor"
-mkdir -p "$root$shared"
+places() {
+    mkdir -p "$root$shared"
+    for path; do
+        if [ -d "$path" ]; then mkdir -p "$root$path"; else mkdir -p "$root${path%/*}"; touch "$root$path"; fi
+    done
+}
+places "$@"
 for part in $own; do mkdir -p "$root/$part" "$state/$part"; done
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
-for part in run tmp; do mount -t tmpfs tmpfs "$root/$part"; done
+for part in run tmp root; do mount -t tmpfs -o mode=0755 tmpfs "$root/$part"; done
+chmod 1777 "$root/tmp"
 for part in $own; do mount --bind "$state/$part" "$root/$part"; done
-mkdir -p "$root$shared"
+places "$@"
 mount --bind "$shared" "$root$shared"
+for path; do mount --bind -o ro "$path" "$root$path"; done
 chroot "$root" install -d -o condor -g condor /run/condor /run/lock/condor /var/log/condor \
     /var/lib/condor/spool /var/lib/condor/execute /var/spool/condor
 exec chroot "$root" condor_master -f
@@ -108,7 +119,7 @@ class Pool:
         shared.chmod(0o777)
         self._said = (state / "master.log").open("wb")
         self._master = subprocess.Popen(
-            [*_APART, _BEGIN, "pool", str(root), str(state), str(shared)],
+            [*_APART, _BEGIN, "pool", str(root), str(state), str(shared), *_installation(root)],
             stdin=subprocess.DEVNULL,
             stdout=self._said,
             stderr=subprocess.STDOUT,
@@ -161,6 +172,15 @@ def _space(pid: int) -> str:
         found = str(Path(f"/proc/{pid}/ns/mnt").readlink())
         return found if found != str(Path("/proc/self/ns/mnt").readlink()) else ""
     return ""
+
+
+def _installation(root: Path) -> list[str]:
+    """This repository and the Python that runs it, where the tree has nothing of that name."""
+    stdlib, python = Path(os.__file__).parent, Path(sys.executable).resolve()
+    wanted = {Path(__file__).resolve().parents[1], Path(sys.prefix), stdlib, python}
+    wanted |= {Path(sys.base_prefix)} - {Path("/usr")}
+    outermost = {path for path in wanted if wanted.isdisjoint(path.parents)}
+    return sorted(str(path) for path in outermost if path.name not in ("usr", "bin", "lib"))
 
 
 def _free_port() -> int:

@@ -206,10 +206,10 @@ class Journal:
         return done
 
     def unfinished(self, mode: str = "", date: str = "") -> list[Transaction]:
-        """Transactions that were begun and not sealed, oldest first; of one MODE and DATE if given."""
+        """Transactions that were begun and not sealed, oldest first; of one MODE, or MODE and DATE, if given."""
         rows = self._db.execute("SELECT * FROM transactions WHERE sealed = '' ORDER BY number")
         found = [Transaction(**dict(row)) for row in rows]
-        return [tx for tx in found if not mode or (tx.mode, tx.date) == (mode, date)]
+        return [tx for tx in found if mode in ("", tx.mode) and date in ("", tx.date)]
 
     def history(self) -> list[Transaction]:
         """All transactions, newest first."""

@@ -5,7 +5,7 @@ An AB that has moved is copied back from $DFO_LOG_DIR/<DATE>; that file and its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,15 @@ from engine.stores.abs import AbStore, read
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What runs, parents first as far as they were asked for; a line for each AB that does not; what still waits."""
+    """What runs, parents first as far as they were asked for; a line for each AB that does not; what still waits.
+
+    `stays` has a line for each done AB that was to run again and cannot: it is as it was.
+    """
 
     abs: tuple[AB, ...]
     notes: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
 
 
 def located(tree: DfoTree, name: str) -> Path:
@@ -40,16 +44,34 @@ def located(tree: DfoTree, name: str) -> Path:
     return found
 
 
-def choose(tree: DfoTree, names: Iterable[str], *, force: bool = False, parents: bool = False) -> Chosen:
-    """Make the named ABs CREATED where they are to run: a FAILED one always, a SUCCESSFUL one with `force`.
+def done_of(tree: DfoTree, names: Iterable[str]) -> list[AB]:
+    """The named ABs in $DFO_AB_DIR that are SUCCESSFUL."""
+    places = [tree.ab / Path(name).name for name in names]
+    return [ab for place in places if place.is_file() and (ab := read(place)).status == "SUCCESSFUL"]
 
-    With `parents` everything they need and that is not done runs too; without, it is named in `waiting`.
+
+def choose(
+    tree: DfoTree,
+    names: Iterable[str],
+    *,
+    force: bool = False,
+    parents: bool = False,
+    stale: Collection[str] = (),
+    kept: Mapping[str, str] | None = None,
+) -> Chosen:
+    """Make the named ABs CREATED where they are to run: a FAILED one always, a SUCCESSFUL one with `force` or if stale.
+
+    With `parents` everything they need and that is not done runs too; without, it is named in `waiting`. `kept` are
+    done ABs that stay as they are, with the reason.
     """
     store = AbStore(tree)
     chosen: dict[str, AB] = {}
     notes: list[str] = []
+    stays: list[str] = []
     for ab in [_brought(store, located(tree, name)) for name in names]:
-        if ab.status == "SUCCESSFUL" and not force:
+        if kept and ab.name in kept:
+            stays.append(f"{ab.name} stays as it is: {kept[ab.name]}")
+        elif ab.status == "SUCCESSFUL" and not force and ab.name not in stale:
             notes.append(f"{ab.name} is done already (--force runs it again)")
         else:
             chosen[ab.name] = _created(store, ab)
@@ -58,14 +80,17 @@ def choose(tree: DfoTree, names: Iterable[str], *, force: bool = False, parents:
     for ab in queue:
         for name in _parents(ab):
             place = store.path(name)
-            if name in chosen or not place.is_file() or (parent := read(place)).status == "SUCCESSFUL":
+            if name in chosen or not place.is_file():
+                continue
+            parent = read(place)
+            if parent.status == "SUCCESSFUL" and not (parents and name in stale):
                 continue
             if parents:
                 chosen[name] = _created(store, parent)
                 queue.append(parent)
             else:
                 waiting[f"{ab.name} waits for {name}, which is {parent.status}"] = None
-    return Chosen(tuple(chosen.values()), tuple(notes), tuple(waiting))
+    return Chosen(tuple(chosen.values()), tuple(notes), tuple(waiting), tuple(stays))
 
 
 def _parents(ab: AB) -> list[str]:

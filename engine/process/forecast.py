@@ -16,7 +16,7 @@ from engine.process.ab_states import AbStates
 from engine.process.admission import free_gb, host_memory_gb
 from engine.process.history import History
 from engine.process.outside import outside
-from engine.process.pool import Entry, pool_of
+from engine.process.pool import Entry, below, pool_of
 from engine.process.priority import in_ranks
 from engine.process.ready import Ready
 from engine.process.simulate import Schedule, best_plan, simulate, sorted_out
@@ -58,7 +58,7 @@ class PoolForecast:
     """A pool: `abs` still to run of `total`, seconds from the start to the end, and as the rank sequence would take.
 
     `host_gb` is the memory there is for recipes, `free_gb` the free disk. `refused` are ABs that will not be started
-    and why (too large, FAILED, stale, what waits for them or for nobody), `asked` those that are asked
+    and why (too large, FAILED, what waits for them or for nobody), `asked` those that are asked
     about first. `measured` says how many measurements each kind has.
     """
 
@@ -123,11 +123,14 @@ def forecast(tree: DfoTree, settings: Settings, db: sqlite3.Connection | None, m
 
 
 def _stand(pool: dict[str, Entry], tree: DfoTree, db: sqlite3.Connection | None) -> None:
-    """Every AB gets the state in which the engine would find it at the start."""
+    """Every AB gets the state in which the engine would find it at the start; what is stale runs again by itself."""
     rows = {}
     if db:
         with suppress(sqlite3.OperationalError):  # a journal in which nothing was processed yet has no tables
             rows = {row["ab"]: row for row in Attempts(db, readonly=True).rows() if row["ab"] in pool}
+    for stale in [name for name, row in rows.items() if row["state"] == "STALE"]:
+        for entry in (pool[stale], *below(pool, stale)):
+            entry.status = "CREATED"
     AbStates(Bus("forecast"), pool, Ready(pool), partial(outside, tree)).show(rows, {})
 
 

@@ -299,6 +299,11 @@ class ProcessAb:
         if self.hooks.has(ab.mode, POST):
             try:
                 after = await self.hooks.after(ab, found.products)
+                needed = await self.threads.call(self.spent.awaited, after.retire, ab.name)
+                for name, reader in needed.items():
+                    told = self._warned(ab, POST, DfosError(f"{name} is not retired: {reader} still needs it"))
+                    found = replace(found, warnings=(*found.warnings, told))
+                after = replace(after, retire=tuple(name for name in after.retire if name not in needed))
                 found = await self.threads.call(self._retired, task, found, after)
             except (DfosError, OSError) as trouble:
                 found = replace(found, warnings=(*found.warnings, self._warned(ab, POST, trouble)))

@@ -81,6 +81,15 @@ class Spent:
                 if not waiting and paths[name].is_relative_to(tree.product):
                     self._away(ab, paths[name], retiring)
 
+    def awaited(self, names: Iterable[str], maker: str) -> dict[str, str]:
+        """Those of the products `names` of an AB that another AB still has to read, and the first reader. Blocking."""
+        found = {}
+        for name in names:
+            readers = [other for other in self._consumers.of(name) if other != maker and not self._done(other)]
+            if readers:
+                found[name] = readers[0]
+        return found
+
     def _done(self, name: str) -> bool:
         if name in self._past:
             return True

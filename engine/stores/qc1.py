@@ -68,6 +68,13 @@ class Qc1:
         """The database as it may be shown: without a password."""
         return shown(self._given)
 
+    def probe(self, file: str | None = None) -> None:
+        """Is the database there? Changes nothing: the `file` of an SQLite database is never made by looking."""
+        if file is not None and not Path(file).is_file():
+            raise DatabaseAway(f"there is no {file}", where=self.name, remedy="see qc.database")
+        with self._connected() as connection:
+            connection.execute(sql.text("SELECT 1 FROM (SELECT 1) AS one"))
+
     def ingest(self, definition: Qc1Table, rows: Iterable[Row]) -> int:
         """Write rows, over those of the same key; how many. Columns that a row leaves out take their default."""
         cells = [self._cells(definition, row) for row in rows]
@@ -84,7 +91,7 @@ class Qc1:
     ) -> list[tuple[float, float]]:
         """(MJD, value) of a column within `days` of `mjd`, oldest first.
 
-        `same`: columns that must have these values; `leave`: the row (by these columns) that does not count.
+        `same`: columns that must have these values; `leave`: the rows (by these columns) that do not count.
         """
         with self._connected() as connection:
             table = self._table(connection, definition)
@@ -96,7 +103,8 @@ class Qc1:
             for name, value in same.items():
                 query = query.where(table.c[name] == value)
             if leave:
-                query = query.where(sql.or_(*(table.c[name] != value for name, value in leave.items())))
+                other = [sql.or_(table.c[name] != value, table.c[name].is_(None)) for name, value in leave.items()]
+                query = query.where(sql.or_(*other))
             return [(float(when), float(value)) for when, value in connection.execute(query)]
 
     def rows(self, definition: Qc1Table, columns: Sequence[str], where: Row | None = None) -> list[dict[str, Cell]]:

@@ -11,6 +11,7 @@ import pytest
 
 from config.tree import DIRECTORIES
 from console.cli.main import run
+from engine.atomic import fs
 from engine.core.ab import parse
 from engine.demo.account_files import HEADERS, PLACES, dfosrc
 from engine.stores.vcal import container
@@ -150,3 +151,29 @@ def test_rules_of_the_account_that_cannot_be_reached_are_never_replaced(
     installed.write_text(RULES)
     assert run("createAB", ["-m", "CALIB", "-d", DATE, "--dry-run", "--root", str(site)]) == 2
     assert str(rules) in capsys.readouterr().err
+
+
+def test_ctrl_c_in_the_middle_says_how_it_goes_on(site: Path, dfos: Dfos, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["-m", "CALIB", "-d", DATE, "-a", "--root", str(site)]
+
+    def interrupted(act: str, subject: str) -> None:
+        if (act, subject) == ("commit", "done"):
+            raise KeyboardInterrupt
+
+    with fs.probed(interrupted):
+        assert run("createAB", call) == 130
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("interrupted; create-000001 is half done, nothing goes on: call again with --recover")
+    assert run("createAB", call) == 5
+    assert run("createAB", [*call, "--recover"]) == 0
+
+
+def test_a_job_directory_that_takes_no_files_is_found_before_anything_begins(site: Path, dfos: Dfos) -> None:
+    dfos("createAB", "-m", "CALIB", "-d", DATE, "-a")
+    (site / "jobs").rmdir()
+    (site / "jobs").write_text("a file")
+    dfos("createJob", "-m", "CALIB", "-d", DATE, "--auto", code=10)
+    (site / "jobs").unlink()
+    (site / "jobs").mkdir()
+    dfos("createJob", "-m", "CALIB", "-d", DATE, "--auto")  # no --recover
+    assert (site / "jobs" / f"execAB_CALIB_{DATE}").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,44 @@ async def test_a_parent_that_fails_blocks_its_children(scene: Scene) -> None:
     scene.store.write(basic.with_values("RECIPE_PARAM", ["--act=rc255"]))
     await ordered(scene)
     assert [state(scene, ab)[0] for ab in (basic, post, other)] == ["FAILED", "BLOCKED", "DONE"]
+
+
+async def test_a_stale_ab_runs_again_when_it_is_named(scene: Scene) -> None:
+    basic, post, _ = family(scene)
+    await ordered(scene)
+    scene.context.bus.publish(ev.AbChanged(post.name, "STALE", f"{basic.name} was made anew"))
+    again = await ordered(scene, post.name)
+    assert again.exit_code == 0 and "is done already" not in again.text, again.text
+    assert attempts(scene, post) == 2 and state(scene, post)[0] == "DONE" and attempts(scene, basic) == 1
+    scene.context.bus.publish(ev.AbChanged(basic.name, "STALE", "made anew"))
+    await ordered(scene, post.name, parents="yes", force="yes")
+    assert (attempts(scene, basic), attempts(scene, post)) == (2, 3)
+
+
+# --- force -----------------------------------------------------------------------------------
+
+
+async def test_force_leaves_a_good_ab_alone_when_its_inputs_are_nowhere(scene: Scene) -> None:
+    basic, post, _ = family(scene)
+    await ordered(scene)
+    scene.product(basic).unlink()
+    before = scene.store.path(post.name).read_bytes()
+    ended = await ordered(scene, post.name, force="yes")
+    assert ended.exit_code == 1
+    assert f"{post.name} stays as it is: missing input" in ended.text
+    assert scene.store.path(post.name).read_bytes() == before and state(scene, post)[0] == "DONE"
+    both = await ordered(scene, basic.name, post.name, force="yes")
+    assert both.exit_code == 0 and attempts(scene, post) == 2, both.text
+
+
+async def test_force_leaves_a_good_ab_alone_when_it_is_too_large(scene: Scene) -> None:
+    *_, other = family(scene)
+    await ordered(scene, other.name)
+    settings = scene.context.settings
+    kinds = {**settings.kinds, "scibasic": settings.kinds["scibasic"].model_copy(update={"memory_gb": 99.0})}
+    admission = settings.admission.model_copy(update={"memory_gb": 1e-6})
+    changed = settings.model_copy(update={"kinds": kinds, "admission": admission})
+    scene.context = replace(scene.context, settings=changed)
+    ended = await ordered(scene, other.name, force="yes")
+    assert ended.exit_code == 1 and "stays as it is: refused: needs " in ended.text
+    assert scene.ab(other).status == "SUCCESSFUL" and state(scene, other)[0] == "DONE"

@@ -18,6 +18,7 @@ from engine.headers.cards import keywords
 from engine.pgi import Aftermath
 from engine.pgis import pgi_postSCI
 from engine.process import hooks
+from engine.stores.abs import AbStore
 from tests.builders import make_ab, make_product, record
 from tests.integration.test_process_ab import Scene
 
@@ -173,6 +174,23 @@ async def test_a_post_plugin_may_retire_only_what_is_the_abs(scene: Scene, answe
     await scene.run(ab, plugins={"POST_PLUGIN": Greedy()})
     assert scene.row(ab).state == "DONE" and "POST_PLUGIN" in scene.row(ab).message
     assert scene.product(ab).is_file() and not trash.listing(scene.tree)
+
+
+async def test_a_product_that_another_ab_still_needs_is_not_retired(scene: Scene) -> None:
+    class Tidy:
+        def after(self, ab: AB, products: Any) -> Aftermath:
+            return Aftermath(retire=(scene.product(parent).name,) if ab.name == parent.name else ())
+
+    parent, events = scene.basic(), record(scene.context)
+    path = f"$DFS_PRODUCT/{parent.raw_type}/{parent.date}/{scene.product(parent).name}"
+    sof = [(path, "PIXTABLE_OBJECT")]
+    child = make_ab(kind="scipost", stem="MUSE.2014-10-23T01:00:00.000", sof=sof, waitfor=[parent.name])
+    AbStore(scene.tree).write(child)
+    await scene.run(parent, child, plugins={"POST_PLUGIN": Tidy()})
+    assert scene.product(parent).is_file() and not trash.listing(scene.tree)
+    assert [one.state for one in scene.ab(parent).products] != ["RETIRED"]
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert any(f"{scene.product(parent).name} is not retired: {child.name} still needs it" in text for text in told)
 
 
 @pytest.mark.usefixtures("short")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.qc_view import bit_line
+from engine.process.qc.flag import Decoded
 from screens.glyphs import ASCII, UNICODE, Glyphs, width_of
 from screens.qc import QcScreen
 from screens.shown import QcPanel, ScoreLine
@@ -70,6 +72,31 @@ async def test_an_ab_without_qc_says_why(link: FakeLink, library: FakeLibrary) -
         said = "\n".join(screen_text(app))
         assert "no QC yet" in said
         assert "no score" in said
+
+
+async def test_what_is_drawn_is_named_and_files_are_told_apart_at_80_columns(
+    link: FakeLink, library: FakeLibrary
+) -> None:
+    place = "/data/of/an/account/with/a/long/path/products/PIXTABLE_OBJECT/2014-10-22"
+    names = [f"r.{AB.removesuffix('.ab')}.{end}" for end in ("png", "hist.png", "spec.png")]
+    score = ScoreLine("products", "1 of 1", "none missing", ".", "", None, 0.0, 0.0, (), "missing")
+    library.panels[AB] = QcPanel(AB, "x", (score,), "", (), tuple(f"{place}/{name}" for name in names))
+    app = Host(QcScreen(AB, link, library, UNICODE, lambda: NOW), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "products  drawn: missing = 0" in "\n".join(screen_text(app))
+        await pilot.press("b")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        said = "\n".join(screen_text(app))
+        assert all(name in said for name in names)
+
+
+def test_a_bit_that_is_set_does_not_read_as_its_opposite() -> None:
+    good, bad = (Decoded(5, "SKY_FLAT", flagged, "processed with twilight sky flat") for flagged in (False, True))
+    assert bit_line(good) == " 5 0 SKY_FLAT: processed with twilight sky flat"
+    assert bit_line(bad) == " 5 1 SKY_FLAT: FLAGGED, not so: processed with twilight sky flat"
 
 
 number = st.floats(allow_nan=True, allow_infinity=True)

@@ -215,7 +215,8 @@ class HTCondor:
             return self._dags.state(ref, manager)
         begun = os.path.lexists(self.records.claim_path(token))
         if seen is None and not begun and any(token in dag.tokens for dag in self._dags.all()):
-            return JobState(ref, Status.REMOVED, "never sent: DAGMan ended before its turn came")
+            why = "never sent: DAGMan ended before its turn came"
+            return JobState(ref, Status.REMOVED, why, after_failure=True)
         doubt = judge.doubtful(seen, queued=queued, begun=begun)
         self._missed[token] = self._missed.get(token, 0) + 1 if doubt else 0
         return judge.without_record(ref, seen, queued=queued, begun=begun, patient=self._missed[token] < _MISSES)

@@ -40,12 +40,13 @@ class Signals:
     def __init__(self) -> None:
         self.child = 0
         self.told = 0
+        self.frozen = False
         self.waiting = True
         for number in _TO_END:
             signal.signal(number, self._end)
         for number in _TO_SAY:
             signal.signal(number, self._say)
-        signal.signal(signal.SIGTSTP, lambda *_: self._pass(signal.SIGSTOP))
+        signal.signal(signal.SIGTSTP, self._freeze)
         signal.signal(signal.SIGALRM, lambda *_: self._pass(signal.SIGKILL))
 
     def _end(self, number: int, _frame: FrameType | None) -> None:
@@ -57,7 +58,20 @@ class Signals:
         elif self.waiting:
             raise Gone
 
+    def begun(self, child: int) -> None:
+        """The recipe runs: what we were told meanwhile it hears now."""
+        self.child = child
+        if self.told:
+            self._end(self.told, None)
+        elif self.frozen:
+            self._pass(signal.SIGSTOP)
+
+    def _freeze(self, _number: int, _frame: FrameType | None) -> None:
+        self.frozen = True
+        self._pass(signal.SIGSTOP)
+
     def _say(self, number: int, _frame: FrameType | None) -> None:
+        self.frozen = self.frozen and number != signal.SIGCONT
         self._pass(number)
 
     def _pass(self, number: int) -> None:
@@ -122,9 +136,7 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
         )
     finally:
         os.close(log)
-    signals.child = child.pid
-    if signals.told:
-        os.killpg(child.pid, signals.told)
+    signals.begun(child.pid)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     signals.child = 0
     with suppress(ProcessLookupError, PermissionError):

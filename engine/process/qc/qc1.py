@@ -30,6 +30,7 @@ from engine.process.qc.subject import Subject, Value
 from engine.stores.qc1 import Qc1, ScoreRow
 
 Call = tuple[str, dict[str, str]]  # table, column: value
+WAIT = " QC1 rows wait: "
 _CALL = "qc1Ingest"
 _MJD_OF_UNIX = 40587.0
 
@@ -95,7 +96,8 @@ class WriteQc:
             raise UsageTrouble(f"{self._table.name} has no column for {param}")
         row = self._row(self._table, {"detector": "ALL", **values})
         same = {name: row.get(name) for name in ("detector", "instrument", *statistics.same) if name in row}
-        leave = {name: row[name] for name in self._table.key}
+        own = row.get("ab")  # the key has values of the product's header, which is not there once it has moved
+        leave = {"ab": own} if own else {name: row[name] for name in self._table.key}
         return self.store.history(self._table, column, self.mjd, statistics.days, same, leave)
 
     def _row(self, table: Qc1Table, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -133,7 +135,8 @@ def written(tree: DfoTree, store: Qc1, lines: Sequence[str]) -> str:
         except DatabaseAway as trouble:
             if lines:
                 fs.append(waiting, "".join(lines).encode())
-            return f"{len(old) + len(lines)} QC1 rows wait: {trouble.what}"
+            remedy = f" ({trouble.remedy})" if trouble.remedy else ""
+            return f"{len(old) + len(lines)}{WAIT}{trouble.what}{remedy}"
         if old:
             fs.remove(waiting)
     return ""

@@ -24,7 +24,10 @@ from engine.process.qc.subject import Value
 
 @dataclass(frozen=True, slots=True)
 class QcScore:
-    """One score. `history` are (MJD, value) of the QC1 database, `plot` the small plot of it ('' for none)."""
+    """One score of the measured value `param`.
+
+    `history` are (MJD, value) of the QC1 database, `plot` the small plot of it ('' for none).
+    """
 
     name: str
     value: str
@@ -37,6 +40,7 @@ class QcScore:
     high: float | None = None
     history: tuple[tuple[float, float], ...] = ()
     plot: str = ""
+    param: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def qc_view(tree: DfoTree, settings: Settings, ab: AB) -> QcView:
                 **numbers,
                 history=history.get(one.name, ()),
                 plot=files.get(f"{ab.root}.{one.name}.png", ""),
+                param=str(known.get(one.name, {}).get("param", "")),
             )
         )
     return QcView(
