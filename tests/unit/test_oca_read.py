@@ -99,3 +99,20 @@ def test_a_mistake_is_told_with_its_place_and_costs_its_rule_only() -> None:
 def test_an_inner_rule_never_becomes_a_rule_of_its_own() -> None:
     rules = read('if A == 1 then { X = ; \nif B == 2 then { X = "b"; }\n}\n')
     assert rules.partial and not rules.classification
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('if A == "x then { X = "a"; }', True),
+        ("if A == 'x then { X = 'a'; }", True),
+        ('if A == "x then { X = 1; }', True),
+        ('if A == "it\'s" then { X = 1; } }', False),
+        ('if A == "x" then then { X = "a"; }', False),
+    ],
+)
+def test_a_string_that_is_never_closed_is_named_as_what_is_wrong(line: str, told: bool) -> None:
+    rules = read(f'{line}\nif B == 1 then {{ X = "b"; }}\n')
+    (problem, *_) = rules.problems
+    assert ("never closed" in problem.text or "not closed" in problem.text) is told
+    assert problem.at.line == 1 and len(rules.classification) >= 1

@@ -114,6 +114,7 @@ def test_like_is_anchored_and_only_percent_is_special(pattern: str, matching: li
         ("^a{2,3}$", ["aa", "aaa"], ["a", "aaaa"]),
         ("^a{2,}$", ["aa", "aaaaa"], ["a"]),
         ("^a{2}$", ["aa"], ["a", "aaa"]),
+        ("^a{000002,00003}b{0,0}$", ["aa", "aaa"], ["a", "aaaa", "aab"]),
         (r"^\d+\.[^x]?$", ["12.", "1.y"], ["12", "1.x"]),
         (r"^[\]a-c]*$", ["", "]", "abc]"], ["d"]),
         ("^(a|b*)*c$", ["c", "abc", "bbac"], ["d"]),
@@ -137,6 +138,7 @@ def test_the_whole_value_must_match_when_that_is_the_reading() -> None:
     [
         *("(", ")", "a)", "[a", "*a", "a**", r"(a)\1", "(?=a)", "(?<x>a)", "a{3,2}", r"\b", "[z-a]", "\\"),
         *("x{9999}", "((x{30}){30}){30}", "(" * 100 + ")" * 100, "(){9999}", "(){0,9999}", "a" * 10_000),
+        *("a{99999999999}", "a{1,99999999999}", f"a{{{'9' * 5000}}}", "a{00000099999}"),
     ],
 )
 def test_a_pattern_that_has_no_bounded_cost_or_is_wrong_is_refused(pattern: str) -> None:

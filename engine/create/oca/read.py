@@ -38,6 +38,8 @@ _NEXT = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII,
 )
+_STRING = re.compile(r""" "[^"\n]*" | '[^'\n]*' """, re.VERBOSE)
+_LINE = 500
 _LOOK_AHEAD = 200
 _INDENTED = 200
 SYNTAX = "syntax"
@@ -133,9 +135,19 @@ class _Reading:
         wanted += ["a value"] * value
         if word is not None and word.type not in ("DEEP", "STRANGE") and wanted:
             found += f", expected {' or '.join(wanted)}" if len(wanted) < 9 else ", this is no rule"
+        if word is not None and word.text not in "\"'" and word.type != "DEEP" and self._open_string(word.offset):
+            found = f"a string of this line is never closed: {found}"
         line = source.place(begin)
         where = word.offset if word else begin
         self.sheet.tell(where, "error", SYNTAX, f"{found}; the rule from line {line.line} on is left out")
+
+    def _open_string(self, offset: int) -> bool:
+        """Whether the line of this offset has a quote too many. Lines that are very long are not looked at."""
+        start = self.text.rfind("\n", max(0, offset - _LINE), offset) + 1
+        if not start and offset > _LINE:
+            return False
+        line = self.text[start : offset + _LINE].partition("\n")[0]
+        return any(quote in _STRING.sub("", line) for quote in "\"'")
 
     def _next_rule(self, begin: int) -> int | None:
         """Where the next rule begins: at the depth of the one that is lost, or at what can only be a rule of its own.

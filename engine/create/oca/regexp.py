@@ -13,9 +13,10 @@ from collections.abc import Callable
 from functools import lru_cache
 
 _LARGEST = 500  # instructions; the longest pattern we carry out
+_DIGITS = 9
 _DEEPEST = 40  # groups inside groups
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]")
-_COUNT = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}")
+_COUNT = re.compile(r"\{(\d+)(,(\d*))?\}")
 _ANY: Callable[[str], object] = bool
 
 # An instruction: ("one", test of a character), ("split", offsets to go on at), ("begin",) or ("end",).
@@ -134,8 +135,8 @@ class _Reader:
             return 1, 1
         self.at = found.end()
         self._take("?")
-        least = int(found[1])
-        most = least if found[2] is None else int(found[3]) if found[3] else None
+        least = _bounded(found[1])
+        most = least if found[2] is None else _bounded(found[3]) if found[3] else None
         if most is not None and most < least:
             raise BadPattern(f"{found[0]} is a repetition that cannot be")
         return least, most
@@ -192,6 +193,12 @@ class _Reader:
     def _sized_of(self, size: int) -> None:
         if size > _LARGEST:
             raise BadPattern("it is too long, or repeats too much")
+
+
+def _bounded(digits: str) -> int:
+    """A number of repetitions; one that is too large anyhow counts as one more than the most."""
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) < _DIGITS else _LARGEST + 1
 
 
 def _class(text: str) -> Callable[[str], object]:
