@@ -8,7 +8,7 @@ from config.section import Section
 
 
 class QcSlot(Section):
-    """A QC procedure for one data type; the first slot that fits an AB is taken."""
+    """A QC procedure for one data type; the first slot that fits an AB is taken, the shipped ones first."""
 
     instruments: tuple[str, ...] = Field((), description="INSTRUMENT of the ABs; empty: any")
     raw_types: tuple[str, ...] = Field((), description="RAW_TYPEs of the ABs; empty: any")

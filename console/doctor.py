@@ -50,8 +50,9 @@ def examine(root: Path, environ: Mapping[str, str], sets: tuple[str, ...] = ()) 
     if settings is not None:
         checks += [*_source(tree, settings), *_space(account, settings), *_tools(settings), *_plugins(tree, settings)]
         from console.doctor_batch import batch
+        from console.doctor_qc import quality
 
-        checks += batch(tree, settings)
+        checks += [*batch(tree, settings), *quality(tree, settings)]
     if "DFO_MON_DIR" in account.directories:
         checks += _lock(tree)
     return [*checks, *_packages(), *_terminal(environ)]

@@ -26,7 +26,8 @@ def orders_of(tree: DfoTree, found: JobFile) -> tuple[list[Order], list[str]]:
     orders = []
     for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
         names = " ".join(call[3] for call in calls)
-        orders.append(Order(mode, date, "P", options={"abs": names, "qc": "only" if tool == EXEC_QC else "no"}))
+        how = {"qc": "only", "file": "yes"} if tool == EXEC_QC else {"qc": "no"}
+        orders.append(Order(mode, date, "P", options={"abs": names, **how}))
     return orders, lost
 
 

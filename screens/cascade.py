@@ -12,11 +12,13 @@ from engine.core.status import ENDED_WELL, STATES, said
 from screens import theme
 from screens.ab_detail import AbDetail
 from screens.cascade_tree import NEEDED, NEEDS, Node, tree
-from screens.glyphs import Glyphs
+from screens.glyphs import Glyphs, width_of
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged
 from screens.why import WhyScreen
+from screens.widgets.ab_order import shared_prefix
+from screens.widgets.columns import short, told
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted
@@ -47,10 +49,19 @@ class CascadeScreen(ListScreen[Node]):
         self._root = ""
         self._direction = NEEDS
         self._unfinished = False
+        self._prefix = ""  # of all names, left out
+        self._widest = self._kinds = 10  # cells of branches with name, and of a kind
 
     async def read(self) -> Sequence[Node]:
         """The tree of what the board shows now."""
-        return tree(self.link.board.rows, self._direction, unfinished=self._unfinished, root=self._root)
+        rows = self.link.board.rows
+        found = tree(rows, self._direction, unfinished=self._unfinished, root=self._root)
+        self.EMPTY = "no AB is known here" if not rows else "all that is shown here is done; h shows it"
+        self._prefix = shared_prefix(rows)
+        names = (min(2 * node.depth, 2 * _DEEPEST) + width_of(self._short(node.ab)) for node in found)
+        self._widest = max(names, default=0)
+        self._kinds = max(7, min(16, max((width_of(row.kind) for row in rows.values()), default=0)))
+        return found
 
     async def _read(self) -> None:
         await super()._read()
@@ -76,12 +87,11 @@ class CascadeScreen(ListScreen[Node]):
 
     def heading(self, width: int) -> str:
         """AB, kind, state."""
-        left = _left(width)
-        return f"  {'AB':<{left}} {'kind':<10} state"
+        return f"  {'AB':<{self._left(width)}} {'kind':<{self._kinds}} state"
 
     def line_of(self, row: Node, width: int) -> Spans:
         """Branches, AB, kind, state with its reason."""
-        left = _left(width)
+        left = self._left(width)
         branch = self._branch(row)
         if row.hidden:
             return [(f"  {branch}{counted(row.hidden, 'AB')} done", theme.DIM)]
@@ -90,11 +100,15 @@ class CascadeScreen(ListScreen[Node]):
         if found is None:
             return [(f"? {name} ", None), ("in no pool that is shown here", theme.WARN)]
         style = theme.of_state(found.state)
-        words = "(see above)" if row.again else self.glyphs.clean(said(STATES[found.state].word, found.reason))
-        room = max(0, width - left - 14)
+        words = (
+            "(see above)"
+            if row.again
+            else self.glyphs.clean(said(STATES[found.state].word, told(found.reason, self._prefix)))
+        )
+        room = max(0, width - left - self._kinds - 4)
         return [
             (f"{self.glyphs.state(found.state)} ", style),
-            (f"{name} {self.glyphs.fit(found.kind, 10)} ", None),
+            (f"{name} {self.glyphs.fit(found.kind, self._kinds)} ", None),
             (self.glyphs.fit(words, room).rstrip(), theme.DIM if row.again else style),
         ]
 
@@ -104,13 +118,16 @@ class CascadeScreen(ListScreen[Node]):
         if node.depth > _DEEPEST:
             return f"{'  ' * (_DEEPEST - 1)}{node.depth}: "
         corner = ("`-" if node.last else "|-") if self.glyphs.ascii else ("└ " if node.last else "├ ")
-        return "  " * (node.depth - 1) + corner
+        rail = "| " if self.glyphs.ascii else "│ "
+        return "".join(rail if node.rails >> level & 1 else "  " for level in range(node.depth - 1)) + corner
+
+    def _left(self, width: int) -> int:
+        """Cells for branches and name: what they take, as far as the state keeps a third of the line."""
+        return max(12, min(self._widest, 44, width - self._kinds - 4 - width // 3))
 
     def _short(self, ab: str) -> str:
-        """An AB's name without the instrument, the day and the suffix, as the monitor calls it."""
-        name = ab.removesuffix(".ab")
-        _, sep, rest = name.partition("T")
-        return f"T{rest}" if sep and rest[:2].isdigit() else name
+        """An AB's name as the monitor calls it: without what all share, and the suffix."""
+        return short(ab, self._prefix)
 
     def text_of(self, row: Node) -> str:
         """Name, kind, state, reason."""
@@ -200,8 +217,3 @@ class CascadeScreen(ListScreen[Node]):
         row = self.current
         if row is not None and row.ab in self.link.board.rows:
             self.app.push_screen(LogView(row.ab, *self._given()))
-
-
-def _left(width: int) -> int:
-    """Cells for branches and name."""
-    return max(20, min(44, width - 36))

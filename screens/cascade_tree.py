@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from engine.board import Row
 from engine.core.status import ENDED_WELL
 
+_OVER = ENDED_WELL - {"REVIEW"}  # what waits for a verdict is not left out
 NEEDS, NEEDED = "what it needs", "what needs it"
 
 
@@ -20,7 +21,7 @@ class Node:
     """One line: an AB at a depth, below another (`under`, '' for none).
 
     `again` says that it was drawn whole further up; `hidden` counts finished ABs that this line stands for; `outside`
-    that no row is known of it.
+    that no row is known of it. `rails` has a bit for every level above at which more follows.
     """
 
     ab: str
@@ -30,6 +31,7 @@ class Node:
     again: bool = False
     hidden: int = 0
     outside: bool = False
+    rails: int = 0
 
 
 def children_of(rows: Mapping[str, Row]) -> dict[str, list[str]]:
@@ -44,7 +46,7 @@ def children_of(rows: Mapping[str, Row]) -> dict[str, list[str]]:
 def tree(rows: Mapping[str, Row], direction: str, *, unfinished: bool = False, root: str = "") -> list[Node]:
     """The lines of all ABs, or of one (`root`) and what hangs on it.
 
-    `unfinished` leaves out ABs that ended well and counts them where they would stand.
+    `unfinished` leaves out ABs that ended well, but for those to certify, and counts them where they would stand.
     """
     children = children_of(rows)
     names = [row.ab for row in sorted(rows.values(), key=lambda row: row.order)]
@@ -98,14 +100,15 @@ class _Walk:
             self.lines.append(node)
         further = self._below(node.ab)
         kept = [name for name in further if not self._left_out(name)]
-        found = [Node(name, node.depth + 1, node.ab) for name in reversed(kept)]
+        rails = node.rails | (1 << (node.depth - 1) if node.depth and not node.last else 0)
+        found = [Node(name, node.depth + 1, node.ab, rails=rails) for name in reversed(kept)]
         if len(kept) < len(further):
             self.drawn.update(name for name in further if name not in kept)
-            found.insert(0, Node(node.ab, node.depth + 1, node.ab, hidden=len(further) - len(kept)))
+            found.insert(0, Node(node.ab, node.depth + 1, node.ab, hidden=len(further) - len(kept), rails=rails))
         if found:
             found[0] = replace(found[0], last=True)
         return found
 
     def _left_out(self, name: str) -> bool:
         row = self._rows.get(name)
-        return self._unfinished and row is not None and row.state in ENDED_WELL
+        return self._unfinished and row is not None and row.state in _OVER

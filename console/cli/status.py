@@ -161,14 +161,19 @@ def _engine(tree: DfoTree) -> dict[str, Any] | None:
 
 
 def _lines(found: dict[str, Any], everything: bool) -> list[str]:
-    from engine.core.status import STATES
+    from collections import Counter
+
+    from engine.core.status import STATES, said, waits_for
     from screens.plain import printable
 
     engine = found["engine"]
     who = (
         f"engine pid {engine.get('pid')} of {engine.get('user')} since {engine.get('since')}" if engine else "no engine"
     )
-    states = ", ".join(f"{count} {STATES[name].word}" for name, count in found["states"].items())
+    words = Counter(
+        waits_for(row["state"], row["reason"]) for row in sorted(found["abs"], key=lambda row: row["state"])
+    )
+    states = ", ".join(f"{count} {word}" for word, count in words.items())
     lines = [f"{found['account']}: {found['done']} of {found['total']} ABs done; {who}", f"  {states or 'no ABs yet'}"]
     order = found["order"]
     if order:
@@ -178,10 +183,8 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     for row in found["abs"]:
         if everything or row["state"] in ("FAILED", "INTERRUPTED"):
             took = f" {row['duration_s']:.1f} s" if row["duration_s"] >= 0.05 else ""
-            reason = f": {row['reason']}" if row["reason"] else ""
-            lines.append(
-                f"  {row['ab']} ({row['kind']}) {STATES[row['state']].word}{took} {row['score']}{reason}".rstrip()
-            )
+            word = f"{STATES[row['state']].word}{took} {row['score']}".rstrip()
+            lines.append(f"  {row['ab']} ({row['kind']}) {said(word, row['reason'])}")
     for entry in found["refused"]:
         lines.append(f"  unreadable {entry['where']}: {entry['why']}")
     for question in found["questions"]:

@@ -78,6 +78,13 @@ def may_become(old: str, new: str) -> bool:
     return old == new or new in LEGAL[old]
 
 
+def waits_for(state: str, reason: str) -> str:
+    """A state in the words it is counted by: what is ready and waits for memory or disk does not wait for a stream."""
+    if state == "SLOT" and reason.startswith(("waits for memory", "waits for disk")):
+        return reason.partition(":")[0]
+    return STATES[state].word
+
+
 def said(word: str, reason: str) -> str:
     """A state or mode with its reason, nothing said twice: `paused by root`, not `paused: paused by root`."""
     if not reason:

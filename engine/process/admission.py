@@ -52,6 +52,10 @@ class Admission:
         """It has ended."""
         self._held.pop(entry.ab, None)
 
+    def may_hold(self, entry: Entry) -> bool:
+        """True when `lacks` has to be asked before this AB starts."""
+        return bool(entry.memory_gb or entry.disk_gb or (self._free and self._reserve_gb))
+
     @property
     def first(self) -> str:
         """The AB that has the reservation; '' when none waits."""
@@ -67,11 +71,13 @@ class Admission:
         if self.memory_gb and entry.memory_gb > self.free_memory_gb + _EPSILON:
             free = max(0.0, self.free_memory_gb)
             return f"waits for memory: needs {_gb(entry.memory_gb)} GB, {_gb(free)} of {_gb(self.memory_gb)} GB free"
-        if entry.disk_gb and self._free:
+        if self._free and (entry.disk_gb or self._reserve_gb):
             free = self._free() - sum(held.disk_gb for held in self._held.values())
             if free - entry.disk_gb < self._reserve_gb - _EPSILON:
                 beside = f" beside the reserve of {_gb(self._reserve_gb)} GB" if self._reserve_gb else ""
                 left = max(0.0, free - self._reserve_gb)
+                if not entry.disk_gb:
+                    return f"waits for disk: {_gb(max(0.0, free))} GB free, {_gb(self._reserve_gb)} GB must stay free"
                 return f"waits for disk: needs {_gb(entry.disk_gb)} GB, {_gb(left)} GB free{beside}"
         return ""
 

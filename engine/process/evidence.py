@@ -30,7 +30,7 @@ _TELLING = re.compile(
     r"No valid raw tag|Bad file format|requires at least|only makes sense|didn't work|Required \d+, found|"
     r"Missing required|failed to allocate|[Nn]o space left|flux calibrated",
 )
-_EMPTY = re.compile(r"Dumping the|Execution of recipe|Error occurred|see log for details")
+_EMPTY = re.compile(r"Dumping (?:the|all) |Execution of recipe|Error occurred|see log for details")
 _DROPPED = re.compile(r"we already have IFU|exposure.*Ignoring|Ignoring.*exposure")
 _CODES = {
     9: "an input or the set of frames is missing",

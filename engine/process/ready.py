@@ -68,7 +68,7 @@ class Ready:
         if best is None:
             return None
         entry = self._entries[best[0][-1]]
-        if not (entry.memory_gb or entry.disk_gb) or not self.admission.lacks(entry):
+        if not self.admission.may_hold(entry) or not self.admission.lacks(entry):
             return best
         self.admission.reserve(entry, now)
         return self._passing(entry, now)

@@ -29,6 +29,7 @@ from engine.process.stand_aside import StandAside
 from engine.stores.attempts import Attempts
 
 _FLUSH_S = 0.05
+_UNLIKE = " and without limits of memory (recipe, tag and raw_types must fit)"
 _AHEAD = 16  # intents noted together
 
 
@@ -99,7 +100,7 @@ class Scheduler:
         self._states.show(rows, self._found)
         for name in self._unknown:
             kind = self.entries[name].kind.name
-            self._say("warning", f"{name}: no kind '{kind}' in the profile; it runs alone, after all others")
+            self._say("warning", f"{name}: no kind '{kind}' in the profile; it runs alone, after all others{_UNLIKE}")
         self.context.bus.publish(ev.StreamsChanged(self.streams))
 
     def _replan(self) -> None:

@@ -68,6 +68,13 @@ class Qc1:
         """The database as it may be shown: without a password."""
         return shown(self._given)
 
+    def probe(self, file: str | None = None) -> None:
+        """Is the database there? Changes nothing: the `file` of an SQLite database is never made by looking."""
+        if file is not None and not Path(file).is_file():
+            raise DatabaseAway(f"there is no {file}", where=self.name, remedy="see qc.database")
+        with self._connected() as connection:
+            connection.execute(sql.text("SELECT 1 FROM (SELECT 1) AS one"))
+
     def ingest(self, definition: Qc1Table, rows: Iterable[Row]) -> int:
         """Write rows, over those of the same key; how many. Columns that a row leaves out take their default."""
         cells = [self._cells(definition, row) for row in rows]

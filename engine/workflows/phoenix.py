@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.dates import is_month, within
 from engine.core.product import MOVE
-from engine.core.status import STATES
+from engine.core.status import STATES, waits_for
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
@@ -126,6 +127,8 @@ class _Run:
         """All parts of the order in their sequence."""
         order = self.order
         await self._recovered()
+        if "P" in order.parts and order.options.get("qc") != "no":
+            await self._defined()
         if order.tool:
             done = await tools.ordered(self.context, order, self.plugins.by_slot)
             return Ended(done.exit_code, f"{order.pool}: {done.text}")
@@ -180,6 +183,14 @@ class _Run:
             await recover(self.context, order.mode, date)
         if not harmless:
             self.notes.append(f"{len(left)} interrupted moves finished")
+
+    async def _defined(self) -> None:
+        """All problems of the files that QC is defined by, before anything is touched."""
+        from engine.process.qc.definitions import problems
+
+        found = await asyncio.to_thread(problems, self.context.settings, self.context.tree.config)
+        if found:
+            raise UsageTrouble("; ".join(found), remedy="nothing was done; put this right and call again")
 
     async def _inputs_checked(self) -> None:
         """Master calibrations are brought here, and HDR_PGI says what is wrong with them."""
@@ -252,7 +263,7 @@ class _Run:
 
     async def _checked(self) -> None:
         """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
-        from engine.process.qc.order import checked
+        from engine.process.qc.order import checked, passed_over
         from engine.process.reached import note
 
         pool = await self._pool(whole=True)
@@ -261,6 +272,7 @@ class _Run:
             options, plugins = self.order.options, self.plugins.by_slot
             words = await checked(self.context, self._wanted(pool), options, plugins, daily=daily)
             self.notes += [words] if words else []
+            self.failed += len(passed_over(pool, options))
         if pool and not self.store.refused:
             await note(self.context, pool)
 
@@ -273,12 +285,18 @@ class _Run:
             "FAILED": outcome.failed,
             "BLOCKED": outcome.blocked,
             "INTERRUPTED": outcome.interrupted,
-            "PARENT": outcome.waiting,
         }
         words += [f"{len(names)} {STATES[state].word}" for state, names in counts.items() if names]
+        waits = Counter(self._waits_for(name) for name in outcome.waiting)
+        words += [f"{count} {word}" for word, count in waits.items()]
         if self.store.refused:
             words.append(f"{len(self.store.refused)} AB files refused")
         return ", ".join(words)
+
+    def _waits_for(self, name: str) -> str:
+        """What an AB waits for that did not start, in a few words: an AB, a stream, memory, disk."""
+        row = self.context.board.rows.get(name)
+        return waits_for(row.state, row.reason) if row else STATES["PARENT"].word
 
     # --- M --------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel
 from textual.binding import Binding
 from textual.screen import Screen
@@ -17,7 +18,9 @@ from config.schema import Settings
 from config.tree import DIRECTORIES
 from console.cli.main import COMMANDS
 from console.exit_codes import ExitCode
+from engine.core.cascade import kind_of
 from engine.core.status import STATES
+from engine.kinds import kinds_of
 from engine.pgi import PROTOCOLS
 from screens.ab_monitor import AbMonitor
 from screens.at_work import AtWorkScreen
@@ -29,6 +32,7 @@ from screens.plan import PlanScreen
 from screens.recovery import RecoveryScreen
 from screens.trash import TrashScreen
 from screens.vcal import VcalScreen
+from tests.builders import make_ab, make_settings
 
 HOME = Path(__file__).parents[2]
 GUIDE, CONFIGURATION, PLUGINS = "docs/user-guide.md", "docs/configuration.md", "docs/plugins.md"
@@ -183,3 +187,13 @@ def test_every_setting_is_named() -> None:
 
 def test_every_plugin_slot_is_named() -> None:
     assert set(re.findall(r"`([A-Z_]+)`", sections(page(PLUGINS), "##")["Slots"])) >= set(PROTOCOLS)
+
+
+def test_the_kind_of_the_page_fits_the_abs_that_are_created() -> None:
+    text = (HOME / CONFIGURATION).read_text()
+    (line,) = re.findall(r"^ {6}bias: \{.*\}$", text, re.M)
+    settings = make_settings(kinds=yaml.safe_load(line))
+    made = make_ab("UVES.2014-10-22T21:01:00.000", "bias", RECIPE="uves_cal_mbias")
+    assert made.name.endswith("_tpl.ab")
+    found = kind_of(made, kinds_of(settings))
+    assert found is not None and found.memory_gb == 2

@@ -15,7 +15,7 @@ from engine.core.ab import AB
 from engine.create.createab.order import create
 from engine.create.createab.plan import AGAIN, KEPT, MOVED, NEW, REFUSED, CreatePlan
 from engine.create.createab.survey import looked
-from engine.errors import UsageTrouble
+from engine.errors import DfosError, UsageTrouble
 from engine.questions import Parked
 from engine.stores import dfos_status
 from engine.stores.abs import AbStore, read
@@ -187,6 +187,30 @@ def test_what_an_operator_took_out_of_an_ab_is_no_finding(context: Context) -> N
     AbStore(context.tree).write(fewer.with_value("PROCESS_STATUS", "SUCCESSFUL"))
     plan = make(context)
     assert whats(plan) == [KEPT, KEPT] and plan.findings == []
+    assert plan.warnings == [f"{bias.name}: SUCCESSFUL, without {Path(bias.raws[2].path).stem}"]
+
+
+def test_an_ab_whose_raw_files_are_gone_keeps_its_place_in_the_list(context: Context) -> None:
+    made = simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    AbStore(context.tree).write(bias.with_value("PROCESS_STATUS", "SUCCESSFUL"))
+    for raw in bias.raws:
+        (made.folder / f"{Path(raw.path).stem}.hdr").unlink()
+    plan = make(context)
+    assert plan.strangers == (bias.name,)
+    assert [line.split()[0] for line in plan.listing] == [bias.name, flat.name]
+
+
+def test_a_damaged_ab_keeps_its_line_until_it_is_put_back(context: Context) -> None:
+    simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    store = AbStore(context.tree)
+    store.path(bias.name).write_bytes(b"\0 no AB")
+    plan = make(context)
+    assert whats(plan)[0] == REFUSED
+    assert [line.split()[0] for line in plan.listing] == [bias.name, flat.name]
 
 
 def test_what_becomes_of_an_ab_depends_on_its_state(context: Context) -> None:
@@ -389,6 +413,46 @@ def test_links_that_lead_nowhere_are_reported_and_the_others_go_on(context: Cont
         "cannot be read: Too many levels of symbolic links",
         "cannot be read: No such file or directory",
     ]
+
+
+def test_an_exposure_that_is_there_twice_counts_once(context: Context) -> None:
+    made = simple(context)
+    name = f"MUSE.{stamp(MJD)}"
+    copy = made.folder / f"{name}.copy.hdr"
+    copy.write_bytes((made.folder / f"{name}.hdr").read_bytes())
+    plan = make(context)
+    (finding,) = plan.findings
+    assert finding == f"{name}.copy.fits: twice: the same exposure as {name} (ARCFILE, MJD-OBS)"
+    raws = abs_of(context)[0].raws
+    assert Path(raws[0].path).stem == name and len(raws) == 3
+    assert "0 unreadable, 1 twice" in plan.filtered.text and "twice: 1 of 7 raw files" in plan.filtered.describe()
+
+
+def test_an_unfinished_template_is_a_warning_and_stands_in_the_log(context: Context) -> None:
+    made = night(context)
+    last = made.template(MJD, 3, DPR_CATG="CALIB", DPR_TYPE="BIAS")[-1]
+    (made.folder / f"{last}.hdr").unlink()
+    plan = make(context)
+    (bias,) = abs_of(context)
+    words = "the template was not finished, 2 of 3 exposures"
+    assert plan.warnings == [f"{bias.name}: {words}"] and plan.findings == []
+    log = (context.tree.ab / f"{bias.name.removesuffix('.ab')}.alog").read_text().splitlines()
+    assert log[0].endswith(" COMPLETE") and log[1] == f"# {words}"
+
+
+@pytest.mark.parametrize("place", ["ab", "vcal"])
+def test_a_directory_that_takes_no_files_is_found_before_anything_begins(context: Context, place: str) -> None:
+    simple(context)
+    folder = getattr(context.tree, place)
+    if folder.is_dir():
+        folder.rmdir()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("a file")
+    with pytest.raises(DfosError, match="a directory is needed here"):
+        make(context)
+    folder.unlink()
+    folder.mkdir()
+    assert whats(make(context)) == [NEW, NEW]  # no --recover
 
 
 def test_a_key_that_stands_twice_is_told_and_the_first_counts(context: Context) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,24 @@ def test_a_batch_leaves_the_queue_when_it_has_ended(queue: Path) -> None:
     assert run("exec", [*words, "--set", "process.pipeline=stand-in"]) in (0, 1)
     assert (queue / "jobs" / "JOBS_NIGHT").read_text() == ""
     assert list(queue.rglob(f"r.MUSE.{DAYS[0]}*_tpl.scores.json"))
+
+
+def test_the_qc_of_abs_that_failed_is_passed_over_and_leaves_the_queue(queue: Path) -> None:
+    for path in queue.rglob("*_tpl.ab"):
+        path.write_text(re.sub(r"(PROCESS_STATUS\s+)\w+", r"\1FAILED", path.read_text()))
+    file = queue / "jobs" / "JOBS_NIGHT"
+    file.write_text("".join(f"execQC_CALIB_{day}\n" for day in DAYS))
+    assert run("exec", ["JOBS_NIGHT", "--auto", "--root", str(queue), "--set", "process.pipeline=stand-in"]) == 1
+    assert file.read_text() == ""
+
+
+def test_qc_definitions_that_are_missing_are_told_together_and_nothing_is_touched(
+    queue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in queue.rglob("*.ab")}
+    own = "{mine: {scores: gone, table: lost}}"
+    words = ["--auto", "--root", str(queue), "--set", "process.pipeline=stand-in", "--set", f"qc.procedures={own}"]
+    assert run("exec", [f"execQC_CALIB_{DAYS[0]}", *words]) == 2
+    said = "".join(capsys.readouterr())
+    assert "scores/gone.yaml" in said and "qc1/lost.yaml" in said
+    assert before == {path: path.read_bytes() for path in queue.rglob("*.ab")} and not [*queue.rglob("*.scores.json")]

@@ -16,7 +16,7 @@ from config.qc1_tables import qc1_table
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import UsageTrouble
-from engine.events import AbMessage, AbScored, PhaseStarted
+from engine.events import AbMessage, AbScored, Notice, PhaseStarted
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
 from engine.pgi import QcSeen
@@ -235,6 +235,27 @@ async def test_rows_wait_while_the_database_is_down_and_are_replayed(tmp_path: P
     assert len(store.rows(qc1_table("muse_sci_single", None), ("ab",))) == 2 and store.scores(scene.ab.name)
 
 
+@pytest.mark.parametrize("table", ["muse_sci_single", ""])
+async def test_a_database_that_takes_nothing_is_told_once_a_run(table: str, tmp_path: Path) -> None:
+    slot = SINGLE.model_copy(update={"table": table})
+    gone = f"sqlite:///{tmp_path}/gone/qc1.sqlite"
+    scene = Scene(tmp_path, database=gone, procedures={"single": slot})
+    other = scene.made("scipost", "DATACUBE_FINAL", "IMAGE_FOV", stem="MUSE.2014-10-23T00:00:00.000")
+    events = record(scene.context)
+    await scene.qc(scene.ab, other)
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.level == "warning" and "QC1 rows wait" in notice.text
+
+
+async def test_why_abs_are_not_scored_is_told_once(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, procedures={"x": QcSlot(scores="nothing")})
+    other = scene.made("scipost", "DATACUBE_FINAL", stem="MUSE.2014-10-23T00:00:00.000")
+    events = record(scene.context)
+    await scene.qc(scene.ab, other)
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.text.startswith(f"{scene.ab.name} and 1 more: not scored") and "nothing.yaml" in notice.text
+
+
 async def test_local_copies_go_to_dfo_proc_dir_where_there_is_one(scene: Scene, tmp_path: Path) -> None:
     place = tmp_path / "proc"
     place.mkdir()
@@ -365,6 +386,23 @@ async def test_an_external_procedure_that_hangs_is_ended(tmp_path: Path) -> None
     object.__setattr__(scene.context, "settings", short)
     found = await scene.qc()
     assert "did not end within 1 s" in found.scores[0].remark
+
+
+async def test_a_procedure_cannot_fill_the_disk_with_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.process.qc.external._LARGEST_LOG", 1000)
+    scene = external(tmp_path, "yes | head -c 3000000; echo '-median_x 7' > $QC1_OUTPUT")
+    assert (await scene.qc()).digest == "."
+    log = scene.tree.dfs_log / f"{scene.ab.name.removesuffix('.ab')}.qclog"
+    assert log.stat().st_size < 1100 and "cut" in log.read_text()
+
+
+async def test_products_that_a_procedure_removes_are_put_back(tmp_path: Path) -> None:
+    scene = external(tmp_path, "rm -f *.fits; echo '-median_x 7' > $QC1_OUTPUT")
+    before = scene.product().read_bytes()
+    found = await scene.qc()
+    assert scene.product().read_bytes() == before and scene.product(1).is_file()
+    assert found.digest == "-" and "took" in found.scores[0].remark
+    assert not [path for path in scene.product().parent.iterdir() if path.name.startswith(".")]
 
 
 async def test_a_procedure_that_everybody_may_write_is_not_run(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +124,33 @@ async def test_an_empty_account(link: FakeLink, library: FakeLibrary) -> None:
             await pilot.press(key)
         await pilot.pause()
         assert "no AB is known here" in "\n".join(screen_text(app))
+
+
+async def test_reasons_and_kinds_are_readable_and_the_day_stays_where_it_tells_abs_apart(
+    link: FakeLink, library: FakeLibrary
+) -> None:
+    a, b, c, d = (f"MUSE.2014-10-{day}T01:00:0{n}.000.ab" for n, day in enumerate((22, 22, 23, 23)))
+    needs = {a: (), b: (a,), c: (), d: (b, c)}
+    for order, (name, parents) in enumerate(needs.items(), 1):
+        reason = f"waits for {parents[0]}" if parents else ""
+        seen = ab_seen(name, state="PARENT" if parents else "SLOT", reason=reason, parents=parents, order=order)
+        fold_all(link, [replace(seen, kind="uves_cal_mbias")])
+    app = Host(CascadeScreen("", link, library, UNICODE, lambda: NOW), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        said = "\n".join(screen_text(app))
+        assert "waits for 22T01:00:01.000" in said and "uves_cal_mbias" in said
+        assert "├ 22T01:00:01.000" in said and "│ └ 22T01:00:00.000" in said
+
+
+async def test_all_done_is_said_and_what_is_to_certify_stays(link: FakeLink, library: FakeLibrary) -> None:
+    fold_all(link, [ab_seen("a.ab", state="DONE")])
+    app = Host(CascadeScreen("", link, library, UNICODE, lambda: NOW), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("h")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "h shows it" in "\n".join(screen_text(app))
+    states = {"bias.ab": "DONE", "flat.ab": "REVIEW"}
+    assert "  flat.ab" in shape(tree(rows_of(DIAMOND, states), NEEDS, unfinished=True))

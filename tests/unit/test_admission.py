@@ -10,6 +10,7 @@ from benchmarks.makespan import deep_pool
 from config.schema import KindOfAb
 from engine.core.ab import AB
 from engine.core.cascade import Kind
+from engine.core.status import waits_for
 from engine.process.admission import Admission
 from engine.process.large import asked
 from engine.process.phases import Phase, phases, seconds
@@ -69,6 +70,19 @@ async def test_one_that_waits_for_disk_holds_nobody_else_and_the_run_ends_with_t
     outcome = await scene.streams.run()
     assert set(outcome.done) == {ab.name for ab in abs_[1:]} and outcome.waiting == (abs_[0].name,)
     assert scene.state(abs_[0]) == ("SLOT", "waits for disk: needs 80 GB, 60 GB free")
+
+
+@pytest.mark.row(208)
+async def test_the_reserve_of_the_disk_holds_for_abs_whose_products_are_not_forecast(tmp_path: Path) -> None:
+    abs_ = [make_ab(f"MUSE.2014-10-22T0{n}:00:00.000") for n in range(2)]
+    scene = Scene(tmp_path, abs_, Admission(0.0, lambda: 20.0, reserve_gb=50.0))
+    scene.job.at_once = True
+    outcome = await scene.streams.run()
+    assert not outcome.done and len(outcome.waiting) == 2
+    state, reason = scene.state(abs_[0])
+    assert (state, reason) == ("SLOT", "waits for disk: 20 GB free, 50 GB must stay free")
+    assert waits_for(state, reason) == "waits for disk"
+    assert waits_for("SLOT", "waits for a stream") == "waits for stream"
 
 
 class Scene:

@@ -142,3 +142,26 @@ def test_the_command_prints_a_table_or_json(account: Account, capsys: pytest.Cap
     assert found["exit_code"] == 2
     assert {check["word"] for check in found["checks"]} <= {OK, WARN, MISSING}
     assert json.loads(as_json([]))["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("yaml", "said"),
+    [
+        ("qc: {database: 'sqlite:////nowhere/qc1.sqlite'}\n", "there is no /nowhere/qc1.sqlite"),
+        ("qc: {database: 'postgresql://me@127.0.0.1:1/qc1', password_file: $DFO_CONFIG_DIR/secret}\n", "0600"),
+        ("qc: {database: 'postgresql://me@127.0.0.1:1/qc1'}\n", "refused"),
+    ],
+)
+def test_a_qc1_database_that_takes_nothing_is_told(account: Account, yaml: str, said: str) -> None:
+    root = account("process: {pipeline: stand-in}\n" + yaml)
+    secret = root / "dfo_config_dir" / "secret"
+    secret.write_text("x\n")
+    secret.chmod(0o644)
+    (check,) = [check for check in examine(root, {}) if check.group == "qc"]
+    assert check.word == WARN and said in check.found and "rows wait" in check.found
+
+
+def test_all_that_qc_slots_name_and_is_not_there_is_told(account: Account) -> None:
+    root = account("process: {pipeline: stand-in}\nqc: {procedures: {mine: {scores: gone, table: lost}}}\n")
+    found = [check.found for check in examine(root, {}) if check.group == "qc" and check.word == MISSING]
+    assert len(found) == 2 and "scores/gone.yaml" in found[0] and "qc1/lost.yaml" in found[1]

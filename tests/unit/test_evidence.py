@@ -52,6 +52,14 @@ def test_the_line_that_matters_is_quoted(line: str, cause: str) -> None:
     assert cause in found.cause and found.failed
 
 
+def test_the_head_of_a_list_of_all_errors_is_no_cause() -> None:
+    found = log_of(
+        "[ ERROR ] esorex: [tid=000] Dumping all 7 error(s):",
+        "[ ERROR ] esorex: [tid=000]   [1/7] 'File not found: bias.fits' (9) at f:x.c:1",
+    )
+    assert found.cause == "File not found: bias.fits"
+
+
 def test_harmless_lines_do_not_count() -> None:
     found = log_of(
         "[WARNING] esorex: Unable to open directory /usr/lib/cpl/plugins",

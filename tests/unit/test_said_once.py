@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from console.cli import status
 from console.headless import line_of
 from engine import events as ev
 from engine.board import Board
@@ -126,3 +127,22 @@ def _board(*rows: tuple[str, str, str, tuple[str, ...]]) -> Board:
         seen = ev.AbSeen(ab, "CALIB", "2014-10-22", "bias", "r", "BIAS", "", order, parents, 0.0, state, reason)
         board.fold(ev.Stamped("r", order, 0.0, seen))
     return board
+
+
+def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None:
+    row = {"kind": "bias", "score": "", "duration_s": 0.0, "state": "SLOT"}
+    found = {
+        "account": "x",
+        "engine": None,
+        "done": 0,
+        "total": 2,
+        "order": None,
+        **dict.fromkeys(("interrupted", "refused", "questions"), ()),
+        "abs": [
+            {**row, "ab": "A.ab", "reason": "waits for disk: needs 10 GB, 1 GB free"},
+            {**row, "ab": "B.ab", "reason": "waits for a stream"},
+        ],
+    }
+    lines = status._lines(found, True)
+    assert lines[1] == "  1 waits for disk, 1 waits for stream"
+    assert lines[2] == "  A.ab (bias) waits for disk: needs 10 GB, 1 GB free"

@@ -285,7 +285,8 @@ async def test_an_unknown_kind_runs_alone_and_is_said(tmp_path: Path) -> None:
     scene = Scene(tmp_path, odd)
     outcome = await scene.streams.run()
     assert len(outcome.done) == 3 and scene.job.most["muse_new"] == 1
-    assert sum(isinstance(event, Notice) and "no kind 'muse_new'" in event.text for event in scene.events) == 3
+    said = [event.text for event in scene.events if isinstance(event, Notice) and "no kind 'muse_new'" in event.text]
+    assert len(said) == 3 and all("tag" in text and "without limits of memory" in text for text in said)
 
 
 async def test_a_circle_stops_only_those_in_it_and_what_depends_on_them(tmp_path: Path) -> None:

@@ -45,12 +45,17 @@ def edited(ab: AB) -> bool:
 
 
 def log_of(made: Proposal, create: Create) -> str:
-    """The association log (AssocLogs): the AB's line, then `EVAL TYPE FLAG FILE PRO_CATG DT` per product."""
+    """The association log (AssocLogs): the AB's line, then `EVAL TYPE FLAG FILE PRO_CATG DT` per product.
+
+    What is missing, and a template that was not finished, stand there as comments.
+    """
     setup = ",".join(_match(made)) or "-"
     lines = [f"{made.name} {made.raw_type} {setup} {'COMPLETE' if made.complete else 'INCOMPLETE'}"]
     for kind, hit in _calibs(made, frozenset(create.massoc)):
         name = hit.frame.path.rpartition("/")[2]
         lines.append(f"{_eval(hit)} {kind} {_flag(hit.frame)} {name} {_catg(hit)} {_delta(hit)}")
+    if made.group.unfinished:
+        lines.append(f"# the template was not finished, {made.group.unfinished}")
     for shortage in made.found.shortages:
         rule = shortage.rule
         why = " ".join(shortage.why.split())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.create import Unwanted
-from engine.create.createab.night import EMPTY, Trouble
+from engine.create.createab.night import EMPTY, TWICE, Trouble
 from engine.create.createab.proposal import raw_type_of, tag_of
 from engine.create.oca.frame import Frame
 from engine.create.oca.organise import Group
@@ -39,19 +39,24 @@ class Filtered:
     def text(self) -> str:
         """One line for the operator."""
         empty = sum(one.kind == EMPTY for one in self.troubles)
-        counts = f"{len(self.unclassified)} unclassified, {empty} empty, {len(self.troubles) - empty} unreadable"
+        twice = sum(one.kind == TWICE for one in self.troubles)
+        other = len(self.troubles) - empty - twice
+        counts = f"{len(self.unclassified)} unclassified, {empty} empty, {other} unreadable"
+        counts += f", {twice} twice" if twice else ""
         return f"{self.date}: {self.files} raw files: {counts}, {len(self.unwanted)} unwanted"
 
     def describe(self) -> list[str]:
         """The report in lines."""
         empty = [f"{one.name} ({one.why})" for one in self.troubles if one.kind == EMPTY]
-        other = [f"{one.name} ({one.why})" for one in self.troubles if one.kind != EMPTY]
+        twice = [f"{one.name} ({one.why})" for one in self.troubles if one.kind == TWICE]
+        other = [f"{one.name} ({one.why})" for one in self.troubles if one.kind not in (EMPTY, TWICE)]
         unwanted = [f"{name} ({why})" for name, why in self.unwanted]
         lines = []
         for word, names in (
             ("UNCLASSIFIED", self.unclassified),
             ("EMPTY", empty),
             ("unreadable", other),
+            ("twice", twice),
             ("unwanted", unwanted),
             ("no action takes", self.idle),
         ):

@@ -18,7 +18,7 @@ from engine.errors import BadFits, UsageTrouble
 from engine.headers.quick import Header, Wanted, quick
 from engine.stores.vcal import stem_of
 
-UNREADABLE, EMPTY, NAMELESS = "unreadable", "empty", "name"
+UNREADABLE, EMPTY, NAMELESS, TWICE = "unreadable", "empty", "name", "twice"
 IDENTITY = (
     *("MJD-OBS", "EXPTIME", "INSTRUME", "DPR.CATG", "OBS.ID", "OBS.PROG.ID", "ARCFILE"),
     *("PRO.CATG", "PIPEFILE", "TPL.START", "TPL.EXPNO", "TPL.NEXP"),
@@ -40,7 +40,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A file that makes no AB: its name, `kind` (unreadable, empty, name), and why."""
+    """A file that makes no AB: its name, `kind` (unreadable, empty, name, twice), and why."""
 
     name: str
     kind: str
@@ -109,7 +109,25 @@ def read_night(tree: DfoTree, date: str, keys: Iterable[str], mandatory: Sequenc
             frames.append(frame)
             sources[frame.path] = source
     frames.sort(key=lambda frame: (frame.mjd or 0.0, frame.path))
+    frames, again = _once(frames)
+    troubles += again
     return Night(date, tuple(frames), sources, tuple(troubles), tuple(notes))
+
+
+def _once(frames: Sequence[Frame]) -> tuple[list[Frame], list[Trouble]]:
+    """The frames without those that hold an exposure (ARCFILE, MJD-OBS) another one holds; ARCFILE's own name wins."""
+    exposures: dict[tuple[str, float | None], list[Frame]] = {}
+    for frame in frames:
+        archived = stem_of(str(frame.header.get("ARCFILE", ""))) or frame.path
+        exposures.setdefault((archived, frame.mjd), []).append(frame)
+    dropped: dict[str, Trouble] = {}
+    for (archived, _), same in exposures.items():
+        chosen = next((frame for frame in same if frame.name == archived), same[0])
+        for frame in same:
+            if frame is not chosen:
+                name = frame.path.rpartition("/")[2]
+                dropped[frame.path] = Trouble(name, TWICE, f"the same exposure as {chosen.name} (ARCFILE, MJD-OBS)")
+    return [frame for frame in frames if frame.path not in dropped], list(dropped.values())
 
 
 def safe(name: str) -> bool:

@@ -15,6 +15,7 @@ from engine import events as ev
 from engine.atomic import lock, trash
 from engine.atomic.journal import Journal, Step, Transaction
 from engine.atomic.recover import telling
+from engine.atomic.room import writable
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
@@ -89,8 +90,8 @@ async def _confirmed(context: Context, plan: CreatePlan) -> None:
 def _told(context: Context, plan: CreatePlan) -> None:
     for text in (f"products: {plan.table}", *plan.notes, *plan.filtered.describe()):
         context.bus.publish(ev.Notice("info", f"createAB: {text}"))
-    for name in plan.strangers:
-        context.bus.publish(ev.Notice("warning", f"createAB: {name} no longer follows from the rules: left as it is"))
+    for text in plan.warnings:
+        context.bus.publish(ev.Notice("warning", f"createAB: {text}"))
     for one in plan.decisions:
         if not one.made.complete and one.written:
             missing = ", ".join(short.rule.tag for short in one.made.found.shortages)
@@ -103,6 +104,9 @@ async def _carried_out(context: Context, seen: Looked) -> None:
     plan, create = seen.plan, context.settings.create
     days = context.settings.move.trash_days
     journal = Journal(context.db, context.tree)
+    tree = context.tree
+    virtual = [tree.vcal / plan.date] if plan.mode == "CALIB" and plan.written else []
+    writable([tree.ab, *virtual, tree.mon, *([tree.trash] if plan.of(AGAIN) else [])])
     transaction = journal.begin(
         "create",
         plan.mode,

@@ -111,6 +111,17 @@ class CreatePlan:
         return not self.written and not self.added and self.listing == self.old
 
     @property
+    def warnings(self) -> list[str]:
+        """What an operator should know of: no finding."""
+        told = [f"{name} no longer follows from the rules: left as it is" for name in self.strangers]
+        for one in self.decisions:
+            if one.written and one.made.group.unfinished:
+                told.append(f"{one.made.name}: the template was not finished, {one.made.group.unfinished}")
+            elif one.what == KEPT and one.made.late and not one.late:
+                told.append(f"{one.made.name}: {one.why}, without {', '.join(raw.name for raw in one.made.late)}")
+        return told
+
+    @property
     def findings(self) -> list[str]:
         """What an operator must look at: exit 1."""
         found = [f"{one.name}: {one.kind}: {one.why}" for one in self.troubles]
@@ -134,8 +145,7 @@ class CreatePlan:
         lines = [f"rules: {self.rules}", f"products: {self.table}"]
         width = max((len(one.made.name) for one in self.decisions), default=0)
         lines += [_row(one, width) for one in self.decisions]
-        lines += [f"{name} no longer follows from the rules: left as it is" for name in self.strangers]
-        return [*lines, *self.filtered.describe(), *self.notes, *self.questions]
+        return [*lines, *self.warnings, *self.filtered.describe(), *self.notes, *self.questions]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for --json."""
@@ -146,6 +156,7 @@ class CreatePlan:
             "table": self.table,
             "abs": [_entry(one) for one in self.decisions],
             "strangers": list(self.strangers),
+            "warnings": self.warnings,
             "list": list(self.listing),
             "filter": self.filtered.to_dict(),
             "notes": list(self.notes),
@@ -200,22 +211,31 @@ def _fate(made: Proposal, text: str, standing: Standing) -> tuple[str, str]:
 
 
 def listing(decisions: Sequence[Decision], standing: Standing, mode: str, date: str, old: Sequence[str]) -> list[str]:
-    """The AB_list in the order of processing; lines of ABs that the rules do not want any more keep their place behind.
+    """The AB_list in the order of processing. `old` are the lines as they stand.
 
-    `old` are the lines as they stand.
+    Lines of ABs that the rules do not want any more, and of files that are no ABs just now, stay before all that
+    followed them: those may wait for them.
     """
     there = {line.split()[0]: line for line in old if line.split()}
     lines = []
     names = set()
     for one in decisions:
         names.add(one.made.name)
-        if one.what == REFUSED:
+        if one.what == REFUSED and (one.made.name not in standing.bad or one.made.name not in there):
             continue
         setup = ",".join(f"{key.replace('.', '_')}={_word(value)}" for key, value in one.made.group.match) or "-"
         fresh = " ".join((one.made.name, one.made.raw_type, setup, one.made.group.event or "-"))
         lines.append(fresh if one.written else there.get(one.made.name, fresh))
-    pool = {name for name, ab in standing.abs.items() if (ab.mode, ab.date) == (mode, date)} | set(standing.moved)
-    return [*lines, *(line for name, line in there.items() if name not in names and name in pool)]
+    pool = {name for name, ab in standing.abs.items() if (ab.mode, ab.date) == (mode, date)}
+    pool |= {*standing.moved, *standing.bad}
+    places = {line.split()[0]: number for number, line in enumerate(lines)}
+    before: dict[int, list[str]] = {}
+    first = len(lines)
+    for name in reversed(there):
+        first = min(first, places.get(name, first))
+        if name not in names and name in pool:
+            before.setdefault(first, []).insert(0, there[name])
+    return [line for number, own in enumerate([*lines, ""]) for line in (*before.get(number, ()), own) if line]
 
 
 def files(plan: CreatePlan, create: Create) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ from engine import events as ev
 from engine.atomic import lock
 from engine.atomic.journal import Journal, Step
 from engine.atomic.recover import telling
+from engine.atomic.room import writable
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.cascade import cascade
@@ -151,6 +152,7 @@ async def carried_out(context: Context, plan: JobPlan) -> None:
     """Write the job files, name them in the queue, make a sub-cascade CREATED; one transaction of the journal."""
     journal = Journal(context.db, context.tree)
     again = _again(context.tree, plan)
+    writable([context.tree.job, context.tree.ab, context.tree.mon])
     transaction = journal.begin(
         "job",
         plan.mode,

@@ -27,6 +27,7 @@ class Group:
     `members` go by MJD-OBS, then name; `primary` is the first. `action` is None where the rules name one that they
     do not have. `match` are the keys of `group by` with the primary's values. `mjd` is the primary's MJD-OBS,
     `mjd_mod` the middle of its exposure (MJD-OBS_MOD, the time for time matching), in days; None without MJD-OBS.
+    `unfinished` says how far a template came that was not finished, '' for all others.
     """
 
     primary: Frame
@@ -38,6 +39,7 @@ class Group:
     match: tuple[tuple[str, Value | None], ...]
     mjd: float | None
     mjd_mod: float | None
+    unfinished: str = ""
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -135,14 +137,13 @@ class Organiser:
             at = f"{rule.said.action} ({rule.said.at})"
             for members in self._divided(rule, files, templates, notes):
                 finished = rule.single or all(ended[id(file)] for file in members)
+                whole = bool(rule.event or "TPL.START" in rule.said.group_by)  # a template, no more and no less
                 if len(members) < rule.said.min_ret:
                     few = f"{len(members)} of at least {rule.said.min_ret} files"
                     notes[f"{at}: {few}, no AB: {_named(members)}"] = None
-                elif closed or (finished and (rule.single or rule.event or "TPL.START" in rule.said.group_by)):
-                    self._add(self._group(rule, members), groups, notes)
-                    if not finished and rule.event:
-                        progress = f"{members[-1].get('TPL.EXPNO')} of {members[-1].get('TPL.NEXP')} exposures"
-                        notes[f"{at}: the template was not finished, {progress}: {_named(members)}"] = None
+                elif closed or (finished and (rule.single or whole)):
+                    unfinished = _progress(members) if whole and not finished else ""
+                    self._add(self._group(rule, members, unfinished), groups, notes)
                 else:
                     notes[f"{at}: more files may come: {_named(members)}"] = None
         return Organised(_unclashed(groups.values(), notes), tuple(notes))
@@ -221,12 +222,12 @@ class Organiser:
             notes[f"{rule.said.action} ({rule.said.at}): {name} is missing in {_named(lacking)}"] = None
         return [tuple(members) for members in found.values()]
 
-    def _group(self, rule: _Rule, members: tuple[Frame, ...]) -> Group:
+    def _group(self, rule: _Rule, members: tuple[Frame, ...], unfinished: str) -> Group:
         primary, said = members[0], rule.said
         event, tag = rule.names
         match = tuple((name, primary.get(name)) for name in said.group_by)
         action = self._actions.get(said.action)
-        return Group(primary, members, said, action, event, tag, match, primary.mjd, _middle(primary))
+        return Group(primary, members, said, action, event, tag, match, primary.mjd, _middle(primary), unfinished)
 
     def _add(self, group: Group, groups: dict[tuple[str, str, str], Group], notes: dict[str, None]) -> None:
         if group.action is None:
@@ -259,6 +260,12 @@ def _lateness(file: Frame) -> tuple[float, float, str, str]:
     expno = number(file.get("TPL.EXPNO"))
     mjd = -math.inf if file.mjd is None else file.mjd
     return (mjd, -math.inf if expno is None else expno, file.name, file.path)
+
+
+def _progress(members: Sequence[Frame]) -> str:
+    """How far the template came whose last exposure is among the members; the last one of them speaks for all."""
+    last = next((file for file in reversed(members) if not _is_finished(file)), members[-1])
+    return f"{last.get('TPL.EXPNO')} of {last.get('TPL.NEXP')} exposures"
 
 
 def _is_finished(last: Frame) -> bool:

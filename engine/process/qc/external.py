@@ -16,8 +16,10 @@ import os
 import shlex
 import signal
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import DfosError, PluginTrouble
@@ -26,11 +28,15 @@ from engine.process.deliver import place_of
 from engine.process.qc.subject import Measured, Value
 
 _LARGEST = 1 << 20  # bytes of what a procedure may write
+_LARGEST_LOG = 10 << 20  # bytes of what it prints that are kept
 _MOST = 500  # values
 
 
-async def measured(context: Context, ab: AB, procedure: str) -> Measured:
-    """Run the procedure; its values. PluginTrouble when it is not there, fails, or writes nonsense."""
+async def measured(context: Context, ab: AB, procedure: str, products: Sequence[Path] = ()) -> Measured:
+    """Run the procedure; its values. PluginTrouble when it is not there, fails, or writes nonsense.
+
+    `products` that it takes away are put back, and the procedure has failed.
+    """
     path = _found(context, procedure)
     log = context.tree.dfs_log / f"{ab.name.removesuffix('.ab')}.qclog"
     context.tree.tmp.mkdir(parents=True, exist_ok=True)
@@ -45,7 +51,14 @@ async def measured(context: Context, ab: AB, procedure: str) -> Measured:
             "QC1_OUTPUT": str(output),
         }
         argv = [str(path), "-a", ab.name, "-u", context.who, "-level", "1"]
-        await _run(argv, place_of(ab, context.tree), log, environment, context.settings.qc.timeout_s)
+        place = place_of(ab, context.tree)
+        kept = await asyncio.to_thread(_kept, products)
+        try:
+            await _run(argv, place, log, environment, context.settings.qc.timeout_s)
+        finally:
+            taken = await asyncio.to_thread(_put_back, kept)
+        if taken:
+            raise PluginTrouble(f"QC procedure {procedure} took {taken[0]} away; it was put back", where=str(log))
         return Measured(await asyncio.to_thread(read_values, output, procedure))
 
 
@@ -69,6 +82,28 @@ def read_values(path: Path, procedure: str) -> dict[str, Value]:
     return {name: _value(value) for name, value in found.items()}
 
 
+def _kept(products: Sequence[Path]) -> dict[Path, Path]:
+    """A second, hidden name for each product, in the same directory, by the first one."""
+    kept = {}
+    for path in products:
+        second = fs.hidden(path)
+        fs.publish(path, second)
+        kept[path] = second
+    return kept
+
+
+def _put_back(kept: dict[Path, Path]) -> list[str]:
+    """Products that are not there any more get their name again; which they were."""
+    taken = []
+    for path, second in kept.items():
+        if not path.exists() and second.exists():
+            fs.publish(second, path)
+            taken.append(path.name)
+        if second.exists():
+            fs.remove(second)
+    return taken
+
+
 def _found(context: Context, procedure: str) -> Path:
     place = context.tree.variables.get("DFO_PROC_DIR", "")
     if not place:
@@ -81,19 +116,27 @@ def _found(context: Context, procedure: str) -> Path:
 
 
 async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, str], limit_s: float) -> None:
-    with log.open("wb") as output:
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=place,
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as trouble:
-            raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
+    ours, theirs = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            cwd=place,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as trouble:
+        os.close(ours)
+        raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
+    finally:
+        os.close(theirs)
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    )
+    logged = asyncio.create_task(_logged(reader, log))
     try:
         code = await asyncio.wait_for(process.wait(), limit_s)
     except BaseException as trouble:
@@ -103,8 +146,25 @@ async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, s
         if isinstance(trouble, TimeoutError):
             raise PluginTrouble(f"{argv[0]} did not end within {limit_s:g} s", where=str(log)) from None
         raise
+    finally:
+        with contextlib.suppress(TimeoutError):  # what it left behind may hold the pipe for ever
+            await asyncio.wait_for(logged, 1)
+        transport.close()
     if code:
         raise DfosError(f"QC procedure {Path(argv[0]).name} failed with exit code {code}", where=str(log))
+
+
+async def _logged(reader: asyncio.StreamReader, log: Path) -> None:
+    """What it prints into its log, up to a limit."""
+    size = 0
+    with log.open("wb", buffering=0) as output:
+        while data := await reader.read(1 << 16):
+            if size <= _LARGEST_LOG < size + len(data):
+                data = data[: _LARGEST_LOG - size]
+                output.write(data + f"\n[cut: the log is longer than {_LARGEST_LOG} bytes]\n".encode())
+                size = _LARGEST_LOG + 1
+            elif size <= _LARGEST_LOG:
+                size += output.write(data) or 0
 
 
 def _words(text: str) -> dict[str, object]:

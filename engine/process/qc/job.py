@@ -24,7 +24,7 @@ from engine.process.deliver import place_of
 from engine.process.qc import external, flag, pages
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside, QcTrouble
-from engine.process.qc.qc1 import WriteQc, score_rows, store_of, trend_of
+from engine.process.qc.qc1 import WAIT, WriteQc, score_rows, store_of, trend_of
 from engine.process.qc.record import Record
 from engine.process.qc.scores import Past, scored
 from engine.process.qc.screenshots import screenshots
@@ -85,7 +85,8 @@ class QcJob:
         if self.slot.procedure in PROCEDURES:
             found = await beside.measure(self.subject)
         else:
-            found = await external.measured(self.context, self.ab, self.slot.procedure)
+            paths = [Path(path) for path, _ in self.subject.products]
+            found = await external.measured(self.context, self.ab, self.slot.procedure, paths)
             made, wanted = len(self.subject.products), self.subject.wanted
             found.values = {"made": made, "wanted": wanted, "missing": max(0, wanted - made)} | found.values
         return (
@@ -196,7 +197,7 @@ class QcJob:
         seen = QcSeen(scores, record.files, log, record.flag)
         notes, trouble = await self._asked("QC_FINAL_PLUGIN", "concluded", seen)
         record = replace(record, troubles=(*record.troubles, *trouble))
-        await asyncio.to_thread(self._keep, record)
+        record = await asyncio.to_thread(self._keep, record)
         self._tell(record, notes)
         return record
 
@@ -211,10 +212,14 @@ class QcJob:
         except Exception as trouble:  # noqa: BLE001 - a plugin may raise anything, and QC fails no AB
             return (), (f"{slot}: {trouble}"[:300],)
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record) -> Record:
         """qc1_score, the FURTHER lines of the AB as it stands now, and the record. Blocking."""
-        with suppress(*_TROUBLES):  # qc1_score can be made anew from the records
+        try:
             self._qc1.store.put_scores(record.ab, score_rows(record), record.at)
+        except _TROUBLES as trouble:  # qc1_score can be made anew from the records
+            if not any(WAIT in known for known in record.troubles):
+                waits = f"{len(record.scores)}{WAIT}{trouble} (processQC --replay writes scores anew)"
+                record = replace(record, troubles=(*record.troubles, waits))
         store = AbStore(self.context.tree)
         with suppress(*_TROUBLES):
             ab = read(store.path(self.ab.name))
@@ -223,6 +228,7 @@ class QcJob:
             if (*record.files, *kept) != ab.further:
                 store.write(ab.with_values("FURTHER", [*record.files, *kept]))
         records.save(records.place_of(self.context.tree, self.ab), record)
+        return record
 
     def _tell(self, record: Record, notes: tuple[str, ...]) -> None:
         bus = self.context.bus

@@ -1,6 +1,7 @@
 """Part P's QC as ordered: what is due, or what processQC names; scores again, forced or deleted.
 
-Options: `qc` "only" (every AB anew) or nothing; `abs` blank-separated AB names; `rescore` yes: the values that
+Options: `qc` "only" (every AB anew) or nothing; `abs` blank-separated AB names; `file` yes: they stand in a job
+file, so that those without products are passed over; `rescore` yes: the values that
 are known against the limits of now; `green` WHY: all scores green; `delete` yes: no scores.
 """
 
@@ -38,13 +39,23 @@ async def checked(
         raise UsageTrouble(f"{unknown[0]} is not among the ABs of this pool", remedy="check the name, or -m and -d")
     abs_ = [ab for ab in pool if not names or ab.name in names]
     unready = [ab for ab in abs_ if not processed(ab)]
-    if only and names and len(unready) == len(abs_):
+    if only and names and len(unready) == len(abs_) and "file" not in options:
         raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
     if {"rescore", "green", "delete"} & options.keys():
         return await _corrected(context, [ab for ab in abs_ if processed(ab)], options, plugins)
     width = context.settings.qc.streams
     outcome = await qc_pool(context, abs_, plugins=plugins, width=width, again=only, daily=daily)
-    return outcome.text
+    return "; ".join(words for words in (outcome.text, _passed(passed_over(pool, options))) if words)
+
+
+def passed_over(pool: Sequence[AB], options: Mapping[str, str]) -> list[AB]:
+    """The ABs of a job file that have no QC, as no recipe has made their products."""
+    names = options.get("abs", "").split() if "file" in options else []
+    return [ab for ab in pool if ab.name in names and not processed(ab) and not ab.runs_no_recipe]
+
+
+def _passed(abs_: Sequence[AB]) -> str:
+    return f"QC of {len(abs_)} ABs passed over, first {abs_[0].name}, which is {abs_[0].status}" if abs_ else ""
 
 
 async def _corrected(

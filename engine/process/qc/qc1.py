@@ -30,6 +30,7 @@ from engine.process.qc.subject import Subject, Value
 from engine.stores.qc1 import Qc1, ScoreRow
 
 Call = tuple[str, dict[str, str]]  # table, column: value
+WAIT = " QC1 rows wait: "
 _CALL = "qc1Ingest"
 _MJD_OF_UNIX = 40587.0
 
@@ -133,7 +134,8 @@ def written(tree: DfoTree, store: Qc1, lines: Sequence[str]) -> str:
         except DatabaseAway as trouble:
             if lines:
                 fs.append(waiting, "".join(lines).encode())
-            return f"{len(old) + len(lines)} QC1 rows wait: {trouble.what}"
+            remedy = f" ({trouble.remedy})" if trouble.remedy else ""
+            return f"{len(old) + len(lines)}{WAIT}{trouble.what}{remedy}"
         if old:
             fs.remove(waiting)
     return ""

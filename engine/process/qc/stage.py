@@ -14,6 +14,7 @@ from engine.core.score import GREY
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside
 from engine.process.qc.job import QcJob
+from engine.process.qc.qc1 import WAIT
 from engine.process.qc.record import Record
 
 
@@ -75,6 +76,7 @@ async def qc_pool(
     async with asyncio.TaskGroup() as group:
         for _ in range(min(width, len(jobs))):
             group.create_task(stream())
+    _warn(context, found.values())
     unscored = tuple(ab.name for ab in due if all(one.mark == GREY for one in found[ab.name].scores))
     return QcOutcome(tuple(ab.name for ab in due if ab.name not in unscored), unscored)
 
@@ -85,6 +87,22 @@ def jobs_of(abs_: Iterable[AB]) -> list[list[AB]]:
     for ab in abs_:
         jobs.setdefault(ab.date, []).append(ab)
     return sorted(jobs.values(), key=len, reverse=True)
+
+
+def _warn(context: Context, found: Iterable[Record]) -> None:
+    """What went wrong, once for a run and not for every AB: QC1 that takes nothing, why ABs have no scores."""
+    waits: list[str] = []
+    reasons: dict[str, list[str]] = {}
+    for record in found:
+        waits += [trouble for trouble in record.troubles if WAIT in trouble]
+        if record.scores and all(one.mark == GREY for one in record.scores):
+            why = next((one.remark for one in record.scores if one.remark), "nothing to score")
+            reasons.setdefault(why, []).append(record.ab)
+    for why, names in reasons.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        context.bus.publish(ev.Notice("warning", f"{names[0]}{more}: {why}"))
+    if waits:
+        context.bus.publish(ev.Notice("warning", waits[-1]))
 
 
 def _known(context: Context, abs_: Iterable[AB]) -> None:
