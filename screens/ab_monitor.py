@@ -226,6 +226,11 @@ class AbMonitor(OrderKeys):
         if self.frame.pane.display:
             self._soon("pane", PANE_S, self.frame.draw_pane)
 
+    def on_ab_list_resized(self) -> None:
+        """What is out of sight is counted when the list has its new size."""
+        self.frame.draw_foot()
+        self.frame.draw_pane()
+
     def on_ab_list_opened(self, event: AbList.Opened) -> None:
         """A second click opens."""
         self.action_open()

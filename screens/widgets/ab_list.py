@@ -32,6 +32,9 @@ class AbList(LineWidget, can_focus=True):
     class Opened(Message):
         """The selected AB was clicked."""
 
+    class Resized(Message):
+        """More or fewer ABs are in sight."""
+
     def __init__(self, rows: Mapping[str, Row], glyphs: Glyphs, clock: Callable[[], float]) -> None:
         super().__init__(id="abs")
         self.rows = rows
@@ -233,6 +236,7 @@ class AbList(LineWidget, can_focus=True):
         """Keep the cursor in view."""
         self._scrolled_to_cursor()
         self.refresh()
+        self.post_message(self.Resized())
 
     def on_click(self, event: events.Click) -> None:
         """Select the AB that was clicked; open it when it was selected already."""

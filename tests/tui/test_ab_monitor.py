@@ -27,6 +27,7 @@ from tests.tui.conftest import (
     ab_seen,
     certify_question,
     deep_run,
+    fold_all,
     run_started,
     screen_text,
 )
@@ -451,3 +452,18 @@ async def test_the_palette_knows_every_verb(library: FakeLibrary) -> None:
         await pilot.press("enter")
         await pilot.pause(0.2)
         assert ("process", {}) in link.commands
+
+
+async def test_what_is_out_of_sight_is_right_after_a_resize(library: FakeLibrary) -> None:
+    link = FakeLink()
+    fold_all(link, [ab_seen(f"MUSE.2014-10-22T01:{n:02d}:00.000.ab", order=n) for n in range(30)])
+    async with monitor(link, library) as (app, screen, pilot):
+        await pilot.press("end")
+        await settled(pilot)
+        assert "more " in text(app)
+        await pilot.resize_terminal(132, 43)
+        await settled(pilot)
+        assert screen.list.top == 0 and "more " not in text(app)
+        await pilot.resize_terminal(80, 12)
+        await settled(pilot)
+        assert f"{screen.list.top} more" in text(app)
