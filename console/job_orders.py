@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -21,7 +22,7 @@ _QUEUE, _LINE, _BEFORE = "queue", "line", "before"  # options of the last order 
 
 def orders_of(tree: DfoTree, found: JobFile) -> tuple[list[Order], list[str]]:
     """One order per stretch of calls of one tool, MODE and DATE; in words what is passed over. Blocking."""
-    lost = [f"{line.where}: no processAB or processQC call, passed over: {line.text}" for line in found.strange]
+    lost = [f"{line.where}: {line.why}, passed over: {line.text}" for line in found.strange]
     known = list(_known(tree, found, lost))
     orders = []
     for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
@@ -77,6 +78,9 @@ def _known(tree: DfoTree, found: JobFile, lost: list[str]) -> Iterator[tuple[str
     """(tool, MODE, DATE, AB) of the calls whose AB is there; `lost` gets the others."""
     for call in found.calls:
         place = tree.ab / call.ab
+        if call.place and os.path.realpath(tree.expand(call.place)) != os.path.realpath(tree.ab):
+            lost.append(f"{found.path.name}: {call.place}/{call.ab} is not in $DFO_AB_DIR, passed over")
+            continue
         if not place.exists():
             moved = next(tree.log.glob(f"*/{call.ab}"), None)
             why = "has moved already (processAB -a runs it again)" if moved else "is not in $DFO_AB_DIR"

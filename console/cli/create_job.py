@@ -17,7 +17,9 @@ def parser() -> argparse.ArgumentParser:
         "and name both in JOBS_NIGHT or JOBS_AUTO. With -a: only that AB and all that depends on it, to run again.",
         words.facts("none", "none; the job files call processAB and processQC", "dfos exec", "none")
         + "\n"
-        + words.codes(12, c1="some AB files could not be read", c2="usage, or there are no ABs"),
+        + words.codes(
+            12, c1="some AB files could not be read, or ABs wait for each other", c2="usage, or there are no ABs"
+        ),
     )
     words.add_pool(made)
     made.add_argument("-a", dest="ab", metavar="AB", default="", help="a sub-cascade: this AB and what depends on it")
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> int:
             print(json.dumps(plan.to_dict(), indent=1))
         else:
             words.say([*plan.describe(), "", "nothing was written"])
-        return 1 if plan.refused else 0
+        return plan.exit_code
     from console.running import carry_out
     from engine.stores.orders import Order
 

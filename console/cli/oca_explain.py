@@ -134,10 +134,11 @@ def _frames(places: Iterable[Path], ruleset: RuleSet, known: set[Path]) -> Itera
 
 def told(ruleset: RuleSet, frame: Frame, groups: list[Group], pools: Pools, *, everything: bool) -> dict[str, Any]:
     """All that can be said, as plain data; true rules only unless `everything`."""
-    from engine.create.oca.explain import association, classification, organisation
+    from engine.create.oca.explain import association, classification, nearest, organisation
 
     ran = classification(ruleset, frame)
     tried = organisation(ruleset, frame, groups)
+    known = any(one.true for one in ran)
     return {
         "file": frame.path,
         "rules": ruleset.rules.name,
@@ -149,6 +150,8 @@ def told(ruleset: RuleSet, frame: Frame, groups: list[Group], pools: Pools, *, e
             {**_group(group), "associations": [_association(one) for one in association(ruleset, group, pools)]}
             for group in groups
         ],
+        "nearest_classification": [] if known else [_near(one) for one in nearest(ran)],
+        "nearest_group": [_near(one) for one in nearest(tried)] if known and not groups else [],
         "in_no_group": [_failed(one) for one in tried if one.group is None and (everything or one.near)],
     }
 
@@ -159,6 +162,12 @@ def _rule(ran: Ran) -> dict[str, Any]:
         for one in ran.settings
     ]
     return {"at": str(ran.rule.at), "true": ran.true, "sets": sets, "terms": [_term(term) for term in ran.terms]}
+
+
+def _near(one: Ran | Tried) -> dict[str, Any]:
+    """A rule that the file all but fits: how many of its terms hold, and those that do not."""
+    failed = [_term(term) for term in one.terms if term.result != "true"]
+    return {"at": str(one.rule.at), "terms": len(one.terms), "failed": failed}
 
 
 def _term(term: Term) -> dict[str, Any]:
@@ -221,6 +230,8 @@ def _lines(found: dict[str, Any], *, everything: bool) -> Iterator[str]:
             yield from _said(f"{one['key']} = {one['value']!r}{before}{', overwritten later' * one['overwritten']}", 4)
         if everything:
             yield from _terms(rule["terms"])
+    if not true and not everything:
+        yield from _nearest_lines("classification", found["nearest_classification"])
     for group in found["groups"]:
         yield from _group_lines(group, everything=everything)
     if not found["groups"]:
@@ -230,6 +241,20 @@ def _lines(found: dict[str, Any], *, everything: bool) -> Iterator[str]:
         why = "this file fits; not its last file, its number, or its night" if met else "does not fit"
         yield from _said(f"not {rule['action']} ({rule['at']}): {why}", 2)
         yield from _terms(rule["terms"]) if everything else ()
+    if true and not found["groups"] and not found["in_no_group"]:
+        yield from _nearest_lines("organisation", found["nearest_group"])
+
+
+def _nearest_lines(kind: str, nearest: list[dict[str, Any]]) -> Iterator[str]:
+    """The rules that are all but met, each with the terms that fail."""
+    if not nearest:
+        yield f"no {kind} rule comes near: is this a file of this instrument? --all shows every rule"
+        return
+    yield f"the nearest {kind} rules, and what fails in them (--all shows every rule):"
+    for rule in nearest:
+        holds = rule["terms"] - len(rule["failed"])
+        yield from _said(f"{rule['at']}: {holds} of {rule['terms']} terms hold", 2)
+        yield from _terms(rule["failed"])
 
 
 def _terms(terms: list[dict[str, Any]]) -> Iterator[str]:

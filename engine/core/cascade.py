@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from posixpath import basename
@@ -131,6 +131,12 @@ def cascade(
             remedy="remove the wrong WAITFOR or SOF_CONTENT line",
         )
     return Cascade(tuple(order), parents, {name: tuple(below) for name, below in children.items()}, tuple(found))
+
+
+def circling(circle: Sequence[str]) -> str:
+    """A circle in words, from its first AB back to itself."""
+    names = [*circle, circle[0]] if len(circle) < 5 else [*circle[:4], "...", circle[0]]
+    return "a circle: " + " waits for ".join(names)
 
 
 def _ordered(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from config.schema import Settings
 from engine.core.ab import AB
-from engine.core.cascade import Kind, cascade, kind_of
+from engine.core.cascade import Kind, cascade, circling, kind_of
 from engine.kinds import kinds_of
 from engine.process.history import History
 
@@ -120,7 +120,7 @@ def pool_of(
             pool[name].refused = why
     for circle in plan.circles:
         for place, name in enumerate(circle):
-            pool[name].refused = _circling([*circle[place:], *circle[:place], name])
+            pool[name].refused = circling([*circle[place:], *circle[:place]])
     return pool, unknown
 
 
@@ -178,12 +178,6 @@ def _too_large(settings: Settings, kind: Kind, inputs: int, needs_gb: float, hos
     if 0 < host_gb < needs_gb:
         return f"refused: needs {needs_gb:,.4g} GB of memory, this host has {host_gb:,.4g} GB for recipes"
     return ""
-
-
-def _circling(walk: list[str]) -> str:
-    """The circle in words, from an AB back to itself."""
-    names = walk if len(walk) <= 5 else [*walk[:4], "...", walk[-1]]
-    return "a circle: " + " waits for ".join(names)
 
 
 def _slim(ab: AB) -> AB:

@@ -18,6 +18,7 @@ from engine import events as ev
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.cascade import cascade, circling
 from engine.core.dates import is_month, within
 from engine.core.product import MOVE
 from engine.core.status import STATES, waits_for
@@ -228,6 +229,9 @@ class _Run:
         self.bad = {*outcome.failed, *outcome.blocked, *outcome.interrupted, *outcome.waiting}
         self.failed += len(self.bad) + len(self.store.refused)
         self.notes.append(self._summary(outcome))
+        if outcome.blocked:
+            circles = cascade(abs_, {}, circles=True).circles
+            self.notes += [circling(circle) for circle in circles if not set(outcome.blocked).isdisjoint(circle)]
         return outcome
 
     async def _chosen(self) -> list[AB]:

@@ -166,3 +166,14 @@ def test_ctrl_c_in_the_middle_says_how_it_goes_on(site: Path, dfos: Dfos, capsys
     assert told.startswith("interrupted; create-000001 is half done, nothing goes on: call again with --recover")
     assert run("createAB", call) == 5
     assert run("createAB", [*call, "--recover"]) == 0
+
+
+def test_a_job_directory_that_takes_no_files_is_found_before_anything_begins(site: Path, dfos: Dfos) -> None:
+    dfos("createAB", "-m", "CALIB", "-d", DATE, "-a")
+    (site / "jobs").rmdir()
+    (site / "jobs").write_text("a file")
+    dfos("createJob", "-m", "CALIB", "-d", DATE, "--auto", code=10)
+    (site / "jobs").unlink()
+    (site / "jobs").mkdir()
+    dfos("createJob", "-m", "CALIB", "-d", DATE, "--auto")  # no --recover
+    assert (site / "jobs" / f"execAB_CALIB_{DATE}").is_file()

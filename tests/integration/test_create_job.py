@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from console.job_orders import orders_of
+from engine.atomic.journal import Journal
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.done import Done
@@ -101,8 +103,10 @@ async def test_abs_that_wait_for_each_other_are_written_down_all_the_same(contex
     two = make_ab(f"{STEM}218", waitfor=[f"{STEM}118.ab"])
     for ab in (one, two):
         AbStore(context.tree).write(ab)
-    await called(context)
+    done = await called(context)
     assert sorted(calls(context, f"execAB_SCIENCE_{PSEUDO}")) == [one.name, two.name]
+    assert done.exit_code == 1
+    assert f"a circle: {one.name} waits for {two.name} waits for {one.name}" in done.text
 
 
 async def test_a_bad_ab_is_told_and_the_others_get_their_job(context: Context) -> None:
@@ -128,3 +132,22 @@ async def test_what_cannot_be_done_says_so(context: Context) -> None:
 
     with lock.pool(context.tree, "SCIENCE", PSEUDO, "moveProducts", "rh"), pytest.raises(Busy):
         await called(context)
+
+
+async def test_what_stands_where_a_job_file_belongs_is_told_before_anything_is_begun(context: Context) -> None:
+    cascade_of(context)
+    queue = context.tree.job / "JOBS_NIGHT"
+    queue.mkdir(parents=True)
+    with pytest.raises(UsageTrouble, match="is no file"):
+        await called(context)
+    assert list(context.tree.job.iterdir()) == [queue]
+    Journal(context.db, context.tree)
+    assert not context.db.execute("SELECT 1 FROM transactions").fetchall()
+
+
+def test_a_call_of_an_ab_elsewhere_is_passed_over(context: Context, tmp_path: Path) -> None:
+    name = cascade_of(context)[0].name
+    lines = [f"processAB -a {place}/{name}\n" for place in (tmp_path / "elsewhere", context.tree.ab)]
+    orders, lost = orders_of(context.tree, job_files.parse("".join(lines).encode(), Path("execAB")))
+    assert [order.options["abs"] for order in orders] == [name]
+    assert lost == [f"execAB: {tmp_path}/elsewhere/{name} is not in $DFO_AB_DIR, passed over"]

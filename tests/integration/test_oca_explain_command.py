@@ -139,3 +139,32 @@ def test_on_a_date_it_says_what_createab_does(site: Path, dfos: Dfos) -> None:
 
 def test_a_file_that_is_not_of_the_date_is_refused(dfos: Dfos) -> None:
     dfos("oca", "explain", "MUSE.nothing", "-d", DATE, code=2)
+
+
+def test_a_file_without_a_category_is_shown_the_nearest_rules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "xyz.oca").write_text(
+        'if DPR.TECH == "X" and DPR.TYPE == "BIAS" and DPR.CATG == "CALIB" then { DO.CATG = "BIAS"; }\n'
+        'if DPR.CATG == "CALIB" and DPR.TYPE == "FLAT" then { DO.CATG = "FLAT"; }\n'
+        'if DPR.CATG == "SCIENCE" then { DO.CATG = "OBJECT"; }\n'
+        'select execute(A) from inputFiles where DO.CATG == "OBJECT" and DPR.TECH == "Y"'
+        " group by TPL.START as (T,tpl);\n"
+        "action A { recipe r; }\n"
+    )
+    rules = ["--rules", str(tmp_path / "xyz.oca")]
+    raw = written(tmp_path / "a.fits", DPR__CATG="CALIB", DPR__TYPE="FLATS", DPR__TECH="X")
+    assert main(["explain", str(raw), *rules]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    start = next(number for number, line in enumerate(lines) if "nearest classification" in line)
+    assert "--all" in lines[start] and lines[start + 1] == "xyz.oca:1:1: 2 of 3 terms hold"
+    assert lines[start + 2] == "false   DPR.TYPE == \"BIAS\"  [DPR.TYPE 'FLATS']"
+    assert lines[start + 3] == "xyz.oca:2:1: 1 of 2 terms hold" and "'FLATS'" in lines[start + 4]
+    assert not any("OBJECT" in line or "SCIENCE" in line for line in lines)
+    other = written(tmp_path / "b.fits", DPR__CATG="SCIENCE", DPR__TECH="Z")
+    assert main(["explain", str(other), *rules, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["nearest_classification"] == [] and len(found["nearest_group"]) == 1
+    assert found["nearest_group"][0]["failed"][0]["values"] == {"DPR.TECH": "Z"}
+    assert main(["explain", str(written(tmp_path / "c.fits", K="1")), *rules]) == 0
+    assert "no classification rule comes near" in capsys.readouterr().out

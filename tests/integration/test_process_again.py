@@ -248,3 +248,13 @@ async def test_force_leaves_a_good_ab_alone_when_it_is_too_large(scene: Scene) -
     ended = await ordered(scene, other.name, force="yes")
     assert ended.exit_code == 1 and "stays as it is: refused: needs " in ended.text
     assert scene.ab(other).status == "SUCCESSFUL" and state(scene, other)[0] == "DONE"
+
+
+async def test_a_circle_is_told_when_the_run_ends(scene: Scene) -> None:
+    stems = [f"MUSE.2014-10-23T01:00:0{n}.000" for n in range(3)]
+    names = [f"{stem}.ab" for stem in stems]
+    for stem, parent in zip(stems, (names[1], names[0], names[0]), strict=True):
+        scene.store.write(make_ab(stem, waitfor=[parent]))
+    ended = await ordered(scene, *names)
+    assert ended.exit_code == 1
+    assert ended.text.endswith(f"a circle: {names[0]} waits for {names[1]} waits for {names[0]}")

@@ -29,6 +29,18 @@ HERE = Path("execAB_CALIB_2014-10-22")
         f"processAB -a {NAME} >> /tmp/x.log 2>&1 &",
         f"processAB -a {NAME} &",
         f"processAB -a {NAME}\r",
+        f"processAB -a {NAME} >& x.log",
+        f"processAB -a {NAME} >>& $DFS_LOG/x.log &",
+        f"processAB -a {NAME} >! 'x y.log'",
+        f"processAB -a {NAME} |& tee x.log",
+        f"processAB -a {NAME} 2>&1 | tee -a $DFS_LOG/x.log",
+        f"nice processAB -a {NAME}",
+        f"nice -n 19 /home/muse/bin/processAB -a {NAME}",
+        f"nice +19 processAB -a {NAME}",
+        f"processAB -a {NAME} # a comment; rm -rf /",
+        f"processAB -a '{NAME}'",
+        f'processAB -a "$DFO_AB_DIR/{NAME}" >& x.log # as ever',
+        f"processAB -a ${{DFO_AB_DIR}}/{NAME}",
     ],
 )
 def test_a_classic_call_is_understood(line: str) -> None:
@@ -48,12 +60,37 @@ def test_a_classic_call_is_understood(line: str) -> None:
         "export DFO_INSTRUMENT=MUSE",
         f"sudo processAB -a {NAME}",
         f"processAB -a {NAME} | mail x",
+        f"processAB -a {NAME} | tee x | mail x",
+        f"processAB -a {NAME} | tee x; rm y",
+        f"processAB -a {NAME} | tee $(rm y)",
+        f"processAB -a {NAME} > x;rm",
+        f"processAB -a {NAME} > `date`",
+        f"processAB -a {NAME} &&",
+        f"processAB -a {NAME} ||",
+        f"processAB -a '{NAME}",
+        f"$(rm x)/processAB -a {NAME}",
+        f"nice rm processAB -a {NAME}",
+        f"processAB -a '{NAME}; rm x'",
     ],
 )
 def test_anything_else_is_reported_with_its_line_and_never_run(line: str) -> None:
     found = parse(f"\n{line}\nprocessQC -a {NAME}\n".encode(), HERE)
     assert found.calls == (Call("processQC", NAME),)
     assert [(strange.where, strange.text) for strange in found.strange] == [(f"{HERE}:2", line)]
+
+
+def test_a_name_that_is_none_is_told_with_what_a_name_is() -> None:
+    (strange,) = parse(b"processAB -a NOTHERE.ab\n", HERE).strange
+    assert "'NOTHERE.ab' is not an AB name" in strange.why and "<stamp>" in strange.why
+
+
+def test_another_directory_than_the_one_of_the_account_is_kept() -> None:
+    assert parse(f"processAB -a /data/ab/{NAME}\n".encode(), HERE).calls == (Call("processAB", NAME, "/data/ab"),)
+
+
+def test_a_queue_that_is_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageTrouble, match="is no file"):
+        job_files.queue(tmp_path)
 
 
 def test_a_call_twice_counts_once_and_bytes_that_are_no_text_are_reported() -> None:

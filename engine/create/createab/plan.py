@@ -179,11 +179,11 @@ def _late(made: Proposal, what: str, standing: Standing) -> str:
     if not made.late or what not in (KEPT, MOVED) or ab is None or edited(ab) or ab.status != "SUCCESSFUL":
         return ""
     more = f" and {len(made.late) - 1} more" if len(made.late) > 1 else ""
-    are = "are" if more else "is"
+    are, it = ("are", "them") if more else ("is", "it")
     count = len(ab.raws)
     return (
         f"{what if what == MOVED else ab.status} with {count} file{'' if count == 1 else 's'},"
-        f" {count + len(made.late)} now: {made.late[0].name}{more} {are} not in it (add to the AB and call"
+        f" {count + len(made.late)} now: {made.late[0].name}{more} {are} not in it (add {it} to the AB and call"
         f" processAB -a {name} --force, or take the AB away and call createAB again)"
     )
 

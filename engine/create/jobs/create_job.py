@@ -20,11 +20,11 @@ from engine.atomic.recover import telling
 from engine.atomic.room import writable
 from engine.context import Context
 from engine.core.ab import AB
-from engine.core.cascade import cascade
+from engine.core.cascade import cascade, circling
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
 from engine.create.in_order import ordered_abs
-from engine.create.jobs.job_files import EXEC_AB, EXEC_QC, QUEUES, Call, job_text, name_of
+from engine.create.jobs.job_files import EXEC_AB, EXEC_QC, QUEUES, Call, free, job_text, name_of
 from engine.errors import UsageTrouble
 from engine.kinds import kinds_of
 from engine.questions import CERTIFY
@@ -42,7 +42,7 @@ class JobPlan:
     """What createJob will write. `files` are (name, text) in $DFO_JOB_DIR, `queue` where their names are appended.
 
     `again` are ABs of a sub-cascade that become CREATED; `done` counts ABs that are SUCCESSFUL already; `refused`
-    AB files that cannot be read, file:line and why.
+    AB files that cannot be read, file:line and why; `circles` ABs that wait for each other, and so never run.
     """
 
     mode: str
@@ -53,6 +53,12 @@ class JobPlan:
     again: tuple[str, ...] = ()
     done: int = 0
     refused: tuple[tuple[str, str], ...] = ()
+    circles: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """1 when not all ABs can run: some are refused, or wait for each other."""
+        return 1 if self.refused or self.circles else 0
 
     @property
     def text(self) -> str:
@@ -64,6 +70,11 @@ class JobPlan:
             parts.append(f"{self.done} of them done already")
         if self.refused:
             parts.append(f"{len(self.refused)} AB files refused, first: {': '.join(self.refused[0])}")
+        if self.circles:
+            more = f" ({len(self.circles)} circles)" if len(self.circles) > 1 else ""
+            parts.append(
+                f"{circling(self.circles[0])}{more}: they cannot run until a WAITFOR or SOF_CONTENT is put right"
+            )
         return "; ".join(parts)
 
     def describe(self) -> list[str]:
@@ -100,13 +111,14 @@ def job_plan(
     names = [ab.name for ab in abs_]
     if not names:
         raise UsageTrouble(f"there are no ABs of {mode} {date} in $DFO_AB_DIR", remedy="createAB makes them")
+    plan = cascade(abs_, {}, circles=True)
     order, part, again = [ab.name for ab in ordered_abs(list(abs_), kinds_of(settings))], "", tuple[str, ...]()
     if only:
         if only not in names:
             raise UsageTrouble(
                 f"{only} is none of the {len(names)} ABs of {mode} {date}", remedy="dfos status --all lists them"
             )
-        wanted = {only, *cascade(abs_, {}).below(only)}
+        wanted = {only, *plan.below(only)}
         order = [name for name in order if name in wanted]
         part, again = only.removesuffix(".ab"), tuple(order)
     drs = sorted({ab.get("DRS_TYPE") or "CPL" for ab in abs_})
@@ -118,18 +130,22 @@ def job_plan(
     )
     done = sum(ab.status == "SUCCESSFUL" for ab in abs_ if ab.name in set(order))
     bad = tuple((item.where, item.why) for item in refused)
-    return JobPlan(mode, date, tuple(order), files, queue, again, done, bad)
+    circles = tuple(circle for circle in plan.circles if not set(order).isdisjoint(circle))
+    return JobPlan(mode, date, tuple(order), files, queue, again, done, bad, circles)
 
 
 def planned(tree: DfoTree, settings: Settings, mode: str, date: str, *, only: str = "", queue: str = "") -> JobPlan:
     """What createJob would do now. Reads only."""
     store = AbStore(tree)
     found = store.load(mode_label(mode), date_label(date))
-    return job_plan(mode, date, found, settings, only=only, queue=queue, refused=store.refused)
+    plan = job_plan(mode, date, found, settings, only=only, queue=queue, refused=store.refused)
+    for name in (plan.queue, *(name for name, _ in plan.files)):
+        free(tree.job / name)
+    return plan
 
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:
-    """Carry out `createJob` for an order (options `ab`, `queue`); exit 1 when AB files were refused."""
+    """Carry out `createJob` for an order (options `ab`, `queue`); exit 1 when ABs can never run."""
     tree, options = context.tree, order.options
     with lock.pool(tree, order.mode, order.date, TOOL, context.who):
         plan = await asyncio.to_thread(
@@ -145,7 +161,7 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
         for where, why in plan.refused:
             context.bus.publish(ev.AbRefused(where, why))
         await carried_out(context, plan)
-    return Done(1 if plan.refused else 0, plan.text)
+    return Done(plan.exit_code, plan.text)
 
 
 async def carried_out(context: Context, plan: JobPlan) -> None:

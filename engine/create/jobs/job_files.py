@@ -6,6 +6,7 @@ it is reported with its number, and stays where it is.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterable
@@ -21,17 +22,27 @@ EXEC_AB, EXEC_QC = "processAB", "processQC"
 FILES = {EXEC_AB: "execAB", EXEC_QC: "execQC"}
 QUEUES = ("JOBS_NIGHT", "JOBS_AUTO")
 _LARGEST = 64 << 20  # bytes; a month of 20,000 ABs has 1.3 MB
-_OUTPUT = re.compile(r"\s*(?:[12&]?>{1,2}\s*\S+|2>&1|&)\s*$")  # where a classic call sends its words; ours keep logs
-_CALL = re.compile(r"(?:\S*/)?(processAB|processQC)\s+-a\s+(\S+)")
+_WORD = r"""(?:"[^"`;|&<>()]+"|'[^';|&<>()]+'|[\w./~${}:+,=@%-]+)"""  # nothing that a shell would run
+_OUTPUT = re.compile(  # where a classic call sends its words, in ksh or csh; ours keep logs
+    rf"\s*(?:(?:[12&]?>{{1,2}}|>{{1,2}}&)!?\s*{_WORD}|2>&1|\|&?\s*tee(?:\s+-a)?\s+{_WORD}|(?<![&|])&)\s*$"
+)
+_COMMENT = re.compile(r"\s#.*$")
+_CALL = re.compile(
+    r"""(?:nice(?:\s+(?:-n\s*)?[-+]{0,2}\d+)?\s+)?(?:[\w./~${}:+-]*/)?(?P<tool>processAB|processQC)\s+-a\s+
+        (?P<quote>["']?)(?:(?P<place>[\w./~${}:+-]*)/)?(?P<ab>[^\s/"']+)(?P=quote)""",
+    re.VERBOSE,
+)
+_HERE = ("$DFO_AB_DIR", "${DFO_AB_DIR}")
 _NAMED = re.compile(r"(?:\S*/)?(exec(AB|QC)_(CALIB|SCIENCE)_(\d{4}-\d{2}-\d{2})(?:_[\w.:\-]+)?)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: processAB or processQC, and the AB."""
+    """One call: processAB or processQC, and the AB; `place` is its directory as written, '' for $DFO_AB_DIR."""
 
     tool: str
     ab: str
+    place: str = ""
 
     @property
     def line(self) -> str:
@@ -41,10 +52,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Strange:
-    """A line that is no call we know: file:line and its text."""
+    """A line that is no call we know: file:line, its text, and what is wrong with it."""
 
     where: str
     text: str
+    why: str = "no processAB or processQC call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +97,17 @@ def parse(data: bytes, path: Path) -> JobFile:
     calls: dict[Call, None] = {}
     strange: list[Strange] = []
     for number, line in _lines(data):
-        call = _call(line)
-        if call:
-            calls[call] = None
-        else:
+        match = _CALL.fullmatch(_bare(line))
+        if not match:
             strange.append(Strange(f"{path}:{number}", line))
+            continue
+        try:
+            tag_of(match["ab"])
+        except BadAb as trouble:
+            strange.append(Strange(f"{path}:{number}", line, str(trouble)))
+            continue
+        place = match["place"] or ""
+        calls[Call(match["tool"], match["ab"], "" if place in _HERE else place)] = None
     return JobFile(path, tuple(calls), tuple(strange))
 
 
@@ -99,8 +117,11 @@ def read(path: Path) -> JobFile:
 
 
 def queue(path: Path) -> list[Queued]:
-    """The lines of JOBS_NIGHT or JOBS_AUTO, oldest first, identical ones once; [] when there is no such file."""
-    if not path.is_file():
+    """The lines of JOBS_NIGHT or JOBS_AUTO, oldest first, identical ones once; [] when there is no such file.
+
+    UsageTrouble when something else stands there.
+    """
+    if not os.path.lexists(path):
         return []
     found: dict[str, Queued] = {}
     for number, line in _lines(_bytes(path)):
@@ -122,11 +143,17 @@ def done(tree: DfoTree, path: Path, line: str) -> bool:
         return len(rest) != len(lines)
 
 
+def free(path: Path) -> None:
+    """UsageTrouble when a job file cannot be written here: something stands there that is no file."""
+    if os.path.lexists(path) and not path.is_file():
+        raise UsageTrouble("is no file", where=str(path), remedy="move it away")
+
+
 def _bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe that nobody writes to would keep us for ever
-            raise UsageTrouble("is no file", where=str(path), remedy="createJob makes job files")
+            raise UsageTrouble("is no file", where=str(path), remedy="move it away; createJob makes job files")
         if status.st_size > _LARGEST:
             raise UsageTrouble(f"larger than {_LARGEST >> 20} MB, not a job file", where=str(path))
         data = path.read_bytes()
@@ -151,17 +178,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bare(line: str) -> str:
+    line = _COMMENT.sub("", line)
     while (shorter := _OUTPUT.sub("", line)) != line:
         line = shorter
     return line
-
-
-def _call(line: str) -> Call | None:
-    match = _CALL.fullmatch(_bare(line))
-    if not match:
-        return None
-    try:
-        tag_of(match[2])
-    except BadAb:
-        return None
-    return Call(match[1], match[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from engine.create.oca.associate import Hit, Pools, Seeker, Shortage
 from engine.create.oca.classify import Setting
@@ -18,6 +19,8 @@ from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
 from engine.create.oca.text import expression
 from engine.create.oca.values import Value
+
+_NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Tried:
     def near(self) -> bool:
         """True when the file does what is asked of it, yet its group ended otherwise, is too small or unfinished."""
         return bool(self.terms) and all(term.result == "true" for term in self.terms)
+
+
+_Rule = TypeVar("_Rule", Ran, Tried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,14 @@ def organisation(rules: RuleSet, frame: Frame, groups: Iterable[Group]) -> tuple
         traces = [one for term in asked for one in traced(term, frame.values, frame.values, compiler)]
         found.append(Tried(rule, by_rule.get(id(rule)), tuple(traces)))
     return tuple(found)
+
+
+def nearest(tried: Iterable[_Rule]) -> tuple[_Rule, ...]:
+    """The rules that a file all but fits: most terms true, then fewest that are not, then the order of the text."""
+    counts = [(sum(term.result == "true" for term in one.terms), len(one.terms), one) for one in tried]
+    near = [count for count in counts if 0 < count[0] < count[1]]
+    near.sort(key=lambda count: (-count[0], count[1]))
+    return tuple(one for _, _, one in near[:_NEAREST])
 
 
 def association(rules: RuleSet, group: Group, pools: Pools) -> tuple[Choice, ...]:
