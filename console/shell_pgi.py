@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from console import key_table
 from engine.core.ab import AB, parse
 from engine.core.cascade import Kind
 from engine.errors import BadAb, PluginHung, PluginTrouble
+from engine.left_behind import end_marked
 from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products, QcSeen
 
+_TOKEN = "DFOS_PLUGIN"  # noqa: S105 - the environment variable that marks what a plugin has started
 _OUTPUT_LIMIT = 1_000_000  # bytes of output kept
 
 
@@ -200,12 +203,13 @@ class ShellPgi:
 
     def _call(self, argv: list[str], scratch: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
         out, err = scratch / "stdout", scratch / "stderr"
+        token = f"{self.name}.{uuid.uuid4().hex}"
         try:
             with out.open("wb") as stdout, err.open("wb") as stderr:
                 process = subprocess.Popen(
                     argv,
                     cwd=scratch,
-                    env=dict(environment),
+                    env={**environment, _TOKEN: token},
                     stdin=subprocess.DEVNULL,
                     stdout=stdout,
                     stderr=stderr,
@@ -219,6 +223,7 @@ class ShellPgi:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
             process.wait()
+            end_marked(_TOKEN, token)  # also what has left its group
             if not isinstance(trouble, subprocess.TimeoutExpired):
                 raise
             raise PluginHung(

@@ -222,6 +222,8 @@ class Board:
             return Change()
         self.counts[row.state] -= 1
         self.counts[event.state] += 1
+        if event.state == "CREATED" and row.state != "INTERRUPTED":  # it runs again: nothing of the last time counts
+            row.started, row.duration_s, row.score, row.message = 0.0, 0.0, "", ""
         row.state, row.reason, row.stream = event.state, event.reason, event.stream
         if event.started:
             row.started = event.started

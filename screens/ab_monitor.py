@@ -17,7 +17,7 @@ from textual.command import Provider
 from textual.containers import Horizontal
 from textual.timer import Timer
 
-from engine.board import Change
+from engine.board import Change, Row
 from engine.core.status import AT_WORK
 from screens.ab_detail import AbDetail
 from screens.cascade import CascadeScreen
@@ -38,6 +38,7 @@ from screens.trash import TrashScreen
 from screens.vcal import VcalScreen
 from screens.why import WhyScreen
 from screens.widgets.ab_list import AbList
+from screens.widgets.family import rerun_of
 from screens.widgets.search_line import SearchLine
 
 FLUSH_S = 0.05  # bursts are drawn at most this often
@@ -308,7 +309,11 @@ class AbMonitor(OrderKeys):
 
     def action_why(self) -> None:
         """Why it is not running."""
-        self.with_row(lambda row: self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs), self._after_why))
+        self.with_row(self._ask_why)
+
+    def _ask_why(self, row: Row) -> None:
+        again = bool(rerun_of(row.ab, self.link.board.rows).roots)
+        self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again), self._after_why)
 
     def _after_why(self, wish: str | None) -> None:
         if wish == "retry":

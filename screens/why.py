@@ -40,12 +40,13 @@ class WhyScreen(ModalScreen[str]):
         Binding("up,k", "scroll(-1)", "up"),
     ]
 
-    def __init__(self, ab: str, library: Library, glyphs: Glyphs) -> None:
+    def __init__(self, ab: str, library: Library, glyphs: Glyphs, *, again: bool = True) -> None:
         super().__init__()
         self.ab = ab
         self._library = library
         self._glyphs = glyphs
         self._view = TextView(glyphs)
+        self._again = again  # it can be run again
 
     def compose(self) -> ComposeResult:
         """One box."""
@@ -58,7 +59,8 @@ class WhyScreen(ModalScreen[str]):
         """Ask for the chain."""
         name = self._glyphs.clean(self.ab.removesuffix(".ab"))
         self.query_one("#why-title", LineBlock).say([[(f"Why is {name} not running?", theme.BOLD)]])
-        self.query_one("#why-foot", LineBlock).say([[("r run again   l log   esc back", theme.DIM)]])
+        again = "r run again   " if self._again else ""
+        self.query_one("#why-foot", LineBlock).say([[(f"{again}l log   esc back", theme.DIM)]])
         self._view.styles.height = 3
         self._view.show(["", "looking ..."])
         self._view.focus()
@@ -82,4 +84,6 @@ class WhyScreen(ModalScreen[str]):
 
     def action_close(self, wish: str) -> None:
         """Back, with a wish."""
+        if wish == "retry" and not self._again:
+            return
         self.dismiss(wish)

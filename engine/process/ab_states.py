@@ -149,6 +149,8 @@ def _blocked_by(entry: Entry) -> str:
 
 
 def _seen(entry: Entry, known: Mapping[str, object]) -> ev.AbSeen:
+    if entry.status == "CREATED" and entry.state != "INTERRUPTED":  # it runs again: nothing of the last time counts
+        known = {name: known.get(name) for name in ("verdict", "comment")}
     text = {name: str(known.get(name) or "") for name in ("score", "message", "verdict", "comment")}
     return ev.AbSeen(
         entry.ab,

@@ -71,7 +71,11 @@ class Hooks:
         found = self._plugins.get(ab.mode, {}).get(PRE)
         if found is None:
             return ab
-        return checked_prepared(PRE, ab, await self._called(PRE, ab, lambda: found.prepare(ab)))
+        try:
+            made = await self._called(PRE, ab, lambda: found.prepare(ab))
+        except PluginTrouble as trouble:
+            raise type(trouble)(f"{PRE}: {trouble.what}", where=trouble.where, remedy=trouble.remedy) from trouble
+        return checked_prepared(PRE, ab, made)
 
     async def catgs(self, ab: AB, products: Products) -> dict[str, str]:
         """The PRO.CATGs that FINAL_PLUGIN gives, by product name; PluginTrouble is worth a warning."""

@@ -155,7 +155,10 @@ class ProcessAb:
         return await self._ended(task, workdir, ended.rc, timed_out)
 
     async def _troubled(self, task: Task, workdir: Path, ended: Exit) -> Result:
-        """Lost, refused or killed by its batch system: not judged by what it left."""
+        """Lost, refused or killed by its batch system: not judged by what it left, unless its AB is written already."""
+        ab = await self.threads.call(read, self.store.path(task.ab))
+        if task.found and ab.status != "CREATED":
+            return await self.threads.call(self._known, ab)
         if ended.lost:
             return Result("INTERRUPTED", ended.trouble)
         return await self.threads.call(self._failed, task.ab, ended.trouble, "", workdir)

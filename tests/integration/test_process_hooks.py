@@ -141,6 +141,7 @@ async def test_a_pre_plugin_that_fails_fails_the_ab(scene: Scene) -> None:
     ab = scene.basic()
     await scene.run(ab, plugins={"PRE_PLUGIN": Raises(ValueError("no stars"))})
     assert scene.row(ab).state == "FAILED" and "ValueError: no stars" in scene.row(ab).reason
+    assert "PRE_PLUGIN: " in scene.row(ab).reason
     assert "started" not in scene.log(ab)
 
 

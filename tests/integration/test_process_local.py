@@ -21,8 +21,8 @@ async def start(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     executor = LocalExecutor(pidfd=request.param)
     recipes: list[Recipe] = []
 
-    def begin(*argv: str, token: str = "t") -> Recipe:  # noqa: S107 - a mark, no secret
-        env = environment(tmp_path, 1, token)
+    def begin(*argv: str, token: str = "") -> Recipe:
+        env = environment(tmp_path, 1, token or new_token("a.ab", 1))
         recipes.append(executor.start(argv, cwd=tmp_path, log=tmp_path / "log", env=env))
         return recipes[-1]
 
@@ -157,3 +157,12 @@ async def test_an_operators_shell_in_the_work_directory_is_no_recipe(tmp_path: P
     finally:
         shell.kill()
         await shell.wait()
+
+
+async def test_what_has_left_its_group_is_ended_with_it(start: Start, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    recipe = start("/bin/sh", "-c", f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & sleep 1000")
+    await until(lambda: text_of(note).endswith("\n"))
+    await recipe.terminate(0.1)
+    state = text_of(Path(f"/proc/{int(text_of(note))}/stat"))
+    assert not state or state.split()[2] == "Z"

@@ -310,7 +310,9 @@ async def test_a_threshold_that_changed_counts_without_measuring_again(scene: Sc
     (own / "muse_single.yaml").write_text("source: ours\nscores:\n  - {name: size, param: valid, low: 1000}\n")
     words = await checked(scene.context, [scene.now()], {"qc": "only", "rescore": "yes"}, {})
     found = records.load(records.place_of(scene.tree, scene.ab))
-    assert found is not None and words == "scores of 1 ABs changed"
+    assert found is not None and words == "scores of 1 of 1 ABs changed"
+    words = await checked(scene.context, [scene.now()], {"qc": "only", "rescore": "yes"}, {})
+    assert words == "scores of 0 of 1 ABs changed", "nothing did"
     assert [(score.name, score.value, score.mark) for score in found.scores] == [("size", "900", "o")]
 
 

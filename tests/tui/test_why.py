@@ -50,3 +50,14 @@ async def test_an_engine_that_cannot_tell(link: FakeLink, library: FakeLibrary) 
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "cannot tell: the engine does not answer" in "\n".join(screen_text(app))  # type: ignore[arg-type]
+
+
+async def test_what_cannot_run_again_is_not_offered_to(link: FakeLink, library: FakeLibrary) -> None:
+    app = Host(WhyScreen("a.ab", library, UNICODE, again=False), link)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.press("r")
+        await pilot.pause()
+        assert isinstance(app.screen, WhyScreen)
+        said = "\n".join(screen_text(app))
+        assert "run again" not in said and "l log" in said

@@ -187,6 +187,15 @@ def test_a_plugin_that_hangs_is_terminated_with_its_children(tree: DfoTree, tmp_
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
+def test_what_has_left_the_group_of_a_plugin_is_terminated_too(tree: DfoTree, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    body = f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & while [ ! -s {note} ]; do :; done; wait; sleep 1000"
+    with pytest.raises(PluginTrouble, match="did not end within"):
+        pgi(tree, body, 2).notify(make_ab())
+    state = Path(f"/proc/{int(note.read_text())}/stat")
+    assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
 def test_a_plugin_without_an_interpreter_is_trouble(tree: DfoTree) -> None:
     path = tree.bin / "pgi_broken"
     path.write_text("#!/no/such/interpreter\n")

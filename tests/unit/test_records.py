@@ -40,7 +40,7 @@ def test_what_a_record_says(tmp_path: Path) -> None:
     assert _status(_left(tmp_path)) is Status.DONE
     assert _status(_left(tmp_path, code=9)) is Status.FAILED
     assert _status(_left(tmp_path, code=None, signal=15, told=15)) is Status.REMOVED
-    assert _status(_left(tmp_path, code=0, told=15)) is Status.DONE, "it ended well in spite of it"
+    assert _status(_left(tmp_path, code=0, told=15)) is Status.REMOVED, "told to end it may have left half a product"
     assert _status(_left(tmp_path, code=None, skipped="x did not end well")) is Status.REMOVED
 
 

@@ -146,3 +146,12 @@ def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None
     lines = status._lines(found, True)
     assert lines[1] == "  1 waits for disk, 1 waits for stream"
     assert lines[2] == "  A.ab (bias) waits for disk: needs 10 GB, 1 GB free"
+
+
+def test_an_ab_that_runs_again_shows_nothing_of_the_last_time() -> None:
+    board = board_of(seen("A.ab", "RUNNING"), ev.AbChanged("A.ab", "DONE", "", 0, NOW, 7.0), ev.AbScored("A.ab", "..."))
+    assert board.rows["A.ab"].duration_s == 7.0
+    for state in ("CREATED", "PARENT"):
+        board.fold(ev.Stamped("run", 9, NOW, ev.AbChanged("A.ab", state)))
+        row = board.rows["A.ab"]
+        assert (row.duration_s, row.score, row.started) == (0.0, "", 0.0)

@@ -19,6 +19,7 @@ from pathlib import Path
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
+from engine.left_behind import end_marked, mark_of
 from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
 from engine.process.executors.wrapper import die_with_us
@@ -101,13 +102,16 @@ class Recipe:
 
     async def terminate(self, grace_s: float = GRACE_S) -> None:
         """End it: SIGTERM, SIGCONT (a frozen process would not hear), SIGKILL after `grace_s` seconds."""
+        token = "" if self.over else mark_of(self.pid, TOKEN)
         self._signal(signal.SIGTERM)
         self.resume()
-        with contextlib.suppress(TimeoutError):
+        try:
             await asyncio.wait_for(self.wait(), grace_s)
-            return
-        self._signal(signal.SIGKILL)
-        await self.wait()
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self.wait()
+        if token:
+            await asyncio.to_thread(end_marked, TOKEN, token)  # what has left its group
 
     def leave(self) -> None:
         """Stop following it; it runs on."""

@@ -76,6 +76,11 @@ class Ended:
         return self.code if self.signal is None else -self.signal
 
     @property
+    def well(self) -> bool:
+        """It ran to its end. One that was told to end may say 0 and have left half of its products."""
+        return self.rc == 0 and not self.told
+
+    @property
     def lacked_memory(self) -> bool:
         """Killed when it used what it had asked for, or nearly."""
         return self.signal == signal.SIGKILL and 0 < 0.9 * self.asked_mb <= self.max_rss_mb
@@ -84,7 +89,7 @@ class Ended:
         """What it means for the job, if its engine says nothing else."""
         if self.skipped:
             status, reason = Status.REMOVED, self.skipped
-        elif self.rc == 0:
+        elif self.well:
             status, reason = Status.DONE, ""
         elif self.told:
             status, reason = Status.REMOVED, f"ended from outside (signal {self.told})"
@@ -156,7 +161,7 @@ class Records:
         left = []
         for parent in job.after:
             ended = self.ended(parent)
-            if ended and (ended.skipped or ended.rc != 0):
+            if ended and not ended.well:
                 raise UsageTrouble(f"{parent} did not end well", where=job.token, remedy="run it again first")
             if not ended and parent not in alive:
                 raise UsageTrouble(f"{parent} is not known", where=job.token, remedy="submit it first")

@@ -163,7 +163,7 @@ def _not_after(spec: dict[str, Any]) -> str:
             time.sleep(_WAIT_S)
         try:
             ended = json.loads(path.read_bytes())
-            well = isinstance(ended, dict) and ended.get("code") == 0
+            well = isinstance(ended, dict) and ended.get("code") == 0 and not ended.get("told")
         except (OSError, ValueError):
             well = False
         if not well:

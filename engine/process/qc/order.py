@@ -69,9 +69,9 @@ async def _corrected(
         if record is None:
             context.bus.publish(ev.Notice("warning", f"{ab.name} has no scores: run its QC first"))
             continue
-        await QcJob(context, ab, plugins).rescored(_changed(context, record, options), again="rescore" in options)
-        done += 1
-    return f"scores of {done} ABs {'deleted' if 'delete' in options else 'changed'}"
+        now = await QcJob(context, ab, plugins).rescored(_changed(context, record, options), again="rescore" in options)
+        done += now.scores != record.scores or bool(record.decided and "rescore" in options)
+    return f"scores of {done} of {len(abs_)} ABs {'deleted' if 'delete' in options else 'changed'}"
 
 
 def _changed(context: Context, record: Record, options: Mapping[str, str]) -> Record:
