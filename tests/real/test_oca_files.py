@@ -151,7 +151,9 @@ def test_the_largest_is_read_in_time(instrument: str) -> None:
     assert min(spent) < 0.5
 
 
-def test_the_command_tells_the_same_and_what_the_table_of_recipes_shows(instrument: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_the_same_and_what_the_table_of_recipes_shows(
+    instrument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     from console.cli.main import dfos
 
     assert dfos(["oca", "check", "--json", str(INSTALLED[instrument])]) == 0
