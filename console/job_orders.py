@@ -26,7 +26,7 @@ def orders_of(tree: DfoTree, found: JobFile) -> tuple[list[Order], list[str]]:
     known = list(_known(tree, found, lost))
     orders = []
     for (tool, mode, date), calls in groupby(known, key=lambda item: item[:3]):
-        names = " ".join(call[3] for call in calls)
+        names = " ".join(dict.fromkeys(call[3] for call in calls))
         how = {"qc": "only", "file": "yes"} if tool == EXEC_QC else {"qc": "no"}
         orders.append(Order(mode, date, "P", options={"abs": names, **how}))
     return orders, lost

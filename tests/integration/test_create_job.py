@@ -147,7 +147,7 @@ async def test_what_stands_where_a_job_file_belongs_is_told_before_anything_is_b
 
 def test_a_call_of_an_ab_elsewhere_is_passed_over(context: Context, tmp_path: Path) -> None:
     name = cascade_of(context)[0].name
-    lines = [f"processAB -a {place}/{name}\n" for place in (tmp_path / "elsewhere", context.tree.ab)]
+    lines = [f"processAB -a {place}/{name}\n" for place in (tmp_path / "elsewhere", context.tree.ab, "$DFO_AB_DIR")]
     orders, lost = orders_of(context.tree, job_files.parse("".join(lines).encode(), Path("execAB")))
     assert [order.options["abs"] for order in orders] == [name]
     assert lost == [f"execAB: {tmp_path}/elsewhere/{name} is not in $DFO_AB_DIR, passed over"]
