@@ -2,7 +2,7 @@
 
 scibasic and create_sky 3-5 min, scipost 10-30, exp_align 1-30 growing with N, exp_combine 0.22 h and 16 GB x N, on 2 TB
 in three streams; where a range is given, the ABs are spread evenly over it. One sky per three exposures. The
-decisions are the engine's own (`engine.process.simulate`); the lower bound is proven (`engine.process.bounds`).
+decisions are the engine's own (`engine.process.plan.simulate`), the lower bound is proven (`.bounds`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from config.schema import KindOfAb, Settings
 from engine.core.cascade import Kind
 from engine.kinds import kinds_of
-from engine.process.bounds import lower_bound
-from engine.process.pool import Entry
-from engine.process.priority import in_ranks
-from engine.process.simulate import best_plan, simulate
+from engine.process.plan.bounds import lower_bound
+from engine.process.plan.pool import Entry
+from engine.process.plan.priority import in_ranks
+from engine.process.plan.simulate import best_plan, simulate
 from tests.builders import KINDS
 
 STREAMS, MEMORY_GB, GOAL = 3, 2000.0, 1.05

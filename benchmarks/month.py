@@ -20,8 +20,8 @@ from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
 from engine.core.ab import AB, parse
-from engine.process.job import Result, Task
-from engine.process.streams import Streams
+from engine.process.run.job import Result, Task
+from engine.process.run.streams import Streams
 from engine.stores.abs import AbStore
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect

@@ -26,8 +26,8 @@ from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context
 from engine.core.ab import AB, parse
-from engine.process.pipeline import Pipeline
-from engine.process.run_pool import process_pool
+from engine.process.ab.pipeline import Pipeline
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from engine.stores.database import connect
 from tests.builders import folded, make_tree

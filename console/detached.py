@@ -14,7 +14,7 @@ def main(words: list[str]) -> int:
     """Process one AB on this host; 0 when it is SUCCESSFUL."""
     from console.plugins import load
     from engine.errors import DfosError
-    from engine.process.node import Account, run
+    from engine.process.run.node import Account, run
 
     try:
         place, ab, attempt, workdir, token = words

@@ -6,7 +6,7 @@ import os
 
 from config.tree import DfoTree
 from console.account import open_settings
-from engine.process.forecast import PoolForecast, forecast
+from engine.process.plan.forecast import PoolForecast, forecast
 from engine.stores.database import connect
 from screens.shown import Forecast, KindForecast, TargetForecast
 

@@ -34,8 +34,8 @@ from engine.context import Context
 from engine.create.jobs import job_files
 from engine.create.obtain import Pgis
 from engine.errors import DfosError
-from engine.process.pipeline import Pipeline, pipeline_of
-from engine.process.run_pool import Streams
+from engine.process.ab.pipeline import Pipeline, pipeline_of
+from engine.process.run.run_pool import Streams
 from engine.questions import Operator
 from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts

@@ -17,7 +17,7 @@ from console.qc_view import panel_of
 from engine.board import Row
 from engine.core.status import AT_WORK
 from engine.errors import DfosError
-from engine.process.why import why_known
+from engine.process.run.why import why_known
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review

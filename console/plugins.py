@@ -19,7 +19,7 @@ from console.shell_pgi import ShellPgi
 from engine.errors import PluginTrouble
 from engine.executables import check_safe
 from engine.pgi import PROTOCOLS
-from engine.process.hooks import END, LIMIT_S, MONITOR_S, START
+from engine.process.ab.hooks import END, LIMIT_S, MONITOR_S, START
 
 SHIPPED = "engine.pgis"
 # hooks that a part of this console fills; phoenixCertify_MUSE is the certification screen and `dfos answer`

@@ -17,8 +17,8 @@ from console.release_verbs import ReleaseVerbs
 from engine import events as ev
 from engine.core.status import may_become
 from engine.errors import UsageTrouble
-from engine.process.run_pool import Streams, reset
-from engine.process.why import why_known
+from engine.process.run.run_pool import Streams, reset
+from engine.process.run.why import why_known
 from engine.questions import CERTIFY, LATER, Answer, Question
 from engine.stores.batch_jobs import ask_for
 from engine.stores.orders import ENDED, PARKED, Order

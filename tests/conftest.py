@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.process.pipeline import plugin_dir
+from engine.process.ab.pipeline import plugin_dir
 from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)

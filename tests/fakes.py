@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy
 from astropy.io import fits
 
-from engine.process.foreign_tasks import Process
-from engine.process.job import Result, Task
-from engine.process.pipeline import Pipeline
+from engine.process.ab.pipeline import Pipeline
+from engine.process.run.foreign_tasks import Process
+from engine.process.run.job import Result, Task
 
 CATGS = (
     "MASTER_BIAS",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from console.cli import words
 
 if TYPE_CHECKING:
-    from engine.process.forecast import PoolForecast
+    from engine.process.plan.forecast import PoolForecast
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
 
     from console.account import open_settings
     from engine.core.dates import date_label
-    from engine.process.forecast import forecast
+    from engine.process.plan.forecast import forecast
     from engine.stores.database import connect
 
     settings = open_settings(tree, os.environ, given.set).settings

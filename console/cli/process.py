@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     tree = words.tree(given.root)
     from console.running import carry_out, run_of
     from engine.errors import UsageTrouble
-    from engine.process.again import pools
+    from engine.process.ab.again import pools
     from engine.stores.orders import Order
 
     names = [str(Path(name).absolute()) if "/" in name else name for name in given.abs]

@@ -88,7 +88,7 @@ def _reset(tree: DfoTree, rows: list[Row], sets: Sequence[str], memory: str) -> 
     from console.running import run_of
     from engine.atomic import lock
     from engine.errors import UsageTrouble
-    from engine.process.run_pool import reset
+    from engine.process.run.run_pool import reset
 
     settings = open_settings(tree, os.environ, sets).settings
     for row in rows:

@@ -36,7 +36,7 @@ async def _why(tree: DfoTree, part: str) -> list[str]:
     from console.board_of import board_of
     from console.client import Gone, Link
     from engine.errors import UsageTrouble
-    from engine.process.why import why_known
+    from engine.process.run.why import why_known
 
     link = Link()
     try:

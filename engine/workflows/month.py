@@ -14,7 +14,7 @@ from pathlib import Path
 from config.tree import DfoTree
 from engine.core.dates import is_date, month_label, within
 from engine.errors import UsageTrouble
-from engine.process.phases import phases
+from engine.process.plan.phases import phases
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
 

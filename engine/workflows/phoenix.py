@@ -25,12 +25,12 @@ from engine.core.status import STATES, waits_for
 from engine.create.obtain import Pgis, obtain, restricted
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.pgi import SpecialPlugin, checked_withheld
-from engine.process.again import choose, done_of
-from engine.process.forced import kept
-from engine.process.hooks import options_of
-from engine.process.large import asked
-from engine.process.run_pool import Outcome, Streams, process_pool, reset
-from engine.process.stale import stale_of
+from engine.process.ab.again import choose, done_of
+from engine.process.ab.forced import kept
+from engine.process.ab.hooks import options_of
+from engine.process.ab.stale import stale_of
+from engine.process.plan.large import asked
+from engine.process.run.run_pool import Outcome, Streams, process_pool, reset
 from engine.questions import Parked, Question
 from engine.release.certify import Certified, certify
 from engine.release.move.hooks import naming_of
@@ -198,7 +198,7 @@ class _Run:
         plugin = self.plugins.by_slot.get("HDR_PGI")
         if plugin is None and not self.context.settings.sources:
             return
-        from engine.process.sources.calibrations import checked
+        from engine.process.ab.sources.calibrations import checked
 
         abs_ = [ab for ab in await self._pool() if ab.status == "CREATED"]
         complaints = await checked(self.context, abs_, plugin)
@@ -268,7 +268,7 @@ class _Run:
     async def _checked(self) -> None:
         """ABs first, then QC: whatever has been processed and has no scores yet, or what processQC names."""
         from engine.process.qc.order import checked, passed_over
-        from engine.process.reached import note
+        from engine.process.run.reached import note
 
         pool = await self._pool(whole=True)
         if self.order.options.get("qc") != "no":

@@ -10,7 +10,7 @@ from engine.atomic import fs
 from engine.core.ab import AB
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
-from engine.process.deliver import (
+from engine.process.ab.deliver import (
     Delivery,
     deliver,
     delivery_plan,
@@ -20,8 +20,8 @@ from engine.process.deliver import (
     with_products,
     write_note,
 )
-from engine.process.evidence import LogEvidence, Wanted, judge
-from engine.process.retire import Retiring
+from engine.process.ab.evidence import LogEvidence, Wanted, judge
+from engine.process.ab.retire import Retiring
 from engine.stores.abs import AbStore, read
 from tests.builders import make_ab, make_tree
 from tests.fakes import make_fits

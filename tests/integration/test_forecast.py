@@ -10,9 +10,9 @@ import yaml
 
 from console.cli.main import run
 from engine import events as ev
-from engine.process.forecast import forecast
-from engine.process.history import History, Measured
-from engine.process.streams import Streams
+from engine.process.plan.forecast import forecast
+from engine.process.plan.history import History, Measured
+from engine.process.run.streams import Streams
 from engine.stores.abs import AbStore
 from engine.stores.attempts import Attempts, measured
 from tests.builders import PSEUDO, make_ab, make_context, make_run

@@ -13,9 +13,9 @@ from engine.context import Context
 from engine.errors import UsageTrouble
 from engine.events import AbChanged, GateClosed, GateOpened
 from engine.process.executors.local import LocalExecutor, Recipe, environment
-from engine.process.foreign_tasks import Gate, gate_of
-from engine.process.job import Result, Task
-from engine.process.streams import Streams
+from engine.process.run.foreign_tasks import Gate, gate_of
+from engine.process.run.job import Result, Task
+from engine.process.run.streams import Streams
 from engine.stores.attempts import Attempts
 from tests.builders import make_context, make_run, record
 from tests.fakes import AUTODAILY, PaperClock, PaperJob, PaperTable, settle, until

@@ -11,7 +11,7 @@ from config.load import load, profiles
 from console.cli.main import run
 from engine.context import Context
 from engine.events import Notice
-from engine.process.streams import Streams
+from engine.process.run.streams import Streams
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, record
 from tests.fakes import PaperJob

@@ -18,9 +18,9 @@ from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import UsageTrouble
-from engine.process import run_pool
-from engine.process.phases import phases
+from engine.process.plan.phases import phases
 from engine.process.qc.stage import jobs_of, waiting
+from engine.process.run import run_pool
 from engine.stores import dfos_status
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order, Orders

@@ -15,11 +15,11 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
-from engine.process.job import Outcome
-from engine.process.pipeline import Pipeline
+from engine.process.ab.pipeline import Pipeline
 from engine.process.qc.stage import qc_pool
-from engine.process.run_pool import process_pool, reset
-from engine.process.streams import Streams
+from engine.process.run.job import Outcome
+from engine.process.run.run_pool import process_pool, reset
+from engine.process.run.streams import Streams
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import KINDS, make_ab, make_context, make_product, make_tree

@@ -12,8 +12,8 @@ from console.cli import process
 from engine import events as ev
 from engine.core.ab import AB, parse
 from engine.errors import BadAb, UsageTrouble
-from engine.process import run_pool
-from engine.process.again import as_new, choose, located, pools
+from engine.process.ab.again import as_new, choose, located, pools
+from engine.process.run import run_pool
 from engine.stores.attempts import Attempts
 from engine.stores.orders import Order
 from engine.workflows.phoenix import Ended, Plugins, carry_out

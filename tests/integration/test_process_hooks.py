@@ -17,7 +17,7 @@ from engine.events import Notice
 from engine.headers.cards import keywords
 from engine.pgi import Aftermath
 from engine.pgis import pgi_postSCI
-from engine.process import hooks
+from engine.process.ab import hooks
 from engine.stores.abs import AbStore
 from tests.builders import make_ab, make_product, record
 from tests.integration.test_process_ab import Scene

@@ -11,10 +11,10 @@ import pytest
 from config.tree import DfoTree
 from engine.core.ab import AB
 from engine.headers.verify import verify
+from engine.process.ab.pipeline import Pipeline
 from engine.process.executors.local import boot_id, start_of
-from engine.process.pipeline import Pipeline
 from engine.process.qc.stage import qc_pool
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
 from engine.stores.database import connect
@@ -24,9 +24,9 @@ from tests.fakes import make_fits, stub_pipeline, text_of, until
 _ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from engine.process.pipeline import Pipeline
+from engine.process.ab.pipeline import Pipeline
 from engine.process.qc.stage import qc_pool
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 

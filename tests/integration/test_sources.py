@@ -18,10 +18,10 @@ from engine.errors import PluginTrouble, RecipeTrouble
 from engine.events import Notice, Progressed
 from engine.pgi import Complaint
 from engine.pgis import pgi_phoenix_GEN_MCAL
-from engine.process.sources.calibrations import checked
-from engine.process.sources.directory import DirectorySource
-from engine.process.sources.fetch import Asked, Fetcher
-from engine.process.sources.protocol import Fetched, SourceAway
+from engine.process.ab.sources.calibrations import checked
+from engine.process.ab.sources.directory import DirectorySource
+from engine.process.ab.sources.fetch import Asked, Fetcher
+from engine.process.ab.sources.protocol import Fetched, SourceAway
 from tests.builders import make_ab, record
 from tests.fakes import make_fits
 from tests.integration.test_process_ab import Scene

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from benchmarks.makespan import deep_pool
 from config.schema import KindOfAb
 from engine.core.cascade import Kind
-from engine.process.admission import Admission
-from engine.process.bounds import in_sequence, jackson, lower_bound, pigeonholes
-from engine.process.history import History, Measured
-from engine.process.job import Result, Task
-from engine.process.pool import Entry
-from engine.process.priority import Plan, in_ranks
-from engine.process.simulate import Schedule, best_plan, simulate
-from engine.process.streams import Streams
+from engine.process.plan.admission import Admission
+from engine.process.plan.bounds import in_sequence, jackson, lower_bound, pigeonholes
+from engine.process.plan.history import History, Measured
+from engine.process.plan.pool import Entry
+from engine.process.plan.priority import Plan, in_ranks
+from engine.process.plan.simulate import Schedule, best_plan, simulate
+from engine.process.run.job import Result, Task
+from engine.process.run.streams import Streams
 from engine.stores.attempts import Attempts
 from tests.builders import KINDS, make_ab, make_context
 from tests.fakes import PaperJob
@@ -108,7 +108,7 @@ def test_deep_runs_are_within_five_percent_of_what_nothing_can_beat(targets: tup
 def test_one_machine_bounds_hold_for_every_order(jobs: list[tuple[int, int, int]]) -> None:
     from itertools import permutations
 
-    from engine.process.bounds import Piece
+    from engine.process.plan.bounds import Piece
 
     pieces = [Piece(float(head), float(at), float(tail)) for head, at, tail in jobs]
     flow = [(head / 2, float(at)) for head, at, _ in jobs]

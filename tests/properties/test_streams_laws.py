@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from engine.board import Board
 from engine.core.ab import AB
 from engine.events import AbChanged, Stamped
-from engine.process.job import Result, Task
-from engine.process.streams import Streams
+from engine.process.run.job import Result, Task
+from engine.process.run.streams import Streams
 from engine.stores.attempts import Attempts
 from tests.builders import folded, make_ab, make_context, record
 from tests.fakes import PaperJob

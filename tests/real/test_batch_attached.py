@@ -16,8 +16,8 @@ from engine.board import Row
 from engine.context import Context
 from engine.core.ab import AB
 from engine.headers.verify import verify
-from engine.process.foreign_tasks import ProcessTable
-from engine.process.run_pool import Outcome, Streams, process_pool
+from engine.process.run.foreign_tasks import ProcessTable
+from engine.process.run.run_pool import Outcome, Streams, process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from engine.stores.batch_jobs import BatchJobs
@@ -32,8 +32,8 @@ _BATCH = {"executor": "slurm", "poll_s": 0.2, "memory_mb": 256, "command_s": 3}
 _ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from engine.process.pipeline import Pipeline
-from engine.process.run_pool import process_pool
+from engine.process.ab.pipeline import Pipeline
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 

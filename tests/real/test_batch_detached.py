@@ -15,7 +15,7 @@ from engine.core.ab import AB
 from engine.errors import UsageTrouble
 from engine.headers.verify import verify
 from engine.process.executors.local import LocalExecutor
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
@@ -28,9 +28,9 @@ _BATCH = {"executor": "slurm", "mode": "detached", "poll_s": 0.2, "memory_mb": 2
 _ENGINE = """
 import asyncio, json, os, sys
 from pathlib import Path
-from engine.process.pipeline import Pipeline
+from engine.process.ab.pipeline import Pipeline
 from engine.process.executors.local import LocalExecutor
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 

@@ -12,7 +12,7 @@ import pytest
 
 from engine.core.ab import AB
 from engine.headers.verify import verify
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
@@ -25,8 +25,8 @@ _OURS = "DfosToken isnt undefined || DfosDag isnt undefined"
 _ENGINE = """
 import asyncio, json, os, sys
 from pathlib import Path
-from engine.process.pipeline import Pipeline
-from engine.process.run_pool import process_pool
+from engine.process.ab.pipeline import Pipeline
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from engine.core.ab import AB
 from engine.headers.cards import keywords
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from tests.builders import make_ab, make_context, make_tree
 

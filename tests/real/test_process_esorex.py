@@ -19,11 +19,11 @@ from astropy.io import fits
 from engine.core.ab import AB
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
+from engine.process.ab.pipeline import pipeline_of
 from engine.process.executors.local import start_of
-from engine.process.pipeline import pipeline_of
 from engine.process.qc.stage import qc_pool
-from engine.process.run_pool import process_pool
-from engine.process.streams import Streams
+from engine.process.run.run_pool import process_pool
+from engine.process.run.streams import Streams
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
 from engine.stores.database import connect
@@ -39,7 +39,7 @@ _SOME = ("--threshold=12000.", "--step=20.", "--srcmin=5", "--srcmax=80")  # abo
 _ENGINE = """
 import asyncio, sys
 from pathlib import Path
-from engine.process.run_pool import process_pool
+from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 root = Path(sys.argv[1])

@@ -11,7 +11,7 @@ import pytest
 
 from config.sources import Source
 from engine.errors import RecipeTrouble
-from engine.process.sources.fetch import Fetcher
+from engine.process.ab.sources.fetch import Fetcher
 from tests.exporting import public
 from tests.fakes import make_fits
 from tests.integration.test_process_ab import Scene

@@ -11,12 +11,12 @@ from config.schema import KindOfAb
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.core.status import waits_for
-from engine.process.admission import Admission
-from engine.process.large import asked
-from engine.process.phases import Phase, phases, seconds
-from engine.process.pool import Entry, main_inputs
-from engine.process.simulate import best_plan, simulate
-from engine.process.streams import Streams
+from engine.process.plan.admission import Admission
+from engine.process.plan.large import asked
+from engine.process.plan.phases import Phase, phases, seconds
+from engine.process.plan.pool import Entry, main_inputs
+from engine.process.plan.simulate import best_plan, simulate
+from engine.process.run.streams import Streams
 from engine.questions import Answer, Question
 from engine.stores.attempts import Attempts
 from tests.builders import KINDS, make_ab, make_context

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.process.evidence import LogEvidence, Wanted, judge, read_log, sanitised, wanted_size
+from engine.process.ab.evidence import LogEvidence, Wanted, judge, read_log, sanitised, wanted_size
 from tests.fakes import make_fits
 
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from engine.errors import DfosError
-from engine.process.few_threads import FewThreads
+from engine.process.ab.few_threads import FewThreads
 
 
 async def test_one_thread_serves_steps_that_are_short() -> None:

@@ -11,7 +11,7 @@ from config.schema import Watched
 from engine.board import Board
 from engine.bus import Bus
 from engine.events import Event, GateClosed, GateOpened, Notice
-from engine.process.foreign_tasks import Gate, HostTable, Process
+from engine.process.run.foreign_tasks import Gate, HostTable, Process
 from tests.builders import folded
 from tests.fakes import AUTODAILY, PaperClock, PaperTable
 

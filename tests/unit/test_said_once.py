@@ -9,7 +9,7 @@ from console.headless import line_of
 from engine import events as ev
 from engine.board import Board
 from engine.core.status import said
-from engine.process.why import why_known
+from engine.process.run.why import why_known
 from screens.glyphs import ASCII
 from screens.widgets.board_lines import ready_text, situation_line
 from screens.widgets.facts import facts, relatives

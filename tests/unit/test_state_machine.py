@@ -12,9 +12,9 @@ from engine.bus import Bus
 from engine.core.cascade import Kind
 from engine.core.status import LEGAL, STATES, may_become
 from engine.errors import DfosError
-from engine.process.ab_states import AbStates
-from engine.process.pool import Entry
-from engine.process.ready import Ready
+from engine.process.plan.pool import Entry
+from engine.process.plan.ready import Ready
+from engine.process.run.ab_states import AbStates
 
 WAITING = {"CREATED", "PARENT", "BLOCKED", "SLOT", "PAUSED"}
 

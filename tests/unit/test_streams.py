@@ -11,8 +11,8 @@ from engine.core.ab import AB
 from engine.core.status import may_become
 from engine.errors import UsageTrouble
 from engine.events import AbChanged, AbSeen, ModeChanged, Notice
-from engine.process.job import Outcome, Result
-from engine.process.streams import Streams
+from engine.process.run.job import Outcome, Result
+from engine.process.run.streams import Streams
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_run, record
 from tests.fakes import PaperJob, settle

@@ -32,7 +32,7 @@ from engine.process.executors.protocol import (
     Status,
 )
 from engine.process.executors.records import Records
-from engine.process.pool import main_inputs
+from engine.process.plan.pool import main_inputs
 from engine.stores.attempts import Attempt
 from engine.stores.batch_jobs import BatchJobs
 

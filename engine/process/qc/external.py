@@ -24,7 +24,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import DfosError, PluginTrouble
 from engine.executables import check_safe, plain_name
-from engine.process.deliver import place_of
+from engine.process.ab.deliver import place_of
 from engine.process.qc.subject import Measured, Value
 
 _LARGEST = 1 << 20  # bytes of what a procedure may write

@@ -20,7 +20,7 @@ from engine.core.ab import AB
 from engine.core.score import GREY, RED, Score
 from engine.errors import DfosError
 from engine.pgi import QcSeen, checked_lines
-from engine.process.deliver import place_of
+from engine.process.ab.deliver import place_of
 from engine.process.qc import external, flag, pages
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside, QcTrouble

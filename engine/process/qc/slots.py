@@ -8,7 +8,7 @@ from config.qc import QcSlot
 from config.schema import KindOfAb, Settings
 from config.tree import DfoTree
 from engine.core.ab import AB
-from engine.process.deliver import place_of
+from engine.process.ab.deliver import place_of
 from engine.process.qc.subject import Subject, Value
 
 

@@ -1,0 +1,1 @@
+"""One AB: its inputs, hooks, recipe, judgement and delivery."""
