@@ -113,7 +113,8 @@ class AbDetail(TextScreen):
     def action_why(self) -> None:
         """The chain of reasons."""
         self.app.push_screen(
-            WhyScreen(self.ab, self.library, self.glyphs), lambda wish: self.action_log() if wish == "log" else None
+            WhyScreen(self.ab, self.library, self.glyphs, again=False),
+            lambda wish: self.action_log() if wish == "log" else None,
         )
 
     def action_certify(self) -> None:

@@ -19,6 +19,7 @@ from screens.messages import BoardChanged
 from screens.why import WhyScreen
 from screens.widgets.ab_order import shared_prefix
 from screens.widgets.columns import short, told
+from screens.widgets.family import rerun_of
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
 from screens.widgets.orders import counted
@@ -203,7 +204,8 @@ class CascadeScreen(ListScreen[Node]):
         """Why it is not running."""
         row = self.current
         if row is not None and not row.hidden:
-            self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs), self._after_why)
+            again = bool(rerun_of(row.ab, self.link.board.rows).roots) if row.ab in self.link.board.rows else False
+            self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again), self._after_why)
 
     def _after_why(self, wish: str | None) -> None:
         row = self.current

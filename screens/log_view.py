@@ -135,4 +135,4 @@ class LogView(TextScreen):
         """The chain of reasons."""
         from screens.why import WhyScreen
 
-        self.app.push_screen(WhyScreen(self.ab, self.library, self.glyphs))
+        self.app.push_screen(WhyScreen(self.ab, self.library, self.glyphs, again=False))

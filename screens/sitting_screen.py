@@ -230,13 +230,13 @@ class SittingScreen(Screen[None]):
     def action_why(self) -> None:
         """The chain behind this AB."""
         if self.sitting.current:
-            self.app.push_screen(WhyScreen(self.sitting.current, self._library, self._glyphs), self._after_why)
+            self.app.push_screen(
+                WhyScreen(self.sitting.current, self._library, self._glyphs, again=False), self._after_why
+            )
 
     def _after_why(self, wish: str | None) -> None:
         if wish == "log":
             self.action_log()
-        elif wish == "retry":
-            self.hint("an AB is run again from the AB monitor; leave with esc first")
 
     def action_text(self) -> None:
         """The AB file."""

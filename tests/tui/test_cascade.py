@@ -154,3 +154,19 @@ async def test_all_done_is_said_and_what_is_to_certify_stays(link: FakeLink, lib
         assert "h shows it" in "\n".join(screen_text(app))
     states = {"bias.ab": "DONE", "flat.ab": "REVIEW"}
     assert "  flat.ab" in shape(tree(rows_of(DIAMOND, states), NEEDS, unfinished=True))
+
+
+async def test_why_offers_to_run_again_only_what_can_run_again(link: FakeLink, library: FakeLibrary) -> None:
+    fold_all(link, deep_run(3, state="DONE"))
+    done, gone = list(link.board.rows)[:2]
+    link.fold(ev.AbChanged(gone, "MOVED"))
+    for name, offered in ((done, True), (gone, False)):
+        screen = CascadeScreen(name, link, library, UNICODE, lambda: NOW)
+        app = Host(screen, link)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            await pilot.press("w")
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            assert ("r run again" in "\n".join(screen_text(app))) == offered

@@ -370,7 +370,10 @@ async def _leave(connection: asyncssh.SSHClientConnection) -> None:
 
 
 def _unreachable(one: Hop, trouble: BaseException) -> RemoteTrouble:
-    return RemoteTrouble(f"{one.name} cannot be reached: {_words(trouble)}", remedy="it will be tried again")
+    return RemoteTrouble(
+        f"{one.name} cannot be reached: {_words(trouble)}",
+        remedy="see whether it is up; what waits for it is done when it is called again",
+    )
 
 
 def _words(trouble: BaseException) -> str:
