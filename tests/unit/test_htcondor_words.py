@@ -23,7 +23,7 @@ REF = JobRef("a.ab:1:0", "htcondor", "17.0")
 
 
 def job(token: str = REF.token, **other: object) -> JobSpec:
-    return replace(JobSpec(token, ("true",), Path("/work/a"), {}, Path("/work/a/log")), **other)  # type: ignore[arg-type]
+    return replace(JobSpec(token, ("true",), Path("/data/a"), {}, Path("/data/a/log")), **other)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_no_value_can_add_a_line(text: str) -> None:
     with pytest.raises(UsageTrouble, match="cannot be told"):
         value(text)
     with pytest.raises(UsageTrouble):
-        description(job(cwd=Path(f"/work/{text}")), ["p"], "/o", SITE)
+        description(job(cwd=Path(f"/data/{text}")), ["p"], "/o", SITE)
 
 
 def test_macros_stay_text() -> None:
