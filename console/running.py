@@ -49,8 +49,8 @@ def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace)
 
 
 def _terminated(*_: object) -> None:
-    """SIGTERM leaves as Ctrl-C does: recipes go on and are found again."""
-    raise KeyboardInterrupt
+    """SIGTERM leaves as Ctrl-C does: recipes go on and are found again, and nothing is cut between two statements."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def queue(tree: DfoTree, orders: Sequence[Order]) -> list[int]:
