@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import Any
 
 import pytest
@@ -13,12 +12,9 @@ from engine.create.oca.explain import association
 from engine.create.oca.frame import Frame
 from engine.create.oca.reading import Reading
 from engine.create.oca.ruleset import RuleSet
-from tests.oca_rules import INSTALLED, classified, installed, names, only
+from tests.oca_rules import classified, installed, names, only
 
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif(not INSTALLED.is_dir(), reason="needs the rule files of Debian's cpl-plugin packages"),
-]
+pytestmark = pytest.mark.real("oca")
 SPECFLAT, ILLUM = "MUSE_wfm_cal_specflat", "MUSE_wfm_cal_illum"
 
 
@@ -215,20 +211,14 @@ def test_naco_and_visir_take_the_category_of_products() -> None:
 
 @pytest.mark.parametrize("name", ["amber", "giraf", "hawki", "muse", "naco", "uves", "vimos", "visir"])
 def test_every_rule_of_every_pipeline_can_be_carried_out(name: str) -> None:
-    begin = time.process_time()
-    ruleset = installed(name)
-    assert time.process_time() - begin < 1
-    assert not ruleset.partial
+    assert not installed(name).partial
 
 
-def test_no_order_of_headers_shows_and_ten_thousand_cost_little() -> None:
-    from benchmarks.oca import calibrations, created, raw_headers
+def test_no_order_of_headers_shows() -> None:
+    from benchmarks.oca import calibrations, raw_headers
 
     ruleset = installed("muse", Reading())
     raws, pool = raw_headers(5000), calibrations(1000, 50)
-    begin = time.process_time()
-    created(ruleset, raws, pool)
-    assert (time.process_time() - begin) / len(raws) < 0.5e-3
     first = _abs(ruleset, raws, pool)
     random.Random(7).shuffle(raws)
     random.Random(8).shuffle(pool)
