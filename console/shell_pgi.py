@@ -21,8 +21,8 @@ from console import key_table
 from engine.core.ab import AB, parse
 from engine.core.cascade import Kind
 from engine.errors import BadAb, PluginHung, PluginTrouble
-from engine.left_behind import end_marked
 from engine.pgi import Aftermath, Complaint, KeyTable, NameReview, Products, QcSeen
+from engine.processes import end_marked
 
 _TOKEN = "DFOS_PLUGIN"  # noqa: S105 - the environment variable that marks what a plugin has started
 _OUTPUT_LIMIT = 1_000_000  # bytes of output kept

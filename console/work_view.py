@@ -14,9 +14,9 @@ from config.tree import DfoTree
 from console.account import open_settings
 from engine.errors import DfosError
 from engine.process.executors.choice import executor_of, records_of
-from engine.process.executors.local import boot_id, start_of
 from engine.process.executors.protocol import Executor, Health, JobState
 from engine.process.executors.records import Claim, Records
+from engine.processes import boot_id, start_of
 from engine.stores.attempts import Attempt, Attempts
 from engine.stores.database import connect
 from screens.queued import AtWork, WorkPlace

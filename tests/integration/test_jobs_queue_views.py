@@ -24,9 +24,9 @@ from console.orders_view import orders, take_back, words_of
 from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
 from engine.process.executors import wrapper
-from engine.process.executors.local import boot_id, start_of
 from engine.process.executors.protocol import Health, JobRef, JobSpec, JobState, Status
 from engine.process.executors.records import Records
+from engine.processes import boot_id, start_of
 from engine.questions import Choice, Question
 from engine.stores.abs import AbStore
 from engine.stores.answers import Answers

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RecipeTrouble
-from engine.process.executors.local import LocalExecutor, Recipe, boot_id, environment, new_token, start_of
+from engine.process.executors.local import LocalExecutor, Recipe, environment, new_token
+from engine.processes import boot_id, start_of
 from tests.fakes import text_of, until
 
 Start = Callable[..., Recipe]
@@ -114,6 +116,21 @@ async def test_a_log_that_is_a_link_is_refused(start: Start, tmp_path: Path) -> 
     (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RecipeTrouble, match="log cannot be written"):
         start("/bin/true")
+
+
+def test_a_recipe_is_found_in_the_moment_it_becomes_another_program(tmp_path: Path) -> None:
+    token = new_token("a.ab", 1)
+    again = 'exec /bin/sh -c "$1" sh "$1"'
+    restless = subprocess.Popen(
+        ["/bin/sh", "-c", again, "sh", again], cwd=tmp_path, env={"DFOS_ATTEMPT": token}, start_new_session=True
+    )
+    try:
+        executor = LocalExecutor()
+        seen = {executor.find(tmp_path, token) for _ in range(300)}
+        assert seen == {(restless.pid, start_of(restless.pid))}, "an exec has no environment for a moment"
+    finally:
+        restless.kill()
+        restless.wait()
 
 
 @pytest.mark.parametrize("pidfd", [True, False])

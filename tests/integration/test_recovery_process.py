@@ -12,9 +12,9 @@ from config.tree import DfoTree
 from engine.core.ab import AB
 from engine.headers.verify import verify
 from engine.process.ab.pipeline import Pipeline
-from engine.process.executors.local import boot_id, start_of
 from engine.process.qc.stage import qc_pool
 from engine.process.run.run_pool import process_pool
+from engine.processes import boot_id, start_of
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
 from engine.stores.database import connect

@@ -20,10 +20,10 @@ from engine.core.ab import AB
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
 from engine.process.ab.pipeline import pipeline_of
-from engine.process.executors.local import start_of
 from engine.process.qc.stage import qc_pool
 from engine.process.run.run_pool import process_pool
 from engine.process.run.streams import Streams
+from engine.processes import start_of
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempt, Attempts
 from engine.stores.database import connect

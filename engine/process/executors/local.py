@@ -19,17 +19,15 @@ from pathlib import Path
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
-from engine.left_behind import end_marked, mark_of
 from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
 from engine.process.executors.wrapper import die_with_us
+from engine.processes import PROC, boot_id, end_marked, environ, mark_of, start_of, state_of
 from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
 _NO_WORD = re.compile(r"[^A-Za-z0-9._+-]")
 _POLL_S = 0.2
-_PROC = Path("/proc")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 TOKEN = "DFOS_ATTEMPT"  # noqa: S105 - the environment variable that marks a recipe as ours
 
 
@@ -228,7 +226,7 @@ class LocalExecutor:
         """
         base = os.path.realpath(workdir)
         mark = f"{TOKEN}={token}".encode()  # without a token: any recipe of ours in that directory
-        for place in _PROC.iterdir():
+        for place in PROC.iterdir():
             if not place.name.isdigit() or int(place.name) == os.getpid():
                 continue
             pid = int(place.name)
@@ -241,20 +239,6 @@ class LocalExecutor:
                 if leader != os.getpgrp() and (start := start_of(leader)):
                     return leader, start
         return None
-
-
-def boot_id() -> str:
-    """Which boot of the machine this is: pids of another one mean nothing."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""
-
-
-def start_of(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when it is gone or a zombie."""
-    fields = _stat(pid)
-    return int(fields[19]) if fields and fields[0] not in (b"Z", b"X") else 0
 
 
 def environment(home: Path | str, threads: int, token: str, path: str = "") -> dict[str, str]:
@@ -274,40 +258,12 @@ def new_token(ab: str, attempt: int) -> str:
     return f"{_NO_WORD.sub('_', ab)[:150]}:{attempt}:{time.time_ns():x}"
 
 
-def _stat(pid: int) -> list[bytes]:
-    try:
-        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
-        return []
-    try:
-        data = os.read(handle, 1024)
-    except OSError:
-        return []
-    finally:
-        os.close(handle)
-    return data[data.rindex(b")") + 2 :].split()
-
-
-def state_of(pid: int) -> str:
-    """A process's state letter as ps shows it; '' when it is gone."""
-    fields = _stat(pid)
-    return fields[0].decode() if fields else ""
-
-
 def _works_in(pid: int, base: str) -> bool:
     try:
-        place = str((_PROC / str(pid) / "cwd").readlink()).removesuffix(" (deleted)")
+        place = str((PROC / str(pid) / "cwd").readlink()).removesuffix(" (deleted)")
     except OSError:
         return False
     return place == base or place.startswith(base + "/")
-
-
-def environ(pid: int) -> list[bytes]:
-    """A process's environment as it was started with; empty when it may not be seen."""
-    try:
-        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
 
 
 def _pidfd(pid: int) -> int:

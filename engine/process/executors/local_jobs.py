@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.errors import RecipeTrouble
-from engine.process.executors.local import environ, start_of, state_of
 from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Records
+from engine.processes import environ, start_of, state_of
 
 _MARK = "DFOS_JOB"
 _BEGINS_S = 2.0
