@@ -8,14 +8,20 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.process.ab.pipeline import plugin_dir
+from tests.oca_rules import INSTALLED
 from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
 OUTCOMES: dict[str, str] = {}
 WHOLE = pytest.StashKey[bool]()
 _LAST = "test_traceability.py"
+
+# The same examples every time, however slow the machine: a law that fails, fails for everybody.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,12 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"{missing[needed]} is not installed on this machine"))
 
 
-def rule_files() -> dict[str, Path]:
-    """The rule files that the installed pipelines brought: instrument -> file."""
-    found = Path("/usr/share/cpl-plugins").glob("*/gasgano/config/*.oca")
-    return {path.stem: path for path in sorted(found)}
-
-
 def _missing() -> dict[str, str]:
     """What real tests may need and this machine has not: as a marker names it, and in words."""
     found = {}
@@ -57,7 +57,7 @@ def _missing() -> dict[str, str]:
         found["esorex"] = "esorex with the MUSE recipes"
     if programs() is None:
         found["postgres"] = "PostgreSQL's server"
-    if not rule_files():
+    if not INSTALLED:
         found["oca"] = "a pipeline with its rule file (cpl-plugin-muse ...)"
     if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:
         found["sshd"] = "OpenSSH's server"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from engine.create.oca.lint import check
-from engine.create.oca.model import Rules
 from engine.create.oca.read import read
 from engine.create.oca.text import canonical
+from tests.effort import ends, linear
 
 RULE = 'if DPR.CATG == "CALIB" and DPR.TYPE like "%F{n}%" then {{ DO.CATG = "C{n}"; }}\n'
 BROKEN = {
@@ -21,32 +19,29 @@ BROKEN = {
 }
 
 
-def taken(text: str) -> tuple[float, Rules]:
-    begun = time.process_time()
-    rules = read(text)
-    return time.process_time() - begun, rules
+def large(count: int) -> str:
+    """Rules of `count` kinds of frames, five names for each."""
+    return "".join(RULE.format(n=n) for n in range(5 * count)) + "".join(
+        f'select execute(A{n}) from inputFiles where DO.CATG == "C{n}";\n'
+        f'action A{n} {{ select file as B from calibFiles where DO.CATG == "C{n + 1}"; recipe r; }}\n'
+        for n in range(count)
+    )
 
 
 def test_ten_thousand_rules_are_read_and_checked() -> None:
-    text = "".join(RULE.format(n=n) for n in range(10_000))
-    text += "".join(
-        f'select execute(A{n}) from inputFiles where DO.CATG == "C{n}";\n'
-        f'action A{n} {{ select file as B from calibFiles where DO.CATG == "C{n + 1}"; recipe r; }}\n'
-        for n in range(2_000)
-    )
-    spent, rules = taken(text)
-    assert (len(rules.classification), len(rules.organisation), len(rules.actions)) == (10_000, 2_000, 2_000)
-    begun = time.process_time()
-    assert check(rules) == ()
-    assert spent + time.process_time() - begun < 15
+    with ends():
+        rules = read(large(2_000))
+        assert (len(rules.classification), len(rules.organisation), len(rules.actions)) == (10_000, 2_000, 2_000)
+        assert check(rules) == ()
+    assert linear(lambda count: check(read(large(count))), 20, 80)
 
 
 @pytest.mark.parametrize("text", [*BROKEN.values(), *(text.replace("\n", " ") for text in BROKEN.values())])
 def test_mistakes_in_every_rule_cost_no_more_than_the_text(text: str) -> None:
-    small, _ = taken(text.format(n=0) * 250)
-    large, rules = taken(text.format(n=0) * 2_000)
+    with ends():
+        rules = read(text.format(n=0) * 2_000)
+    assert linear(lambda count: read(text.format(n=0) * count), 50, 200)
     assert rules.partial
-    assert large < 8 * 4 * max(small, 0.02)
     assert sum(problem.level == "error" for problem in rules.problems) <= 2 * 2_000 + 1
 
 
@@ -81,18 +76,29 @@ def test_what_is_allowed_can_be_written_and_compared() -> None:
 
 
 def test_long_flat_conditions_are_no_nesting() -> None:
-    spent, rules = taken("if " + " or ".join(f"A == {n}" for n in range(50_000)) + " then { X = 1; }")
-    assert not rules.partial and spent < 10
+    def flat(count: int) -> str:
+        return "if " + " or ".join(f"A == {n}" for n in range(count)) + " then { X = 1; }"
+
+    with ends():
+        assert not read(flat(50_000)).partial
+    assert linear(lambda count: read(flat(count)), 500, 2_000)
 
 
 @pytest.mark.parametrize(
-    "text",
-    [" " * 3_000_000, "\n" * 3_000_000, "/*" * 500_000, '"' * 500_001, "minRet = 1;" * 20_000 + ")"],
+    ("piece", "count", "end"),
+    [
+        (" ", 3_000_000, ""),
+        ("\n", 3_000_000, ""),
+        ("/*", 500_000, ""),
+        ('""', 250_000, '"'),
+        ("minRet = 1;", 20_000, ")"),
+    ],
     ids=["blanks", "lines", "comments", "quotes", "limits"],
 )
-def test_nothing_much_is_read_at_once(text: str) -> None:
-    spent, _ = taken(text)
-    assert spent < 5
+def test_nothing_much_is_read_at_once(piece: str, count: int, end: str) -> None:
+    with ends():
+        read(piece * count + end)
+    assert linear(lambda count: read(piece * count + end), 200, 800)
 
 
 @pytest.mark.parametrize(
