@@ -20,7 +20,7 @@ from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
 from tests.executors import daemons
-from tests.fakes import make_fits, stub_pipeline, until
+from tests.fakes import LIMIT_S, make_fits, stub_pipeline, until
 from tests.slurm_daemons import SlurmDaemons
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ class Scene:
 
     async def without_us(self) -> None:
         """Wait until nothing is in the queue any more."""
-        end = asyncio.get_running_loop().time() + 60
+        end = asyncio.get_running_loop().time() + LIMIT_S
         while await asyncio.to_thread(self.slurm.ask, "squeue", "-h", "-o", "%i"):
             assert asyncio.get_running_loop().time() < end
             await asyncio.sleep(0.1)
@@ -141,10 +141,10 @@ async def test_followed_it_shows_what_attached_jobs_show(scene: Scene) -> None:
     context = make_context(scene.root, tree=scene.tree, batch=_BATCH)
     run = asyncio.create_task(process_pool(context, scene.store.load(), pipeline=scene.pipeline))
     rows = context.board.rows
-    await asyncio.wait_for(until(lambda: rows and "waits for other jobs" in rows[post.name].reason), 30)
+    await until(lambda: rows and "waits for other jobs" in rows[post.name].reason)
     assert rows[basic.name].state == rows[post.name].state == "SLOT"
     await asyncio.to_thread(scene.slurm.run, "scontrol", "update", "nodename=n1", "state=resume")
-    assert len((await asyncio.wait_for(run, 60)).done) == 2
+    assert len((await asyncio.wait_for(run, LIMIT_S)).done) == 2
     context.db.close()
 
 
@@ -168,8 +168,8 @@ async def test_cancelled_from_outside_the_recipe_ends_too(scene: Scene, tmp_path
     await asyncio.to_thread(os.mkfifo, tmp_path / "never")
     await scene.hand_over_and_die()
     log = scene.tree.dfs_log / f"{basic.root}.log"
-    await asyncio.wait_for(until(lambda: log.exists() and "started" in log.read_text()), 30)
+    await until(lambda: log.exists() and "started" in log.read_text())
     await asyncio.to_thread(scene.slurm.run, "scancel", "-u", "root")
     await scene.without_us()
-    await asyncio.wait_for(until(lambda: LocalExecutor().find(scene.tree.tmp / "work") is None), 20)
+    await until(lambda: LocalExecutor().find(scene.tree.tmp / "work") is None)
     assert scene.status([basic]) == ["CREATED"]

@@ -88,7 +88,7 @@ class Scene:
             asked = self.pool.run("condor_q", "-constraint", _OURS, "-af", "ClusterId")
             return not asked.returncode and not asked.stdout.strip()
 
-        await asyncio.wait_for(until(empty), 90)
+        await until(empty)
 
     def status(self, abs_: Iterable[AB]) -> list[str]:
         return [read(self.store.path(ab.name)).status for ab in abs_]
