@@ -100,17 +100,18 @@ class SlurmDaemons:
         """Start the controller, again."""
         self.run("slurmctld", "-f", str(self.conf))
 
-    def saved(self, job: str) -> None:
-        """Wait until the controller's state of now is on disk. It saves after a few seconds, or after ten changes."""
-        state = self.place / "state" / "job_state"
-        begun = time.time_ns()
-        while not state.exists() or state.stat().st_mtime_ns <= begun:
-            self.run("scontrol", "update", f"jobid={job}", "requeue=0")
-
     def kill_controller(self) -> None:
         """As a machine dies; returns when it is gone."""
         _end(self.place / "slurmctld.pid", signal.SIGKILL)
         (self.place / "slurmctld.pid").unlink(missing_ok=True)
+
+    def save(self, number: str) -> None:
+        """Wait until all that has happened so far is in the state on disk; `number` is any job that is not over."""
+        mark = f"saved-{time.monotonic_ns()}"
+        state, end = self.place / "state" / "job_state", time.monotonic() + 120
+        while not (state.exists() and mark.encode() in state.read_bytes()):
+            assert time.monotonic() < end, f"the state was not saved: {self.logs()}"
+            self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")  # ten changes are saved at once
 
     def until_node(self, *states: str) -> None:
         """Wait until the node is in one of the states."""

@@ -45,7 +45,7 @@ asyncio.run(process_pool(context, AbStore(tree).load(), pipeline=Pipeline("stub"
 
 
 async def soon(condition: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
+    """Wait for something that another process does, for a while."""
     await until(condition)
 
 
@@ -189,7 +189,7 @@ async def test_a_controller_that_restarts_loses_nothing(scene: Scene) -> None:
     scene.begin()
     await scene.begun()
     await scene.shows("RUNNING")
-    await asyncio.to_thread(scene.slurm.saved, scene.queued()[0].partition("|")[0])
+    await asyncio.to_thread(scene.slurm.save, scene.queued()[0].partition("|")[0])
     scene.slurm.kill_controller()
     await scene.shows("RUNNING", "not reachable since")
     await scene.go()
