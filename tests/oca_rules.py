@@ -112,9 +112,14 @@ EXPRESSIONS: st.SearchStrategy[Expr] = st.recursive(_atoms, _more, max_leaves=8)
 _assigns = st.builds(Assign, _names, EXPRESSIONS, st.just(HERE))
 _many = st.lists(_assigns, max_size=2).map(tuple)
 _sources = st.sampled_from(["inputFiles", "calibFiles", "rawFiles"])
-_class_rules: st.SearchStrategy[ClassRule] = st.deferred(
-    lambda: st.builds(ClassRule, EXPRESSIONS, st.lists(_assigns | _class_rules, max_size=2).map(tuple), st.just(HERE))
-)
+
+
+def _conditions(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[ClassRule]:
+    return st.builds(ClassRule, EXPRESSIONS, st.lists(inner, max_size=2).map(tuple), st.just(HERE))
+
+
+# three deep: the reader refuses what is nested without bound
+_class_rules = _conditions(_assigns | _conditions(_assigns | _conditions(_assigns)))
 _organise = st.builds(
     lambda names, source, where, keys, smallest: Organise(
         names[0], source, where, tuple(keys), *(names[1:3] if len(names) > 2 else ("", "")), smallest, HERE

@@ -15,7 +15,7 @@ def page() -> str:
         "# Traceability",
         "",
         "Each checklist row that holds, and the tests that show it. Written by"
-        " `make test ARGS=--write-traceability`; a test proves that they exist, and one that is skipped without need fails.",
+        " `make test ARGS=--write-traceability`; a test proves that they exist; what is skipped without need fails.",
         "",
         "| row | what holds | shown by |",
         "|---|---|---|",

