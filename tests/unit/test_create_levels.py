@@ -13,6 +13,7 @@ from engine.create.createab.levels import ladder
 from engine.create.createab.predict import BLOCK, TABLE, UNKNOWN, Table, made_of, predicted, table_of
 from engine.create.oca.load import load
 from engine.create.oca.model import Rules
+from engine.create.oca.needs import organised
 
 NEEDS = 'select file as {0} from calibFiles where DO.CATG == "{0}";'
 
@@ -140,6 +141,6 @@ def test_one_recipe_for_two_inputs_is_two_levels(tmp_path: Path) -> None:
         "action BIAS { recipe make; }",
     )
     items = table_items(tmp_path, "make: [{catg: MB, of: BIAS}, {catg: MF, of: FLAT}]")["make"]
-    makes = {name: catgs_of(rules, name, items) for name in ("FLAT", "BIAS")}  # type: ignore[arg-type]
+    makes = {name: catgs_of(organised(rules)[name], items) for name in ("FLAT", "BIAS")}  # type: ignore[arg-type]
     assert makes == {"FLAT": {"MF"}, "BIAS": {"MB"}}
     assert ladder(rules, makes).order == ("BIAS", "FLAT")
