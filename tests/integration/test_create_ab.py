@@ -563,6 +563,22 @@ def test_time_rules_and_windows_of_the_configuration_count(context: Context) -> 
     assert chosen(extended=(-0.5, 0.5)) == []
 
 
+def test_arms_of_the_configuration_are_templates_of_their_own(tmp_path: Path) -> None:
+    rules = RULES.replace("group by INS.MODE, TPL.START as", 'and SIG.TEMPLATE == 1 and LF.INS.PATH == "BLUE" as')
+    context = account(tmp_path, rules)
+    made = night(context)
+    for number, path in enumerate(("BLUE", "RED", "BLUE", "RED")):
+        keys = {"TPL.START": "2014-07-12T22:00:00", "INS.PATH": path}
+        made.raw(MJD + number / 1440, keys, DPR_CATG="CALIB", DPR_TYPE="FLAT,LAMP")
+
+    def sizes(**given: object) -> list[int]:
+        settings = context.settings.model_copy(update={"create": Create.model_validate(given)})
+        return [len(one.made.raws) for one in looked(context.tree, settings, "CALIB", DATE).plan.decisions]
+
+    assert sizes() == []  # the last file of the template is a red one
+    assert sizes(arms=["INS.PATH"]) == [2]
+
+
 def test_a_night_that_is_still_open_waits_for_its_templates(context: Context) -> None:
     made = night(context)
     made.template(MJD, 2, DPR_CATG="CALIB", DPR_TYPE="BIAS")
