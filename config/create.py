@@ -54,6 +54,10 @@ class Create(Section):
         ("MJD-OBS", "DPR.CATG"), description="keys without which a raw file makes no AB (filterRaw: EMPTY)"
     )
     unwanted: tuple[Unwanted, ...] = Field((), description="filter rules of filterRaw")
+    arms: tuple[str, ...] = Field(
+        ("OCS.CON.QUAD", "SEQ.ARM"),
+        description="keys that divide a template: quadrants or arms side by side are templates of their own",
+    )
     validity: dict[str, Validity] = Field({}, description="time rule by category of calibration")
     visitor: tuple[str, ...] = Field((), description="programmes (OBS.PROG.ID) in visitor mode: OBS_MODE VM, else SM")
     not_yet: bool = Field(False, description="the night is still open: a template that is not finished makes no AB yet")

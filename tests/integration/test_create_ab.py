@@ -526,7 +526,8 @@ def test_a_virtual_calibration_of_a_failed_ab_is_not_used(context: Context) -> N
     make(context, "SCIENCE")
     (science,) = abs_of(context, "SCIENCE")
     assert science.calibs == () and science.get("COMPLETENESS") == "INCOMPLETE"
-    make(context)  # made again: its products are expected anew
+    again = make(context)  # its products are expected anew, and what stands in VCAL is its own: no news
+    assert not [note for note in again.notes if "no AB at work" in note]
     assert whats(make(context, "SCIENCE")) == [AGAIN]
     assert abs_of(context, "SCIENCE")[0].waitfor == (flat.name,)
     assert bias.status == "CREATED"
@@ -560,6 +561,22 @@ def test_time_rules_and_windows_of_the_configuration_count(context: Context) -> 
     assert chosen(rule="PREVIOUS") == [("MU_2014-07-09", "OK")]
     assert chosen(plan=(-0.5, 0.5)) == [("MU_2014-07-13", "NOK")]
     assert chosen(extended=(-0.5, 0.5)) == []
+
+
+def test_arms_of_the_configuration_are_templates_of_their_own(tmp_path: Path) -> None:
+    rules = RULES.replace("group by INS.MODE, TPL.START as", 'and SIG.TEMPLATE == 1 and LF.INS.PATH == "BLUE" as')
+    context = account(tmp_path, rules)
+    made = night(context)
+    for number, path in enumerate(("BLUE", "RED", "BLUE", "RED")):
+        keys = {"TPL.START": "2014-07-12T22:00:00", "INS.PATH": path}
+        made.raw(MJD + number / 1440, keys, DPR_CATG="CALIB", DPR_TYPE="FLAT,LAMP")
+
+    def sizes(**given: object) -> list[int]:
+        settings = context.settings.model_copy(update={"create": Create.model_validate(given)})
+        return [len(one.made.raws) for one in looked(context.tree, settings, "CALIB", DATE).plan.decisions]
+
+    assert sizes() == []  # the last file of the template is a red one
+    assert sizes(arms=["INS.PATH"]) == [2]
 
 
 def test_a_night_that_is_still_open_waits_for_its_templates(context: Context) -> None:

@@ -189,7 +189,7 @@ async def test_a_controller_that_restarts_loses_nothing(scene: Scene) -> None:
     scene.begin()
     await scene.begun()
     await scene.shows("RUNNING")
-    await asyncio.sleep(6)  # Slurm saves its state every few seconds
+    await asyncio.to_thread(scene.slurm.save, scene.queued()[0].partition("|")[0])
     scene.slurm.kill_controller()
     await scene.shows("RUNNING", "not reachable since")
     await scene.go()

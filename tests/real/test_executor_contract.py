@@ -16,7 +16,7 @@ import pytest
 from engine.errors import Unsupported, UsageTrouble
 from engine.process.executors.protocol import Capability, Status
 from engine.process.executors.records import WRAPPER
-from tests.executors import SITES, Site, again
+from tests.executors import SITES, Site, again, at
 from tests.fakes import text_of, until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,13 +34,8 @@ os._exit(9)
 
 @pytest.fixture(params=sorted(SITES))
 async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Site]:
-    found = SITES[request.param](request, tmp_path)
-    yield found
-    tokens = [path.name for path in found.records.place.glob("*.spec.json")]
-    known = [json.loads((found.records.place / name).read_bytes())["token"] for name in tokens]
-    states = await found.executor.poll(known)
-    await found.executor.cancel([state.ref for state in states.values() if not state.status.ended])
-    await found.executor.close()
+    async for found in at(request.param, request, tmp_path):
+        yield found
 
 
 async def test_what_a_job_does_and_leaves(site: Site) -> None:

@@ -105,6 +105,12 @@ def test_the_account_overrides_the_profile_it_chose(folder: Path) -> None:
     assert found.settings.certification.mode == "auto_green"
 
 
+def test_arms_that_observe_side_by_side_are_a_setting(folder: Path) -> None:
+    assert loaded(folder, "profile: UVES\n").settings.create.arms == ("INS.PATH",)
+    assert "SEQ.ARM" in loaded(folder, "profile: XSHOOTER\n").settings.create.arms
+    assert loaded(folder, "profile: UVES\ncreate: {arms: []}\n").settings.create.arms == ()
+
+
 def test_a_profile_of_the_account_wins_over_the_shipped_one(folder: Path) -> None:
     (folder / "instruments").mkdir()
     (folder / "instruments" / "MUSE_DEEP.yaml").write_text(

@@ -42,6 +42,13 @@ def codes(text: str) -> list[str]:
         ("if B < C or B > C then { X = 1; }", []),
         ('if B == 2 then { DO.CATG = " FLAT"; }', ["blank"]),
         ('if A like "%1%" then { DO.CATG = "DARK"; }', ["overruled"]),
+        ('if L is undefined then { L = "a"; } if T then { L = "b"; } if T then { L = L + "c"; }', []),
+        (
+            "select execute(B) from inputFiles where SIG.FRAME == 1;"
+            'action B { recipe r; product P { DO.CATG = "P"; } }'
+            'action A2 { recipe r; select file as P from calibFiles where DO.CATG == "P"; }',
+            ["never-executed"],
+        ),
         ("if A == 1 or B == 2 and C == 3 then { X = 1; }", ["mixed"]),
         ("if A == 1 or (B == 2 and C == 3) then { X = 1; }", []),
         ("minRet = 2;", ["limits-unused"]),

@@ -152,6 +152,37 @@ def test_arms_of_an_instrument_are_templates_of_their_own() -> None:
         assert names(ruleset.organise(made).groups) == expected
 
 
+@pytest.mark.parametrize(
+    ("numbers", "finished"),
+    [
+        ({"BLUE": (1, 3), "RED": (2, 4)}, ["blue", "red"]),  # one count over both arms
+        ({"BLUE": (1, 2), "RED": (1, 2, 3, 4)}, ["red"]),  # a count of its own in each
+        ({"BLUE": (1, 2), "RED": (3,)}, []),
+    ],
+)
+def test_a_template_ends_for_all_arms_that_share_its_count(
+    numbers: dict[str, tuple[int, ...]], finished: list[str]
+) -> None:
+    text = "select execute(X) from inputFiles where SIG.TEMPLATE == 1 and DO.CATG is string;"
+    ruleset = ready(text, arms=("INS.PATH",))
+    files = [
+        classified(
+            ruleset,
+            f"{path}{one}",
+            DPR__TYPE="FLAT",
+            MJD_OBS=one,
+            TPL__START="t",
+            TPL__EXPNO=one,
+            TPL__NEXP=4,
+            INS__PATH=path,
+        )
+        for path, some in numbers.items()
+        for one in some
+    ]
+    waiting = ruleset.organise(files, closed=False)
+    assert [str(group.primary.get("INS.PATH")).lower() for group in waiting.groups] == finished
+
+
 def test_a_group_that_is_too_small_makes_no_ab_and_is_told() -> None:
     ruleset = ready('minRet = 3;\nselect execute(X) from inputFiles where DO.CATG == "FLAT" group by TPL.START;')
     found = ruleset.organise(night(ruleset, "F1@1/a", "F2@2/a", "F3@3/a", "F4@4/b"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.create.oca.model import And, Compare, Expr, IsType, Key, Literal, Not, Or, Rules
+from engine.create.oca.model import And, Arithmetic, Between, Compare, Expr, IsType, Key, Literal, Not, Or, Rules
 from engine.create.oca.read import read
 
 
@@ -21,6 +21,24 @@ def clean(text: str) -> Rules:
     rules = read(text, "t.oca")
     assert not rules.partial, rules.problems
     return rules
+
+
+@pytest.mark.parametrize("said", ["between", "tryBetween", "BETWEEN"])
+@pytest.mark.parametrize("form", ["X {} -1 and A + 1", "X {} -1, A + 1", "X {}(-1, A + 1)", "{}(X, -1, A + 1)"])
+def test_every_way_to_write_a_range(form: str, said: str) -> None:
+    found = where(f"{form.format(said)} and Y == 2")
+    assert isinstance(found, And) and isinstance(found.terms[0], Between)
+    between = found.terms[0]
+    assert (between.left, between.low, between.soft) == (Key("", "X"), Literal(-1), said == "tryBetween")
+    assert between.high == Arithmetic("+", Key("", "A"), Literal(1))
+
+
+def test_parentheses_behind_between_are_still_parentheses() -> None:
+    found = where("X between (A + 1) and (B)")
+    assert isinstance(found, Between) and (found.low, found.high) == (
+        Arithmetic("+", Key("", "A"), Literal(1)),
+        Key("", "B"),
+    )
 
 
 def test_limits_hold_for_the_next_select_only() -> None:

@@ -80,6 +80,13 @@ def test_what_comes_before_what(op: str, left: object, right: object, result: bo
         ("+", None, 2, None),
         ("*", 1e200, 1e200, None),
         ("*", 10**400, 10**400, None),
+        ("+", "[", 7, "[7"),
+        ("+", 1.5, "]", "1.5]"),
+        ("+", "a", "b ", "ab"),
+        ("+", "a", None, None),
+        ("+", "a", True, None),
+        ("-", "a", "b", None),
+        ("+", "x" * 4000, "y" * 4000, None),
     ],
 )
 def test_what_can_be_calculated(op: str, left: object, right: object, result: object) -> None:

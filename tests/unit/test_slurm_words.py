@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from config.batch import Batch
 from engine.errors import EngineAway, Unsupported, UsageTrouble
 from engine.process.executors.protocol import Capability, JobRef, JobSpec, Refused, Resources, Status
 from engine.process.executors.records import Records
-from engine.process.executors.slurm import Listed, Slurm
+from engine.process.executors.slurm import Slurm
+from engine.process.executors.slurm_queue import Lanes, Listed, queue_of
 from engine.stores.batch_jobs import BatchJobs, ask_for
 from engine.stores.database import connect
 
@@ -58,7 +60,7 @@ def job(tmp_path: Path) -> JobSpec:
     ],
 )
 def test_states(state: str, reason: str, status: Status) -> None:
-    assert Listed("1", state, "", reason, _TOKEN).status is status
+    assert Listed("1", state, "", reason, "", _TOKEN).status is status
 
 
 @pytest.mark.parametrize(
@@ -83,13 +85,13 @@ async def test_a_command_that_hangs_is_ended(speaks: Path, tmp_path: Path) -> No
 
 
 async def test_lines_that_make_no_sense_are_passed_over(speaks: Path, tmp_path: Path) -> None:
-    program(speaks, "squeue", f"printf '1|RUNNING\\n||||\\n\\377\\n7|RUNNING|n1|None|{_TOKEN}\\n'")
+    program(speaks, "squeue", f"printf '1|RUNNING\\n||||\\n\\377\\n7|RUNNING|n1|None||{_TOKEN}|a\\n'")
     state = (await slurm(tmp_path).poll([_TOKEN]))[_TOKEN]
     assert (state.ref.native_id, state.status, state.host) == ("7", Status.RUNNING, "n1")
 
 
 async def test_a_number_is_only_used_with_our_token(speaks: Path, tmp_path: Path) -> None:
-    program(speaks, "squeue", "echo '7|RUNNING|n1|None|somebody'")
+    program(speaks, "squeue", "echo '7|RUNNING|n1|None||somebody|a'")
     program(speaks, "scancel", f'echo "$@" >> {tmp_path}/cancelled')
     engine = slurm(tmp_path)
     await engine.cancel([JobRef(_TOKEN, "slurm", "7")])
@@ -109,6 +111,28 @@ async def test_what_it_is_asked_for(speaks: Path, tmp_path: Path) -> None:
     assert lines[0] == "#!/bin/sh" and lines[1].startswith("exec ") and len(lines) == 2
 
 
+async def test_streams_are_lanes_and_what_is_in_the_queue_counts(speaks: Path, tmp_path: Path) -> None:
+    program(speaks, "squeue", "exit 0")
+    program(speaks, "sbatch", f'cat > /dev/null; echo "$@" >> {tmp_path}/asked; wc -l < {tmp_path}/asked')
+    records = Records(tmp_path / "records")
+    jobs = [replace(job(tmp_path), token=f"{number}.ab:1:1", stream="sky x", width=2) for number in range(3)]
+    jobs.append(replace(job(tmp_path), token=f"{3}.ab:1:1", after=("0.ab:1:1", "1.ab:1:1"), stream="align", width=1))
+    await slurm(tmp_path).submit(jobs)
+    asked = [line.split() for line in (tmp_path / "asked").read_text().splitlines()]
+    lanes = [next(word for word in line if word.startswith("--job-name=")) for line in asked]
+    assert lanes[0] == lanes[2] != lanes[1] and lanes[0].startswith("--job-name=sky_x.1.")
+    assert "--dependency=singleton" in asked[2] and "--dependency=afterok:1:2,singleton" in asked[3]
+    assert all("--kill-on-invalid-dep=yes" in line for line in asked)
+    queue = f"1|RUNNING|n1|None||x|{lanes[0][11:]}\n2|FAILED|n1|None||y|{lanes[1][11:]}\n"
+    assert Lanes(records.place, queue_of(queue).values()).of(jobs[0]) == lanes[1][11:], "the one with fewer jobs"
+    assert Lanes(tmp_path / "other", ()).of(jobs[0]) not in (lanes[0][11:], lanes[1][11:]), "each account has its own"
+
+
+def test_what_a_job_of_a_lane_waits_for() -> None:
+    for after, words in (("singleton(unfulfilled)", "a stream of its kind"), ("afterok:7(unfulfilled)", "other jobs")):
+        assert Listed("1", "PENDING", "", "Dependency", after, _TOKEN).words == f"waits for {words}"
+
+
 async def test_a_job_it_refuses_for_good_and_one_it_refuses_for_now(speaks: Path, tmp_path: Path) -> None:
     program(speaks, "squeue", "exit 0")
     program(speaks, "sbatch", "echo 'sbatch: error: Batch job submission failed: Invalid partition name' >&2; exit 1")
@@ -120,7 +144,7 @@ async def test_a_job_it_refuses_for_good_and_one_it_refuses_for_now(speaks: Path
 
 
 async def test_where_only_operators_may_suspend(speaks: Path, tmp_path: Path) -> None:
-    program(speaks, "squeue", f"echo '7|RUNNING|n1|None|{_TOKEN}'")
+    program(speaks, "squeue", f"echo '7|RUNNING|n1|None||{_TOKEN}|a'")
     program(speaks, "scontrol", "echo 'slurm_suspend error: Access/permission denied' >&2; exit 1")
     engine = slurm(tmp_path)
     with pytest.raises(Unsupported):
@@ -136,7 +160,7 @@ async def test_slurm_is_not_installed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_options_that_are_ours_are_refused() -> None:
     assert Batch(options=("--partition=long", "-A", "--nice=5")[:1]).options == ("--partition=long",)
-    for option in ("--wrap=id", "--comment=x", "partition=long", "--export=ALL", "--requeue"):
+    for option in ("--wrap=id", "--comment=x", "partition=long", "--export=ALL", "--requeue", "-Jx"):
         with pytest.raises(ValidationError):
             Batch(options=(option,))
 

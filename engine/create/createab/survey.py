@@ -152,12 +152,13 @@ def _running(tree: DfoTree) -> frozenset[str]:
 
 
 def reading_of(create: Create) -> Reading:
-    """How the rules are read: time rules and validity windows of the configuration."""
+    """How the rules are read: time rules, validity windows and arms of the configuration."""
     windows = {}
     for catg, validity in create.validity.items():
         plan, extended = (_pair(pair) for pair in (validity.plan, validity.extended))
         windows[catg] = Window(plan, extended)
-    return Reading(time_rules={catg: one.rule for catg, one in create.validity.items()}, windows=windows)
+    time_rules = {catg: one.rule for catg, one in create.validity.items()}
+    return Reading(arms=create.arms, time_rules=time_rules, windows=windows)
 
 
 def _pair(pair: tuple[float, ...]) -> tuple[float, float] | None:

@@ -166,8 +166,8 @@ def relation(c: list[Any]) -> Expr:
     if len(c) == 1:
         return value(c[0])
     at = _place(c[0], c[1])
-    if len(c) == 5:
-        return Between(value(c[0]), value(c[2]), value(c[4]), c[1].text.lower() != "between", at)
+    if len(c) > 3:
+        return _between(c, at)
     if c[1].type == "IS":
         kind = c[2].text.lower()
         if kind not in TYPES:
@@ -178,6 +178,13 @@ def relation(c: list[Any]) -> Expr:
     if operator == "regexp":
         _pattern(c[1], right)
     return Compare(operator, value(c[0]), right, at)
+
+
+def _between(c: list[Any], at: Any) -> Between:
+    """A range: `x between a and b`, `x between a, b`, `x between (a, b)` or `between(x, a, b)`."""
+    operator, middle, low, high = {5: (1, 0, 2, 4), 7: (1, 0, 3, 5), 8: (0, 2, 4, 6)}[len(c)]
+    soft = c[operator].text.lower() != "between"
+    return Between(value(c[middle]), value(c[low]), value(c[high]), soft, at)
 
 
 def _pattern(word: Word, right: Expr) -> None:
@@ -308,7 +315,7 @@ def recipe(c: list[Any]) -> tuple[Word, tuple[str, tuple[str, ...]]]:
         for option in _BEFORE_OPTION.split(word.text[1:-1].strip()):
             name = option.partition("=")[0]
             if not option.startswith("--"):
-                tell(word, "warning", "option", f"{option!r} does not begin with --")
+                tell(word, "warning", "option", f"{option[:40]!r} does not begin with --")
             if found.pop(name, None) is not None:
                 tell(word, "warning", "option-twice", f"{name} is given twice: the last one holds")
             found[name] = option

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _Class: TypeAlias = "tuple[list[Expr], ClassRule]"
 _PAIRS = 10_000
+_SHOWN = 60  # characters of a value or condition in a finding
 _WAY = 4  # actions of a circle that are named
 _OPPOSITE = {"<": ">=", ">=": "<", "<=": ">", ">": "<="}
 
@@ -74,6 +75,12 @@ class _Book:
                     self.texts[node.key].add(node.value.value.rstrip())
                 else:
                     self.open.add(node.key)
+        for node in (one for action in rules.actions for product in action.products for one in product.assigns):
+            if node.key in self.texts:  # what a product block says of its product
+                if isinstance(node.value, Literal):
+                    self.texts[node.key].add(str(node.value.value).rstrip())
+                else:
+                    self.open.add(node.key)
 
     def conditions(self) -> Iterator[Expr]:
         """The conditions of all groups and associations."""
@@ -97,7 +104,7 @@ class _Book:
                 if key.name in self.open or text.rstrip() in given:
                     continue
                 if op == "==" or not any(fits(known, op, text) for known in given):
-                    yield _problem("warning", "never-assigned", f'no rule sets {key.name} to "{text}"', node.at)
+                    yield _problem("warning", "never-assigned", f'no rule sets {key.name} to "{_short(text)}"', node.at)
 
     def actions(self) -> Iterator[Problem]:
         """Actions that are never executed, executed and not there, there twice, or executed by both kinds of rules."""
@@ -127,9 +134,11 @@ class _Book:
             for node in walk(condition):
                 found = constant(node)
                 if found and found[1] == "like" and "%" not in found[2]:
-                    yield _problem("info", "like-plain", f'like "{found[2]}" has no %: it is the same as ==', _at(node))
+                    yield _problem(
+                        "info", "like-plain", f'like "{_short(found[2])}" has no %: it is the same as ==', _at(node)
+                    )
                 if isinstance(node, Or) and _always(node):
-                    text = f"{expression(node)} holds whenever both are there"
+                    text = f"{_short(expression(node))} holds whenever both are there"
                     yield _problem("info", "always-true", text, _at(node.terms[0]))
 
     def blanks(self) -> Iterator[Problem]:
@@ -137,23 +146,24 @@ class _Book:
         for _, rule in self.classes:
             for node in assigns(rule):
                 if isinstance(node.value, Literal) and str(node.value.value).startswith(" "):
-                    yield _problem("warning", "blank", f"{expression(node.value)} begins with a blank", node.at)
+                    yield _problem("warning", "blank", f"{_short(expression(node.value))} begins with a blank", node.at)
         for where in self.conditions():
             for term in walk(where):
                 found = constant(term)
                 if found and found[2].startswith(" "):
-                    yield _problem("warning", "blank", f'"{found[2]}" begins with a blank', _at(term))
+                    yield _problem("warning", "blank", f'"{_short(found[2])}" begins with a blank', _at(term))
 
     def overruled(self) -> Iterator[Problem]:
         """Rules that a later one with the same meaning overrules: == and like "%...%" are taken for the same here."""
-        last: dict[tuple[frozenset[str], str], tuple[At, str]] = {}
+        last: dict[tuple[frozenset[str], str], tuple[At, str, bool]] = {}
         for conditions, rule in reversed(self.classes):
             meaning = frozenset(_rough(term) for term in conditions if not _of_instrument(term))
             for node in assigns(rule):
                 value = expression(node.value)
-                later = last.setdefault((meaning, node.key), (rule.at, value))
-                if later[0] != rule.at and later[1] != value:
-                    text = f"{node.key} = {value} is overruled by the rule of line {later[0].line}: {later[1]}"
+                adds = any(isinstance(part, Key) and part.name == node.key for part in walk(node.value))
+                at, other, more = last.setdefault((meaning, node.key), (rule.at, value, adds))
+                if at != rule.at and other != value and not more:  # one that adds to what is there overrules nothing
+                    text = f"{node.key} = {_short(value)} is overruled by the rule of line {at.line}: {_short(other)}"
                     yield _problem("info", "overruled", text, rule.at)
 
     def incomplete(self) -> Iterator[Problem]:
@@ -228,6 +238,10 @@ def _always(node: Or) -> bool:
         and _OPPOSITE.get(one.op) == two.op
         and (one.left, one.right) == (two.left, two.right)
     )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _rough(term: Expr) -> str:

@@ -171,18 +171,15 @@ class Organiser:
         return _Rule(rule, event, single, alone, pair, last, not (on_file or on_pair), self._reading.tags)
 
     def _templates(self, files: Sequence[Frame]) -> tuple[_Template, ...]:
-        found: dict[Hashable, list[Frame]] = {}
-        start = self._reading.template[:1]
+        found: dict[Hashable, dict[Hashable, list[Frame]]] = {}
+        start, names = self._reading.template[:1], self._reading.template
         for file in files:
-            if any(file.get(key) is None for key in start):
-                found[id(file)] = [file]
-                continue
-            names = (*self._reading.template, *self._reading.arms)
-            found.setdefault(tuple(group_value(file.get(name)) for name in names), []).append(file)
-        return tuple(
-            _Template(tuple(members), last := max(members, key=_lateness), _is_finished(last))
-            for members in found.values()
-        )
+            alone = any(file.get(key) is None for key in start)
+            whole = id(file) if alone else tuple(group_value(file.get(name)) for name in names)
+            arm = tuple(group_value(file.get(name)) for name in self._reading.arms)
+            found.setdefault(whole, {}).setdefault(arm, []).append(file)
+        made = [_Template(tuple(arm), *_end(arm, [*arms.values()])) for arms in found.values() for arm in arms.values()]
+        return tuple(sorted(made, key=lambda one: one.files[0].order))
 
     def _divided(
         self, rule: _Rule, files: Sequence[Frame], templates: Sequence[_Template], notes: dict[str, None]
@@ -266,6 +263,20 @@ def _progress(members: Sequence[Frame]) -> str:
     """How far the template came whose last exposure is among the members; the last one of them speaks for all."""
     last = next((file for file in reversed(members) if not _is_finished(file)), members[-1])
     return f"{last.get('TPL.EXPNO')} of {last.get('TPL.NEXP')} exposures"
+
+
+def _end(arm: Sequence[Frame], arms: Sequence[Sequence[Frame]]) -> tuple[Frame, bool]:
+    """The last file of one arm of a template, and whether no more will come.
+
+    Arms that observe side by side count their exposures each for itself (VIMOS), or together: then no number is there
+    twice, and the last of them all says whether the template is finished (UVES).
+    """
+    last = max(arm, key=_lateness)
+    files = [file for files in arms for file in files]
+    numbers = [number(file.get("TPL.EXPNO")) for file in files]
+    if _is_finished(last) or len(arms) == 1 or len(set(numbers)) < len(numbers):
+        return last, _is_finished(last)
+    return last, _is_finished(max(files, key=_lateness))
 
 
 def _is_finished(last: Frame) -> bool:

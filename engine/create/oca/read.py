@@ -131,7 +131,8 @@ class _Reading:
         else:
             found = f"unexpected {_shown(word.text)}"
         value = set(expected) >= _VALUE
-        wanted = sorted({_SAID.get(kind, kind.lower()) for kind in set(expected) - (_VALUE if value else set())})
+        rest = set(expected) - ({*_VALUE, "BETWEEN"} if value else set())
+        wanted = sorted({_SAID.get(kind, kind.lower()) for kind in rest})
         wanted += ["a value"] * value
         if word is not None and word.type not in ("DEEP", "STRANGE") and wanted:
             found += f", expected {' or '.join(wanted)}" if len(wanted) < 9 else ", this is no rule"

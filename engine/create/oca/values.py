@@ -17,6 +17,7 @@ Value = str | int | float | bool
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 64  # characters of a string that may be a number
+_JOINED = 4096  # characters of a text that rules put together
 _LARGEST = 1 << 63  # integers beyond are calculated as floats
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
 _SUMS: dict[str, Callable[[float, float], float]] = {"+": add, "-": sub, "*": mul, "/": truediv, "%": math.fmod}
@@ -64,10 +65,16 @@ def ordered(op: str, left: Value | None, right: Value | None) -> bool:
     return one is not None and other is not None and _ORDER[op](one, other)
 
 
-def calculated(op: str, left: Value | None, right: Value | None) -> int | float | None:
-    """`left op right` for + - * / %; None where an operand is no number, or the result is none."""
-    if isinstance(left, bool | str | None) or isinstance(right, bool | str | None):
+def calculated(op: str, left: Value | None, right: Value | None) -> int | float | str | None:
+    """`left op right` for + - * / %; None where an operand is no number, or the result is none.
+
+    `+` with a text joins (rules of X-SHOOTER write "[" + TPL.EXPNO + "]"); a text that grows without end is none.
+    """
+    if isinstance(left, bool | None) or isinstance(right, bool | None):
         return None
+    if isinstance(left, str) or isinstance(right, str):
+        joined = f"{left}{right}" if op == "+" else ""
+        return plain(joined) if op == "+" and len(joined) <= _JOINED else None
     try:
         result = _SUMS[op](left, right)
         if isinstance(result, int) and abs(result) >= _LARGEST:
