@@ -23,7 +23,7 @@ from engine.questions import CERTIFY, LATER, Answer, Question
 from engine.stores.batch_jobs import ask_for
 from engine.stores.orders import ENDED, PARKED, Order
 from engine.stores.verdicts import ACCEPTED, WORDS
-from engine.workflows.phoenix import Ended
+from engine.workflows.under_way import Ended
 
 
 class Verbs(ReleaseVerbs, JobVerbs):
