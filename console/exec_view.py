@@ -34,26 +34,42 @@ def job_lines(tree: DfoTree, rows: Mapping[str, Row], first: int) -> list[Job]:
     return found
 
 
-def calls(tree: DfoTree, name: str, rows: Mapping[str, Row]) -> list[JobCall]:
-    """The calls of a job file with the states of their ABs, in their order. UsageTrouble when it cannot be read."""
-    return [_seen(tree, call, rows) for call in job_files.read(tree.job / name).calls]
+def calls(tree: DfoTree, job: Job, rows: Mapping[str, Row]) -> list[JobCall]:
+    """The calls of a job with the states of their ABs, in their order. UsageTrouble when it cannot be read."""
+    found = job_files.job_of(tree, job_files.entry_of(tree, job.queue, job.line))
+    return [_seen(tree, call, rows) for call in found.calls]
 
 
 def _job(tree: DfoTree, rows: Mapping[str, Row], number: int, queue: str, entry: Queued) -> Job:
     if entry.strange:
-        return Job(number, queue, entry.line)
-    _, mode, date, *_ = entry.name.split("_")
+        return Job(number, queue, entry.line, why=entry.why)
+    mode, date = job_files.pool_of(entry.name)
     try:
-        found = job_files.read(tree.job / entry.name)
+        found = job_files.job_of(tree, entry)
     except UsageTrouble as trouble:
-        return Job(number, queue, entry.line, mode, date, ((MISSING, 1),), 0, str(trouble), entry.name)
+        return Job(number, queue, entry.line, mode, date, ((MISSING, 1),), 0, str(trouble), entry.job)
+    if not mode:
+        mode, date = next((pool for call in found.calls if (pool := _pool(tree, call, rows))), ("", ""))
+    if not mode:
+        return Job(number, queue, entry.line, why="none of its ABs is in $DFO_AB_DIR")
     seen, odd = [_seen(tree, call, rows) for call in found.calls], found.strange
     counts = Counter(call.count for call in seen)
     states = tuple((state, counts[state]) for state in _ORDER if counts[state])
     why = next((f"{call.ab}: {call.why or call.state}" for call in seen if call.count in (FAILED, MISSING)), "")
     if odd and not why:
         why = f"{len(odd)} line{'' if len(odd) == 1 else 's'} not understood, first {odd[0].where}: {odd[0].text}"
-    return Job(number, queue, entry.line, mode, date, states, 0, why, entry.name)
+    return Job(number, queue, entry.line, mode, date, states, 0, why, entry.job)
+
+
+def _pool(tree: DfoTree, call: Call, rows: Mapping[str, Row]) -> tuple[str, str] | None:
+    """MODE and DATE of the AB of a call; None of one that is not here."""
+    if row := rows.get(call.ab):
+        return row.mode, row.date
+    try:
+        ab = read(tree.ab / call.ab)
+    except BadAb:
+        return None
+    return ab.mode, ab.date
 
 
 def _seen(tree: DfoTree, call: Call, rows: Mapping[str, Row]) -> JobCall:

@@ -43,7 +43,8 @@ from engine.stores.database import connect
 from engine.stores.nights import Nights, night_of
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
-from engine.workflows.phoenix import Ended, Plugins, carry_out
+from engine.workflows.phoenix import carry_out
+from engine.workflows.under_way import Ended, Plugins
 
 LINGER = 15.0  # seconds an engine without consoles and orders stays
 UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.create.jobs import job_files
 from engine.create.jobs.job_files import EXEC_QC, JobFile
-from engine.errors import BadAb, UsageTrouble
+from engine.errors import BadAb
 from engine.stores.abs import read
 from engine.stores.orders import ENDED, Order, Orders
 
@@ -34,12 +34,7 @@ def orders_of(tree: DfoTree, found: JobFile) -> tuple[list[Order], list[str]]:
 
 def queued_orders(tree: DfoTree, queue: str, line: str) -> tuple[list[Order], list[str]]:
     """The same, of a line of JOBS_NIGHT or JOBS_AUTO. UsageTrouble when it is not there or names no job. Blocking."""
-    path = tree.job / queue
-    entry = next((entry for entry in job_files.queue(path) if entry.line == line), None)
-    if entry is None or entry.strange:
-        why = "does not stand in" if entry is None else "names no job file; it stands in"
-        raise UsageTrouble(f"{line} {why} {queue}", remedy="dfos jobs lists what does")
-    return orders_of(tree, job_files.read(tree.job / entry.name))
+    return orders_of(tree, job_files.job_of(tree, job_files.entry_of(tree, queue, line)))
 
 
 def linked(order: Order, queue: str, line: str, before: list[int]) -> Order:

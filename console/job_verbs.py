@@ -13,7 +13,7 @@ from engine import events as ev
 from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
 from engine.stores.orders import Order
-from engine.workflows.phoenix import Ended
+from engine.workflows.under_way import Ended
 
 if TYPE_CHECKING:
     from console.host import Host

@@ -43,7 +43,7 @@ def jobs(tree: DfoTree, rows: Mapping[str, Row] | None = None) -> list[Job]:
 
 def calls(tree: DfoTree, job: Job, rows: Mapping[str, Row] | None = None) -> list[JobCall]:
     """The calls of a job file with the states of their ABs; [] of a job that has none. Blocking."""
-    return exec_view.calls(tree, job.name, board_of(tree).rows if rows is None else rows) if job.name else []
+    return exec_view.calls(tree, job, board_of(tree).rows if rows is None else rows) if job.name else []
 
 
 def _transfers(tree: DfoTree) -> list[Job]:

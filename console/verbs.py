@@ -23,7 +23,7 @@ from engine.questions import CERTIFY, LATER, Answer, Question
 from engine.stores.batch_jobs import ask_for
 from engine.stores.orders import ENDED, PARKED, Order
 from engine.stores.verdicts import ACCEPTED, WORDS
-from engine.workflows.phoenix import Ended
+from engine.workflows.under_way import Ended
 
 
 class Verbs(ReleaseVerbs, JobVerbs):
@@ -79,6 +79,15 @@ class Verbs(ReleaseVerbs, JobVerbs):
         self._withdraw(names)
         self._host.give(Order(row.mode, row.date, "P", run_id=self._host.orders.run_of(row.mode, row.date), who=who))
         return f"{len(names)} ABs run again"
+
+    async def _do_memory(self, who: str, ab: str) -> dict[str, Any] | None:
+        """What an AB would be given whose last job was ended for its memory; None when that was not so."""
+        from engine.process.plan.more_memory import more_memory
+        from engine.stores.abs import AbStore, read
+
+        file = await asyncio.to_thread(read, AbStore(self._host.tree).path(ab))
+        found = more_memory(self._host.db, self._host.settings, file)
+        return asdict(found) if found else None
 
     def _withdraw(self, names: Sequence[str]) -> None:
         """Questions about ABs that run again no longer matter."""

@@ -111,7 +111,7 @@ def remove_sure(job: Job) -> Sure:
         file = (
             f"{counted(left, 'call')} will not be carried out by {job.queue}.",
             "The job file and its ABs stay; it can be carried out at any time:",
-            f"dfos exec {job.name}",
+            job.name if " " in job.name else f"dfos exec {job.name}",
         )
         return Sure("Take the job out?", file, "Take it out", "Leave it", (_order("unqueue", job),))
     if job.queue == "JOBS_EXPORT":

@@ -62,7 +62,7 @@ class JobsScreen(ListScreen[Job]):
         parts += [f"{counted(abs_, 'AB')} in job files"] if abs_ else []
         third = f" {dot.join(parts)}"
         job = self.current
-        if job is not None and job.why:
+        if job is not None and job.mode and job.why:
             return second, [(f" {job.date}: {self.glyphs.clean(job.why)}", theme.BAD)]
         return second, [(third, None)]
 
@@ -73,7 +73,8 @@ class JobsScreen(ListScreen[Job]):
     def line_of(self, row: Job, width: int) -> Spans:
         """Tool, MODE and DATE; files, bytes; how far, why not."""
         if not row.mode:
-            return [(f"{row.queue}: not understood: {self.glyphs.clean(row.line)}", theme.WARN)]
+            why = f" ({row.why})" if row.why else ""
+            return [(f"{row.queue}: not understood: {self.glyphs.clean(row.line + why)}", theme.WARN)]
         tool, part = _tool_of(row)
         named = self.glyphs.fit(f"{tool} {row.mode} {row.date}", 25)
         files = sum(count for _, count in row.states)
@@ -105,7 +106,12 @@ class JobsScreen(ListScreen[Job]):
         async def lines() -> list[str]:
             head = [f"{row.queue}: {row.line}"]
             if not row.mode:
-                return [*head, "", "nobody knows this line; it stays as it is: correct the file by hand"]
+                return [
+                    *head,
+                    *([row.why] if row.why else []),
+                    "",
+                    "this line stays as it is: correct the file by hand",
+                ]
             if row.name:
                 calls = [call_line(call) for call in await self.library.job_calls(row)]
                 return [*head, states_words(row), *([row.why] if row.why else []), "", *calls]
@@ -167,8 +173,10 @@ def _tool_of(job: Job) -> tuple[str, str]:
     """The tool of a job, and of a job file the AB its sub-cascade begins with."""
     if not job.name:
         return job.line.split()[0].removesuffix("Products"), ""
-    tool, _, rest = job.name.partition("_")
-    return tool, rest.removeprefix(f"{job.mode}_{job.date}").removeprefix("_")
+    tool, named, part = job.name.partition(f"_{job.mode}_{job.date}")
+    if not named:  # a call, or a file that somebody has named
+        tool, _, part = job.name.partition(" -a ")
+    return tool, part.removeprefix("_")
 
 
 def _failed(job: Job) -> bool:

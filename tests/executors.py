@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -158,6 +159,16 @@ def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:
     from tests.condor_site import condor_site, the_pool
 
     return condor_site(the_pool(request), root)
+
+
+async def at(name: str, request: pytest.FixtureRequest, root: Path) -> AsyncIterator[Site]:
+    """The site of an engine for a fixture; what a test left there ends afterwards."""
+    found = SITES[name](request, root)
+    yield found
+    specs = [path.read_bytes() for path in found.records.place.glob("*.spec.json")]
+    states = await found.executor.poll([json.loads(spec)["token"] for spec in specs])
+    await found.executor.cancel([state.ref for state in states.values() if not state.status.ended])
+    await found.executor.close()
 
 
 SITES: dict[str, Callable[[pytest.FixtureRequest, Path], Site]] = {

@@ -102,6 +102,15 @@ class SlurmDaemons:
         _end(self.place / "slurmctld.pid", signal.SIGKILL)
         (self.place / "slurmctld.pid").unlink(missing_ok=True)
 
+    def save(self, number: str) -> None:
+        """Wait until all that has happened so far is in the state on disk; `number` is any job that is not over."""
+        mark = f"saved-{time.monotonic_ns()}"
+        self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")
+        state, end = self.place / "state" / "job_state", time.monotonic() + 60
+        while not (state.exists() and mark.encode() in state.read_bytes()):
+            assert time.monotonic() < end, f"the state was not saved: {self.logs()}"
+            time.sleep(0.05)
+
     def until_node(self, *states: str) -> None:
         """Wait until the node is in one of the states."""
         end = time.monotonic() + 30

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from config.tree import DfoTree
-    from engine.create.jobs.job_files import Queued
+    from engine.create.jobs.job_files import JobFile, Queued
     from engine.stores.orders import Order
 
 
@@ -46,14 +46,14 @@ def main(argv: list[str]) -> int:
 
     path = tree.job / given.file if Path(given.file).name == given.file else Path(given.file)
     if path.name not in job_files.QUEUES:
-        return _carried_out(tree, [path], given, dry=given.dry_run)
+        return _carried_out(tree, [job_files.read(path)], given, dry=given.dry_run)
     entries = job_files.queue(path)
     strange = [entry for entry in entries if entry.strange]
     for entry in strange:
-        print(f"dfos exec: {entry.where}: names no job file, left alone: {entry.line}", file=sys.stderr)
+        print(f"dfos exec: {entry.where}: {entry.why}, left alone: {entry.line}", file=sys.stderr)
     batches = _batches([entry for entry in entries if not entry.strange], _concentration(tree, given))
     if not batches:
-        words.say([f"{path.name}: nothing to do"])
+        words.say([f"{path.name}: nothing to do, {_empty(path, entries)} (createJob names job files in it)"])
         return 1 if strange else 0
     return worst([*_in_turn(tree, path, batches, given), *([1] if strange else [])])
 
@@ -71,7 +71,8 @@ def _in_turn(tree: DfoTree, path: Path, batches: list[list[Queued]], given: argp
             try:
                 codes[number] = run_lines(tree, path, jobs, given, dry=given.dry_run)
             except DfosError as trouble:
-                print(f"dfos exec: {jobs[0].where}: {trouble}", file=sys.stderr)
+                where = "" if trouble.where == jobs[0].where else f"{jobs[0].where}: "
+                print(f"dfos exec: {where}{trouble}", file=sys.stderr)
                 codes[number] = trouble.exit_code
             if codes[number] == ExitCode.INTERRUPTED:
                 return list(codes.values())
@@ -82,7 +83,7 @@ def _in_turn(tree: DfoTree, path: Path, batches: list[list[Queued]], given: argp
         for entry in jobs:
             if not given.dry_run:
                 print(
-                    f"dfos exec: {entry.name} stays in {path.name}: {len(_open(tree, [entry]))} ABs are not processed",
+                    f"dfos exec: {entry.job} stays in {path.name}: {len(_open(tree, [entry]))} ABs are not processed",
                     file=sys.stderr,
                 )
     return list(codes.values())
@@ -101,7 +102,7 @@ def _with_status(tree: DfoTree, jobs: Iterable[Queued], status: str) -> frozense
     found = set()
     for entry in jobs:
         with suppress(DfosError):
-            for call in job_files.read(tree.job / entry.name).calls:
+            for call in job_files.job_of(tree, entry).calls:
                 with suppress(DfosError):
                     if read(tree.ab / call.ab).status == status:
                         found.add(call.ab)
@@ -117,11 +118,36 @@ def _concentration(tree: DfoTree, given: argparse.Namespace) -> bool:
 
 
 def _batches(entries: Sequence[Queued], concentration: bool) -> list[list[Queued]]:
-    """The job files in turn; with QC job concentration all execQC files together, behind all others."""
+    """The job files in turn, calls that follow each other together; with QC job concentration all execQC files
+    together, behind all others."""
     from engine.create.jobs.job_files import EXEC_QC, FILES
 
     checks = [entry for entry in entries if concentration and entry.name.startswith(f"{FILES[EXEC_QC]}_")]
-    return [*([entry] for entry in entries if entry not in checks), *([checks] if checks else [])]
+    batches: list[list[Queued]] = []
+    for entry in entries:
+        if entry in checks:
+            continue
+        if entry.call and batches and batches[-1][0].call:
+            batches[-1].append(entry)
+        else:
+            batches.append([entry])
+    return [*batches, *([checks] if checks else [])]
+
+
+def _empty(path: Path, entries: Sequence[Queued]) -> str:
+    """Why a queue has nothing that can be carried out."""
+    if not path.exists():
+        return f"there is no {path.name}"
+    return "none of its lines can be carried out" if entries else "it is empty"
+
+
+def _files(tree: DfoTree, path: Path, jobs: Sequence[Queued]) -> list[JobFile]:
+    """The job files of some lines; calls that stand there themselves are one."""
+    from engine.create.jobs.job_files import JobFile, job_of
+
+    if all(entry.call for entry in jobs):
+        return [JobFile(path, tuple(entry.call for entry in jobs if entry.call), ())]
+    return [job_of(tree, entry) for entry in jobs]
 
 
 def run_lines(
@@ -130,7 +156,7 @@ def run_lines(
     """Carry out the job files that lines of JOBS_NIGHT or JOBS_AUTO name; the lines go once no AB of theirs waits."""
     from engine.create.jobs import job_files
 
-    code = _carried_out(tree, [tree.job / entry.name for entry in jobs], given, dry=dry)
+    code = _carried_out(tree, _files(tree, path, jobs), given, dry=dry)
     if code in (0, 1) and not dry:
         for entry in jobs:
             if not _open(tree, [entry]):
@@ -138,24 +164,23 @@ def run_lines(
     return code
 
 
-def _carried_out(tree: DfoTree, paths: Sequence[Path], given: argparse.Namespace, *, dry: bool) -> int:
+def _carried_out(tree: DfoTree, files: Sequence[JobFile], given: argparse.Namespace, *, dry: bool) -> int:
     from console.job_orders import orders_of, what_of
     from console.running import carry_out
-    from engine.create.jobs import job_files
     from engine.workflows.month import concentrated
 
     lost: list[str] = []
     orders: list[Order] = []
-    for path in paths:
-        found, passed = orders_of(tree, job_files.read(path))
+    for file in files:
+        found, passed = orders_of(tree, file)
         orders += found
         lost += passed
-    if len(paths) > 1:
+    if len(files) > 1:
         orders = concentrated(orders)
     for text in lost:
         print(f"dfos exec: {text}", file=sys.stderr)
     if dry:
-        nothing = f"{', '.join(path.name for path in paths)}: nothing to do"
+        nothing = f"{', '.join(file.path.name for file in files)}: nothing to do"
         words.say([f"{order.pool}: {what_of(order)}" for order in orders] or [nothing])
         return 1 if lost else 0
     code = carry_out(tree, orders, given) if orders else 0

@@ -32,21 +32,26 @@ def main(argv: list[str]) -> int:
     from dataclasses import asdict
 
     from console.account import open_settings
-    from engine.core.dates import date_label
+    from engine.core.dates import date_label, mode_label
     from engine.process.plan.forecast import forecast
     from engine.stores.database import connect
+    from engine.stores.nothing import nothing_of
 
+    mode, date = mode_label(given.mode), date_label(given.date)
     settings = open_settings(tree, os.environ, given.set).settings
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
     try:
-        found = forecast(tree, settings, db, given.mode, date_label(given.date))
+        found = forecast(tree, settings, db, mode, date)
     finally:
         if db:
             db.close()
+    nothing = None if found.total else nothing_of(tree, mode, date)
+    if nothing:
+        nothing.refused()
     if given.json:
         print(json.dumps(asdict(found), indent=1))
     else:
-        words.say(lines(found))
+        words.say([f"{mode} {date}: nothing to do, {nothing.text}"] if nothing else lines(found))
     return 1 if found.refused or not found.fits_disk else 0
 
 
@@ -55,7 +60,8 @@ def lines(found: PoolForecast) -> list[str]:
     head = f"{found.mode} {found.date}: {found.abs:,} of {found.total:,} ABs still to run"
     head += f", {len(found.refused):,} will not run" if found.refused else ""
     if not found.abs and not found.refused:
-        return [head]
+        done = f"all {found.total:,} ABs are done" if found.total > 1 else "its one AB is done"
+        return [f"{found.mode} {found.date}: nothing to do, {done}"]
     if not found.abs:
         return [head, *_refused(found)]
     saved = found.ranks_s - found.seconds

@@ -66,9 +66,9 @@ def _run(tree: DfoTree, given: argparse.Namespace) -> int:
     job = _known(tree, given.run)
     if job.name:
         from console.cli.execute import run_lines
-        from engine.create.jobs.job_files import Queued
+        from engine.create.jobs.job_files import entry_of
 
-        return run_lines(tree, tree.job / job.queue, [Queued(job.queue, job.line, job.name)], given)
+        return run_lines(tree, tree.job / job.queue, [entry_of(tree, job.queue, job.line)], given)
     ingest = job.queue == "JOBS_INGEST"
     order = Order(job.mode, job.date, "I" if ingest else "", tool="" if ingest else "exportProducts")
     return carry_out(tree, [order], given)
@@ -79,7 +79,7 @@ def _line(job: Job) -> str:
     from screens.job_words import states_words
 
     if not job.mode:
-        return f"{job.number:>3}  {job.queue}: not understood: {job.line}"
+        return f"{job.number:>3}  {job.queue}: not understood: {job.line}" + (f" ({job.why})" if job.why else "")
     size = f", {size_text(job.size)}" if job.size else ""
     why = f"  {job.why}" if job.why else ""
     where = f"{job.queue}: " if job.name else ""
@@ -95,7 +95,9 @@ def _known(tree: DfoTree, number: int) -> Job:
         raise UsageTrouble(f"there is no job {number}", remedy="dfos jobs lists them")
     if not job.mode:
         raise UsageTrouble(
-            f"job {number} is not understood: {job.line}", where=job.queue, remedy="correct the file by hand"
+            f"job {number} is not understood: {job.line}" + (f": {job.why}" if job.why else ""),
+            where=job.queue,
+            remedy="correct the file by hand",
         )
     return job
 

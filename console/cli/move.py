@@ -133,7 +133,7 @@ def _table(tree: DfoTree, plan: MovePlan) -> list[str]:
     from engine.core.product import DELETE, MOVE, WITHHELD
     from engine.core.sizes import size_text
     from engine.stores.abs import AbStore
-    from engine.workflows.phoenix import UNKNOWN_DATE
+    from engine.stores.nothing import UNKNOWN_DATE
 
     moves, deletes, withheld = (plan.of(fate) for fate in (MOVE, DELETE, WITHHELD))
     lost = size_text(sum(fate.product.size for fate in deletes))

@@ -46,13 +46,17 @@ def _of_date(tree: DfoTree, date: str, as_json: bool) -> int:
     from dataclasses import asdict
 
     from engine.core.dates import date_label
+    from engine.stores.abs import AbStore
     from engine.stores.dfos_status import current, entries
+    from engine.stores.nothing import UNKNOWN_DATE
 
     states, found = current(tree, date_label(date)), entries(tree, date)
     if as_json:
         print(json.dumps({"date": date, **states, "entries": [asdict(entry) for entry in found]}, indent=1))
         return 0
     words.say([f"{date} {mode:<7} {word or '-'}" for mode, word in states.items()])
+    if not found and not AbStore(tree).load("", date) and not any(AbStore(tree).knows(mode, date) for mode in states):
+        words.say([f"  {UNKNOWN_DATE}"])
     words.say([f"  {entry.word:<14} {entry.when or '-'} {entry.who}".rstrip() for entry in found])
     return 0
 

@@ -11,7 +11,8 @@ from engine.context import Context
 from engine.release.move.move_products import move
 from engine.stores.orders import Order
 from engine.transfer.ingest.jobs_ingest import Call, append
-from engine.workflows.phoenix import Ended, Plugins, carry_out
+from engine.workflows.phoenix import carry_out
+from engine.workflows.under_way import Ended, Plugins
 from tests.builders import PSEUDO
 from tests.released import release_context, target
 

@@ -33,7 +33,7 @@ from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
-from screens.queued import AtWork
+from screens.queued import AtWork, Job
 from tests.builders import PSEUDO, make_ab, make_tree
 
 NAME = f"execAB_SCIENCE_{PSEUDO}"
@@ -100,10 +100,13 @@ def test_a_qc_is_done_when_there_are_scores_and_binary_files_are_told(tree: DfoT
     names = cascade(tree)
     (tree.job / "JOBS_AUTO").write_bytes(b"\0" * 10)
     (tree.job / f"execQC_SCIENCE_{PSEUDO}").write_text("".join(f"processQC -a {name}\n" for name in names))
-    seen = exec_view.calls(tree, f"execQC_SCIENCE_{PSEUDO}", {})
+    qc = f"execQC_SCIENCE_{PSEUDO}"
+    (tree.job / "JOBS_NIGHT").write_text(f"{qc}\n")
+    job = Job(1, "JOBS_NIGHT", qc, "SCIENCE", PSEUDO, name=qc)
+    seen = exec_view.calls(tree, job, {})
     assert [call.count for call in seen] == ["TO DO", "TO DO", "TO DO"] and "FAILED" in seen[1].why
     (tree.dfs_log / f"r.{STEM}.scores.json").write_text("{}")
-    assert exec_view.calls(tree, f"execQC_SCIENCE_{PSEUDO}", {})[0].count == "DONE"
+    assert exec_view.calls(tree, job, {})[0].count == "DONE"
     assert "binary data" in jobs(tree)[-1].line
 
 
@@ -129,6 +132,22 @@ def test_orders_of_a_line_and_the_line_goes_with_the_last_of_them(tree: DfoTree,
     assert ended_line(queue, last) is None and ended_line(queue, before) is None
     hostile = Order("SCIENCE", PSEUDO, "P", options={"queue": "../x", "line": "y"}, number=last.number)
     assert ended_line(queue, hostile) is None
+
+
+def test_calls_and_files_of_any_name_are_jobs_too(tree: DfoTree) -> None:
+    names = cascade(tree)
+    (tree.job / "redo").write_text(f"processAB -a {names[2]}\n")
+    (tree.job / "lost").write_text("processAB -a MUSE.2014-10-22T00:00:00.000.ab\n")
+    call = f"nice processQC -a {names[0]} > x.log"
+    (tree.job / "JOBS_NIGHT").write_text(f"redo\n{call}\nlost\nexecHC_CALIB_2014-10-22\n")
+    redo, check, lost, health = jobs(tree)
+    assert (redo.name, redo.mode, redo.date, redo.states) == ("redo", "SCIENCE", PSEUDO, (("TO DO", 1),))
+    assert check.name == f"processQC -a {names[0]}" and [one.ab for one in calls(tree, check)] == [names[0]]
+    assert (lost.mode, lost.why) == ("", "none of its ABs is in $DFO_AB_DIR")
+    assert (health.mode, health.why) == ("", "health plots are not made here")
+    (order,), passed = queued_orders(tree, "JOBS_NIGHT", call)
+    assert order.options == {"abs": names[0], "qc": "only", "file": "yes"} and not passed
+    assert unqueue(tree, "JOBS_NIGHT", check.mode, check.date, call) == call
 
 
 def test_a_line_is_taken_out_once_and_the_others_stay(tree: DfoTree) -> None:

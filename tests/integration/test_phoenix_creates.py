@@ -16,7 +16,8 @@ from engine.create.createab.ab_text import edited
 from engine.create.obtain import Pgis
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order
-from engine.workflows.phoenix import Ended, Plugins, carry_out
+from engine.workflows.phoenix import carry_out
+from engine.workflows.under_way import Ended, Plugins
 from tests.integration.test_create_ab import DATE, MJD, abs_of, account, night, simple
 
 

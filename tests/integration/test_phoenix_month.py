@@ -25,7 +25,8 @@ from engine.stores import dfos_status
 from engine.stores.abs import AbStore
 from engine.stores.orders import Order, Orders
 from engine.workflows.month import concentrated, dates_of, month_of, orders_of
-from engine.workflows.phoenix import Ended, Plugins, carry_out
+from engine.workflows.phoenix import carry_out
+from engine.workflows.under_way import Ended, Plugins
 from tests.builders import KINDS, make_ab, make_context, make_settings
 from tests.fakes import make_fits, stub_pipeline
 

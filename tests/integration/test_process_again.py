@@ -16,7 +16,8 @@ from engine.process.ab.again import as_new, choose, located, pools
 from engine.process.run import run_pool
 from engine.stores.attempts import Attempts
 from engine.stores.orders import Order
-from engine.workflows.phoenix import Ended, Plugins, carry_out
+from engine.workflows.phoenix import carry_out
+from engine.workflows.under_way import Ended, Plugins
 from tests.builders import PSEUDO, make_ab, make_product
 from tests.integration.test_process_ab import Scene
 

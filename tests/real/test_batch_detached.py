@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,22 +20,23 @@ from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
+from tests.condor_site import the_pool
 from tests.executors import daemons
-from tests.fakes import make_fits, stub_pipeline, until
+from tests.fakes import make_fits, stub_pipeline, text_of, until
 from tests.slurm_daemons import SlurmDaemons
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_BATCH = {"executor": "slurm", "mode": "detached", "poll_s": 0.2, "memory_mb": 256}
 _ENGINE = """
 import asyncio, json, os, sys
 from pathlib import Path
 from engine.process.ab.pipeline import Pipeline
-from engine.process.executors.local import LocalExecutor
 from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 
 root, batch, program = Path(sys.argv[1]), json.loads(sys.argv[2]), tuple(sys.argv[3:])
+if batch["executor"] == "htcondor":
+    os.umask(0)
 tree = make_tree(root)
 context = make_context(root, tree=tree, batch=batch)
 leave = lambda streams: os._exit(9)  # as a console that dies right after it has handed over
@@ -43,10 +45,11 @@ asyncio.run(process_pool(context, AbStore(tree).load(), pipeline=Pipeline("stub"
 
 
 class Scene:
-    """Two exposures, their cubes, and what combines them."""
+    """Exposures, and the cubes that are made of them, in an account of a batch system."""
 
-    def __init__(self, root: Path, slurm: SlurmDaemons) -> None:
-        self.root, self.slurm = root, slurm
+    def __init__(self, root: Path, batch: Mapping[str, object]) -> None:
+        self.root = root
+        self.batch: dict[str, Any] = {"mode": "detached", "poll_s": 0.2, "memory_mb": 512, **batch}
         self.tree = make_tree(root)
         self.pipeline = stub_pipeline(root)
         self.store = AbStore(self.tree)
@@ -75,33 +78,71 @@ class Scene:
         return ab
 
     async def hand_over_and_die(self) -> None:
-        engine = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _ENGINE,
-            str(self.root),
-            json.dumps(_BATCH),
-            *self.pipeline.program,
-            cwd=_REPOSITORY,
-        )
+        given = (str(self.root), json.dumps(self.batch), *self.pipeline.program)
+        engine = await asyncio.create_subprocess_exec(sys.executable, "-c", _ENGINE, *given, cwd=_REPOSITORY)
         assert await engine.wait() == 9
 
     async def without_us(self) -> None:
         """Wait until nothing is in the queue any more."""
-        end = asyncio.get_running_loop().time() + 60
-        while await asyncio.to_thread(self.slurm.ask, "squeue", "-h", "-o", "%i"):
-            assert asyncio.get_running_loop().time() < end
-            await asyncio.sleep(0.1)
+        await asyncio.wait_for(until(self.over), 90)
+
+    def over(self) -> bool:
+        """Is nothing in the queue any more?"""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """End what is left."""
+        raise NotImplementedError
 
     def status(self, abs_: Iterable[AB]) -> list[str]:
         return [read(self.store.path(ab.name)).status for ab in abs_]
 
+    def said(self) -> str:
+        """What jobs said that went wrong."""
+        return "".join(text_of(path) for path in sorted(self.tree.tmp.glob("work/records/*.log")))
+
+
+class OnSlurm(Scene):
+    def __init__(self, root: Path, request: pytest.FixtureRequest) -> None:
+        self.slurm: SlurmDaemons = daemons(request)
+        super().__init__(root, {"executor": "slurm"})
+
+    def over(self) -> bool:
+        return not self.slurm.ask("squeue", "-h", "-o", "%i")
+
+    def clear(self) -> None:
+        self.slurm.ask("scancel", "-u", "root")
+
+
+class OnHTCondor(Scene):
+    _OURS = "DfosToken isnt undefined || DfosDag isnt undefined"
+
+    def __init__(self, root: Path, request: pytest.FixtureRequest) -> None:
+        self.pool = the_pool(request)
+        root.chmod(0o777)
+        where = {"collector": self.pool.address, "settings": self.pool.client}
+        super().__init__(root, {"executor": "htcondor", "htcondor": where})
+
+    def over(self) -> bool:
+        asked = self.pool.run("condor_q", "-constraint", self._OURS, "-af", "ClusterId")
+        return not asked.returncode and not asked.stdout.strip()
+
+    def clear(self) -> None:
+        self.pool.run("condor_rm", "-constraint", self._OURS)
+
+
+@pytest.fixture(params=[OnHTCondor, OnSlurm])
+async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    made: Scene = await asyncio.to_thread(request.param, tmp_path, request)
+    yield made
+    await asyncio.to_thread(made.clear)
+
 
 @pytest.fixture
-async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
-    slurm = await asyncio.to_thread(daemons, request)
-    yield Scene(tmp_path, slurm)
-    await asyncio.to_thread(slurm.ask, "scancel", "-u", "root")
+async def slurm(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OnSlurm]:
+    made = await asyncio.to_thread(OnSlurm, tmp_path, request)
+    yield made
+    await asyncio.to_thread(made.clear)
 
 
 async def test_it_goes_on_without_us(scene: Scene) -> None:
@@ -109,10 +150,10 @@ async def test_it_goes_on_without_us(scene: Scene) -> None:
     posts = [scene.post(basic) for basic in basics]
     await scene.hand_over_and_die()
     await scene.without_us()
-    assert scene.status([*basics, *posts]) == ["SUCCESSFUL"] * 4, "judged and delivered where they ran"
+    assert scene.status([*basics, *posts]) == ["SUCCESSFUL"] * 4, scene.said()
     product = scene.tree.product / posts[0].raw_type / posts[0].date / f"{posts[0].root}_0000.fits"
     assert not verify(product).problems
-    context = make_context(scene.root, tree=scene.tree, batch=_BATCH)
+    context = make_context(scene.root, tree=scene.tree, batch=scene.batch)
     outcome = await process_pool(context, scene.store.load(), pipeline=scene.pipeline)
     assert len(outcome.done) == 4
     attempts = Attempts(context.db)
@@ -126,50 +167,71 @@ async def test_what_comes_after_a_failure_is_blocked_not_failed(scene: Scene) ->
     orphan, child = scene.post(bad), scene.post(good)
     await scene.hand_over_and_die()
     await scene.without_us()
-    assert scene.status([bad, good, orphan, child]) == ["FAILED", "SUCCESSFUL", "CREATED", "SUCCESSFUL"]
-    context = make_context(scene.root, tree=scene.tree, batch=_BATCH)
+    assert scene.status([bad, good, orphan, child]) == ["FAILED", "SUCCESSFUL", "CREATED", "SUCCESSFUL"], scene.said()
+    context = make_context(scene.root, tree=scene.tree, batch=scene.batch)
     outcome = await process_pool(context, scene.store.load(), pipeline=scene.pipeline)
     assert outcome.failed == (bad.name,) and outcome.blocked == (orphan.name,)
     assert "Data not found" in context.board.rows[bad.name].reason
     context.db.close()
 
 
-async def test_followed_it_shows_what_attached_jobs_show(scene: Scene) -> None:
-    await asyncio.to_thread(scene.slurm.run, "scontrol", "update", "nodename=n1", "state=drain", "reason=cooling")
-    basic = scene.basic(1)
-    post = scene.post(basic)
-    context = make_context(scene.root, tree=scene.tree, batch=_BATCH)
+async def test_streams_keep_their_widths(scene: Scene) -> None:
+    fifo = scene.root / "fifo"
+    await asyncio.to_thread(os.mkfifo, fifo, 0o666)
+    await asyncio.to_thread(fifo.chmod, 0o666)
+    basics = [scene.basic(number, f"--wait={fifo}") for number in (1, 2)]
+    post = scene.post(basics[0])
+    kinds = {"scibasic": {"recipe": "muse_scibasic", "tag": "", "rank": 1, "streams": 1}}
+    context = make_context(scene.root, tree=scene.tree, batch=scene.batch, kinds=kinds)
     run = asyncio.create_task(process_pool(context, scene.store.load(), pipeline=scene.pipeline))
+    rows = context.board.rows
+    logs = [scene.tree.dfs_log / f"{ab.root}.log" for ab in basics]
+    await asyncio.wait_for(until(lambda: "started" in text_of(logs[0])), 60)
+    await asyncio.wait_for(until(lambda: basics[1].name in rows and rows[basics[1].name].state == "SLOT"), 60)
+    await asyncio.to_thread(fifo.write_text, "go")
+    await asyncio.wait_for(until(lambda: "started" in text_of(logs[1])), 60)
+    assert scene.status(basics) == ["SUCCESSFUL", "CREATED"], "the second began when the first had ended"
+    await asyncio.to_thread(fifo.write_text, "go")
+    assert len((await asyncio.wait_for(run, 60)).done) == 3 and scene.status([post]) == ["SUCCESSFUL"]
+    context.db.close()
+
+
+async def test_followed_it_shows_what_attached_jobs_show(slurm: OnSlurm) -> None:
+    await asyncio.to_thread(slurm.slurm.run, "scontrol", "update", "nodename=n1", "state=drain", "reason=cooling")
+    basic = slurm.basic(1)
+    post = slurm.post(basic)
+    context = make_context(slurm.root, tree=slurm.tree, batch=slurm.batch)
+    run = asyncio.create_task(process_pool(context, slurm.store.load(), pipeline=slurm.pipeline))
     rows = context.board.rows
     await asyncio.wait_for(until(lambda: rows and "waits for other jobs" in rows[post.name].reason), 30)
     assert rows[basic.name].state == rows[post.name].state == "SLOT"
-    await asyncio.to_thread(scene.slurm.run, "scontrol", "update", "nodename=n1", "state=resume")
+    await asyncio.to_thread(slurm.slurm.run, "scontrol", "update", "nodename=n1", "state=resume")
     assert len((await asyncio.wait_for(run, 60)).done) == 2
     context.db.close()
 
 
-async def test_what_nobody_can_hand_over_is_named(scene: Scene) -> None:
-    basic = scene.basic(1)
+async def test_what_nobody_can_hand_over_is_named(slurm: OnSlurm) -> None:
+    basic = slurm.basic(1)
     child = make_ab(
         "MUSE.2014-10-22T03:00:00.000",
         waitfor=["MUSE.2014-10-23T00:00:00.000.ab"],
         sof=[("$DFO_RAW_DIR/a.fits", "OBJECT")],
     )
-    scene.store.write(child)
-    context = make_context(scene.root, tree=scene.tree, batch=_BATCH)
+    slurm.store.write(child)
+    context = make_context(slurm.root, tree=slurm.tree, batch=slurm.batch)
     with pytest.raises(UsageTrouble, match=f"{child.name} waits for MUSE.2014-10-23T00:00:00.000.ab"):
-        await process_pool(context, scene.store.load(), pipeline=scene.pipeline)
-    assert not Attempts(context.db).open() and scene.status([basic]) == ["CREATED"]
+        await process_pool(context, slurm.store.load(), pipeline=slurm.pipeline)
+    assert not Attempts(context.db).open() and slurm.status([basic]) == ["CREATED"]
     context.db.close()
 
 
-async def test_cancelled_from_outside_the_recipe_ends_too(scene: Scene, tmp_path: Path) -> None:
-    basic = scene.basic(1, f"--wait={tmp_path / 'never'}")
+async def test_cancelled_from_outside_the_recipe_ends_too(slurm: OnSlurm, tmp_path: Path) -> None:
+    basic = slurm.basic(1, f"--wait={tmp_path / 'never'}")
     await asyncio.to_thread(os.mkfifo, tmp_path / "never")
-    await scene.hand_over_and_die()
-    log = scene.tree.dfs_log / f"{basic.root}.log"
+    await slurm.hand_over_and_die()
+    log = slurm.tree.dfs_log / f"{basic.root}.log"
     await asyncio.wait_for(until(lambda: log.exists() and "started" in log.read_text()), 30)
-    await asyncio.to_thread(scene.slurm.run, "scancel", "-u", "root")
-    await scene.without_us()
-    await asyncio.wait_for(until(lambda: LocalExecutor().find(scene.tree.tmp / "work") is None), 20)
-    assert scene.status([basic]) == ["CREATED"]
+    await asyncio.to_thread(slurm.slurm.run, "scancel", "-u", "root")
+    await slurm.without_us()
+    await asyncio.wait_for(until(lambda: LocalExecutor().find(slurm.tree.tmp / "work") is None), 20)
+    assert slurm.status([basic]) == ["CREATED"]

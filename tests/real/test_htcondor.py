@@ -202,18 +202,6 @@ async def test_lines_of_the_site_reach_the_job(site: Site, pool: Pool) -> None:
     await executor.close()
 
 
-async def test_streams_of_a_cascade_keep_their_width(site: Site, pool: Pool) -> None:
-    executor = HTCondor(Records(site.root / "records"), contact(pool), JobSite("/usr/bin/python3"), widths={"post": 1})
-    first = site.job("true")
-    noted = "echo begin >> ../../order; sleep 0.5; echo end >> ../../order"
-    posts = [replace(site.job(noted, after=[first]), stream="post") for _ in range(3)]
-    last = site.job("echo last >> ../../order", after=posts)
-    await executor.submit([first, *posts, last])
-    assert (await site.ended(last, executor)).status is Status.DONE
-    assert text_of(site.root / "order") == "begin\nend\n" * 3 + "last\n"
-    await executor.close()
-
-
 async def test_dagman_killed_goes_on_where_it_was(site: Site, pool: Pool) -> None:
     first = site.job(_LOOP)
     second = site.job("echo ran", after=[first])

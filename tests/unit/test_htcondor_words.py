@@ -243,9 +243,9 @@ def test_held_before_it_began_it_waits_and_after_it_is_over() -> None:
 
 
 def test_the_file_of_a_dag() -> None:
-    jobs = [job("a"), job("b", after=("a",), stream="scipost x"), job("c", after=("a", "b"))]
+    jobs = [job("a"), job("b", after=("a",), stream="scipost x", width=2), job("c", after=("a", "b"))]
     described = {one.token: {"executable": f"/bin/{one.token}"} for one in jobs}
-    text = dagman.text(jobs, {"b": ["a"], "c": ["a", "b"]}, described, {"scipost x": 2, "align": 1})
+    text = dagman.text(jobs, {"b": ["a"], "c": ["a", "b"]}, described)
     assert text.splitlines() == [
         *("JOB n1 {", "    executable = /bin/a", "}"),
         *("JOB n2 {", "    executable = /bin/b", "}", "CATEGORY n2 scipost_x"),
@@ -258,7 +258,7 @@ def test_parents_that_ended_count_no_more_and_those_sent_earlier_are_told_apart(
     records = Records(tmp_path / "records")
     records.write_spec(job("a:1:1"))
     records.record_path("a:1:1").write_text('{"token": "a:1:1", "code": 0}')
-    dags = dagman.Dags(records, {}, "/usr/bin/condor_dagman")
+    dags = dagman.Dags(records, "/usr/bin/condor_dagman")
     assert dags.edges([job("b:1:1", after=("a:1:1",))], frozenset()) == ({}, set())
     two = [job("b:1:1"), job("c:1:1", after=("a:1:1", "b:1:1"))]
     assert dags.edges(two, frozenset()) == ({"c:1:1": ["b:1:1"]}, set())
@@ -270,19 +270,19 @@ def test_parents_that_ended_count_no_more_and_those_sent_earlier_are_told_apart(
 
 def test_a_dag_half_written_was_never_sent(tmp_path: Path) -> None:
     records = Records(tmp_path)
-    dags = dagman.Dags(records, {}, "/usr/bin/condor_dagman")
+    dags = dagman.Dags(records, "/usr/bin/condor_dagman")
     dags.write([job("a:1:1")], {}, {"a:1:1": {}}, "$CondorVersion: 23.9.6 $")
     (tmp_path / "half.1.dag.d").mkdir()
     (tmp_path / "bad.1.dag.d").mkdir()
     (tmp_path / "bad.1.dag.d" / "tokens.json").write_text("{")
     assert [dag.tokens for dag in dags.all()] == [{"a:1:1"}]
     dags.write([job("a:1:1")], {}, {"a:1:1": {}}, "$CondorVersion: 23.9.6 $")
-    assert len(dagman.Dags(records, {}, "x").all()) == 2, "the first is not written over"
+    assert len(dagman.Dags(records, "x").all()) == 2, "the first is not written over"
 
 
 def test_dags_whose_jobs_are_forgotten_leave_nothing_behind(tmp_path: Path) -> None:
     records = Records(tmp_path)
-    dags = dagman.Dags(records, {}, "/usr/bin/condor_dagman")
+    dags = dagman.Dags(records, "/usr/bin/condor_dagman")
     for token in ("a:1:1", "b:1:1", "c:1:1"):
         records.write_spec(job(token))
         dags.write([job(token)], {}, {token: {}}, "$CondorVersion: 23.9.6 $")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from engine.create.jobs import job_files
 from engine.create.jobs.job_files import Call, job_text, parse
 from engine.errors import UsageTrouble
+from tests.builders import make_tree
 
 NAME = "MUSE.2014-10-22T23:57:32.118_tpl.ab"
 HERE = Path("execAB_CALIB_2014-10-22")
@@ -140,6 +142,70 @@ def test_a_queue_names_job_files_and_keeps_what_it_does_not_know(tmp_path: Path)
         "execAB_SCIENCE_2099-99-99",
     ]
     assert job_files.queue(tmp_path / "JOBS_AUTO") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "execAB_CALIB_2014-10-22",
+        "$DFO_JOB_DIR/execAB_CALIB_2014-10-22",
+        "./execAB_CALIB_2014-10-22 &",
+        "ksh ${DFO_JOB_DIR}/execAB_CALIB_2014-10-22 >& x.log",
+        "nice +19 csh execAB_CALIB_2014-10-22 |& tee x.log",
+        "source 'execAB_CALIB_2014-10-22' # of the night",
+    ],
+)
+def test_a_line_of_a_queue_names_its_job_file_in_any_classic_way(tmp_path: Path, line: str) -> None:
+    (tmp_path / "JOBS_NIGHT").write_text(f"{line}\n")
+    (entry,) = job_files.queue(tmp_path / "JOBS_NIGHT")
+    assert (entry.name, entry.place, entry.line) == ("execAB_CALIB_2014-10-22", "", line)
+
+
+def test_a_queue_may_hold_calls_and_name_other_files_that_hold_some(tmp_path: Path) -> None:
+    (tmp_path / "redo").write_text(f"processAB -a {NAME}\n")
+    (tmp_path / "JOBS_NIGHT").write_text(f"redo\nnice processQC -a {NAME} >& x.log\n")
+    other, call = job_files.queue(tmp_path / "JOBS_NIGHT")
+    assert other.name == "redo" and not other.call
+    assert call.call == Call("processQC", NAME) and call.job == f"processQC -a {NAME}" and not call.strange
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("execHC_CALIB_2014-10-22", "health plots"),
+        ("JOBS_AUTO", "a list of jobs"),
+        ("ingestProducts -m CALIB -d 2014-10-22", "JOBS_INGEST"),
+        ("nothing", "names no job file"),
+        ("empty", "holds no processAB or processQC call"),
+        ("reboot now", "names no job file"),
+        ("rm -rf $HOME", "names no job file"),
+        ("execAB_CALIB_2014-10-22; rm x", "names no job file"),
+        ("$(rm x)/execAB_CALIB_2014-10-22", "names no job file"),
+        ("ksh -c execAB_CALIB_2014-10-22", "names no job file"),
+        ("processAB -a NOTHERE.ab", "is not an AB name"),
+        ("../redo", "names no job file"),
+    ],
+)
+def test_any_other_line_of_a_queue_is_told_with_its_place_and_never_run(tmp_path: Path, line: str, why: str) -> None:
+    (tmp_path / "empty").write_text("reboot\n")
+    (tmp_path / "JOBS_NIGHT").write_text(f"\n{line}\n")
+    (entry,) = job_files.queue(tmp_path / "JOBS_NIGHT")
+    assert entry.strange and why in entry.why and entry.where == f"{tmp_path}/JOBS_NIGHT:2"
+    with pytest.raises(UsageTrouble, match="JOBS_NIGHT:2"):
+        job_files.entry_of(replace(make_tree(tmp_path), job=tmp_path), "JOBS_NIGHT", line)
+
+
+def test_a_job_file_of_another_directory_is_not_ours(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    (tree.job / "execAB_CALIB_2014-10-22").write_text(f"processAB -a {NAME}\n")
+    for place, ours in ((tree.job, True), (tmp_path / "other", False)):
+        (tree.job / "JOBS_NIGHT").write_text(f"{place}/execAB_CALIB_2014-10-22\n")
+        (entry,) = job_files.queue(tree.job / "JOBS_NIGHT")
+        if ours:
+            assert job_files.job_of(tree, entry).calls == (Call("processAB", NAME),)
+        else:
+            with pytest.raises(UsageTrouble, match=r"JOBS_NIGHT:1: .* is not in \$DFO_JOB_DIR"):
+                job_files.job_of(tree, entry)
 
 
 def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:

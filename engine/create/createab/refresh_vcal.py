@@ -88,10 +88,15 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
 
 
 def planned(tree: DfoTree, first: str, last: str) -> RefreshPlan:
-    """What would be made for the ABs of DATEs from `first` to `last` in the order of labels. Reads only."""
+    """What would be made for the ABs of DATEs from `first` to `last` in the order of labels. Reads only.
+
+    UsageTrouble when there are none.
+    """
     if last < first:
         raise UsageTrouble(f"{last} comes before {first}", remedy="name the first DATE first")
     abs_, refused = _abs(tree, first, last)
+    if not abs_ and not refused:  # to go on would send the last refresh to the trash
+        raise UsageTrouble(f"there are no ABs from {first} to {last}", remedy="check the DATEs; createAB makes ABs")
     referred = {stem_of(Path(path).name) for ab in abs_ for path in _virtual(ab)}
     entries: dict[str, Entry] = {}
     lost: dict[str, str] = {}

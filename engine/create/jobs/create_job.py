@@ -31,6 +31,7 @@ from engine.questions import CERTIFY
 from engine.stores import dfos_status
 from engine.stores.abs import AbStore, Refused
 from engine.stores.answers import Answers
+from engine.stores.nothing import nothing_of
 from engine.stores.orders import Order
 
 TOOL = "createJob"
@@ -138,6 +139,8 @@ def planned(tree: DfoTree, settings: Settings, mode: str, date: str, *, only: st
     """What createJob would do now. Reads only."""
     store = AbStore(tree)
     found = store.load(mode_label(mode), date_label(date))
+    if not found:
+        raise nothing_of(tree, mode, date).trouble
     plan = job_plan(mode, date, found, settings, only=only, queue=queue, refused=store.refused)
     for name in (plan.queue, *(name for name, _ in plan.files)):
         free(tree.job / name)

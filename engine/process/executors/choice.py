@@ -46,7 +46,6 @@ def _htcondor(settings: Settings, records: Records, python: str) -> Executor:
         records,
         Contact(pool.collector, pool.schedd, pool.settings),
         Site(python, pool.requirements, pool.submit),
-        widths={name: kind.streams for name, kind in settings.kinds.items()},
         dagman=pool.dagman,
         answer_s=settings.batch.command_s,
     )

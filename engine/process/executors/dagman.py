@@ -37,11 +37,10 @@ class Dag:
 
 
 class Dags:
-    """The DAGs below a records directory. `widths`: how many jobs of a stream run at once; `program`: condor_dagman."""
+    """The DAGs below a records directory. `program`: condor_dagman on the access point."""
 
-    def __init__(self, records: Records, widths: Mapping[str, int], program: str) -> None:
+    def __init__(self, records: Records, program: str) -> None:
         self._records = records
-        self._widths = widths
         self._program = program
         self._known: dict[Path, Dag] = {}
 
@@ -82,7 +81,7 @@ class Dags:
         """Write the DAG of some jobs; the description of the DAGMan that runs it on an access point of `version`."""
         place = self._fresh(jobs[0].token)
         place.mkdir(parents=True)
-        fs.replace(place / FILE, text(jobs, edges, described, self._widths).encode())
+        fs.replace(place / FILE, text(jobs, edges, described).encode())
         fs.replace(place / _TOKENS, json.dumps([job.token for job in jobs]).encode())
         return dagman(place, self._program, version)
 
@@ -111,7 +110,6 @@ def text(
     jobs: Sequence[JobSpec],
     edges: Mapping[str, Sequence[str]],
     described: Mapping[str, Mapping[str, str]],
-    widths: Mapping[str, int],
 ) -> str:
     """The DAG file: each job with its description, the edges, and how many of a stream run at once."""
     names = {job.token: f"n{number}" for number, job in enumerate(jobs, 1)}
@@ -120,12 +118,12 @@ def text(
         lines += [f"JOB {names[job.token]} {{"]
         lines += [f"    {key} = {said}" for key, said in described[job.token].items()]
         lines += ["}"]
-        if job.stream in widths:
+        if job.width:
             lines.append(f"CATEGORY {names[job.token]} {_category(job.stream)}")
     for token, parents in edges.items():
         lines.append(f"PARENT {' '.join(names[parent] for parent in parents)} CHILD {names[token]}")
-    used = {job.stream for job in jobs}
-    lines += [f"MAXJOBS {_category(stream)} {width}" for stream, width in widths.items() if stream in used]
+    widths = {_category(job.stream): job.width for job in jobs if job.width}
+    lines += [f"MAXJOBS {stream} {width}" for stream, width in widths.items()]
     return "\n".join([*lines, ""])
 
 

@@ -38,8 +38,8 @@ DAGMAN = "/usr/bin/condor_dagman"
 class HTCondor:
     """An Executor for one access point of a pool. `records` is where its jobs leave what they have to say.
 
-    `widths`: of a cascade, how many jobs of a stream (by `JobSpec.stream`) run at once; `dagman`: that program on
-    the access point; `answer_s`: seconds after which a call that has no answer counts as EngineAway.
+    `dagman`: that program on the access point; `answer_s`: seconds after which a call that has no answer counts as
+    EngineAway.
     """
 
     name = "htcondor"
@@ -53,7 +53,6 @@ class HTCondor:
         contact: Contact,
         site: Site,
         *,
-        widths: Mapping[str, int] | None = None,
         dagman: str = DAGMAN,
         answer_s: float = ANSWER_S,
     ) -> None:
@@ -63,7 +62,7 @@ class HTCondor:
         self._answer_s = answer_s
         self._thread = OneThread("htcondor")
         self._queue: Queue | None = None
-        self._dags = Dags(records, widths or {}, dagman)
+        self._dags = Dags(records, dagman)
         self._since = 0.0
         self._ids: dict[str, str] = {}  # of jobs that we have seen in the queue
         self._ended: dict[str, JobState] = {}
@@ -72,8 +71,8 @@ class HTCondor:
     async def submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
         """Submit jobs; those whose token HTCondor knows already, or that have begun, are not submitted again.
 
-        Jobs that come after others are sent together with these as one DAG, in one call; after jobs of an earlier
-        call they wait in their slots. Refused for one that HTCondor does not take as it is.
+        Jobs that come after others, or whose streams have widths, are sent as one DAG, in one call; after jobs of an
+        earlier call they wait in their slots. Refused for one that HTCondor does not take as it is.
         """
         return await self._within(self._answer_s + _EACH_S * len(jobs), self._submit, jobs)
 
@@ -157,7 +156,7 @@ class HTCondor:
         fresh = [job for job in jobs if not (job.token in there or self.records.known(job.token))]
         edges, wait = self._dags.edges(fresh, there)
         described = {job.token: self._described(job, waits=job.token in wait) for job in fresh}
-        if edges:
+        if edges or any(job.width for job in fresh):
             self._dags.tidy(str(dag.place) for dag, _ in look.dags)
             self._sent(fresh[0].token, self._dags.write(fresh, edges, described, self._at().version()))
         else:

@@ -61,8 +61,9 @@ class JobSpec:
     """One job. `token` is unique for ever; `after` are tokens of jobs that must end well first; `held`: not yet.
 
     `cwd` must be seen under the same path by this process and by the host that runs it; `log` is appended to.
-    `name` is what the engine's own listing shows; `stream` is what it counts against where an engine has the whole
-    cascade. Spec, claim and exit record are in the executor's records directory (`executors.records`), under the token.
+    `name` is what the engine's own listing shows. Where an engine has the whole cascade, `width` jobs of a `stream` run
+    at once (0: no limit). Spec, claim and exit record are in the executor's records directory (`executors.records`),
+    under the token.
     """
 
     token: str
@@ -76,6 +77,7 @@ class JobSpec:
     attempt: int = 1
     name: str = ""
     stream: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True)

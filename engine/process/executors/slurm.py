@@ -1,7 +1,7 @@
 """Recipes as jobs of Slurm, by its own commands (distributed-engines section 6).
 
 One `squeue` for all jobs whatever their number; a job is ours when it carries our token as its comment, never
-because of its number. Every command has a time limit of ours: with the controller away they hang for long.
+because of its number. Jobs with a stream that has a width run in lanes (`slurm_queue`).
 """
 
 from __future__ import annotations
@@ -12,76 +12,18 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.errors import EngineAway, Unsupported
 from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Refused, Resources, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Claim, Ended, Records
+from engine.process.executors.slurm_commands import Commands, last
+from engine.process.executors.slurm_queue import ASK, Lanes, Listed, plain, queue_of
 
-_FORMAT = "%i|%T|%N|%r|%k"
-_STATES = {
-    "PENDING": Status.PENDING,
-    "CONFIGURING": Status.PENDING,
-    "REQUEUED": Status.PENDING,
-    "REQUEUE_FED": Status.PENDING,
-    "REQUEUE_HOLD": Status.HELD,
-    "SPECIAL_EXIT": Status.HELD,
-    "RESV_DEL_HOLD": Status.HELD,
-    "SUSPENDED": Status.SUSPENDED,
-    "STOPPED": Status.SUSPENDED,
-    "COMPLETED": Status.DONE,
-    "CANCELLED": Status.REMOVED,
-    "FAILED": Status.FAILED,
-    "TIMEOUT": Status.FAILED,
-    "DEADLINE": Status.FAILED,
-    "OUT_OF_MEMORY": Status.FAILED,
-    "NODE_FAIL": Status.LOST,
-    "BOOT_FAIL": Status.LOST,
-    "PREEMPTED": Status.LOST,
-    "REVOKED": Status.LOST,
-}
-_WORDS = {
-    "Priority": "waits for its turn",
-    "Resources": "waits for a free node",
-    "Dependency": "waits for other jobs",
-    "BeginTime": "may not begin yet",
-    "JobHeldUser": "held",
-    "JobHeldAdmin": "held by an administrator",
-    "None": "",
-    "DependencyNeverSatisfied": "what it comes after did not end well",
-}
-_AWAY = re.compile(
-    r"[Uu]nable to contact slurm controller|Connection (refused|timed out)|Socket timed out|[Ss]lurm backup controller"
-    r"|configuration source|DNS SRV|temporarily unable|MaxSubmitJob|MaxJobs|Resource temporarily unavailable"
-    r"|Transport endpoint|Zero Bytes were transmitted|munge|[Aa]uthentication"
-)
-_DENIED = re.compile(r"permission denied|not permitted|[Dd]isabled", re.IGNORECASE)
 _MEMORY = re.compile(r"exceeded memory limit|oom[-_ ]kill|[Oo]ut [Oo]f [Mm]emory")
 _NODES = re.compile(r"ReqNodeNotAvail|Nodes required for job")
 _LATE_S = 5.0
 _PROBED_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One line of squeue."""
-
-    id: str
-    state: str
-    host: str
-    reason: str
-    token: str
-
-    @property
-    def status(self) -> Status:
-        """Where it stands; what Slurm may call it some day and we do not know runs."""
-        found = _STATES.get(self.state, Status.RUNNING)
-        return Status.HELD if found is Status.PENDING and "held" in self.reason.casefold() else found
-
-    @property
-    def words(self) -> str:
-        """Why, for an operator."""
-        return _WORDS.get(self.reason, self.reason.replace("_", " "))
 
 
 class Slurm:
@@ -100,7 +42,7 @@ class Slurm:
             {Capability.DETACH, Capability.NATIVE_DAG, Capability.HOLD_QUEUED, Capability.SUSPEND_RUNNING}
         )
         self._options = tuple(options)
-        self._command_s = command_s
+        self._commands = Commands(command_s)
         self._python = python
         self._late: dict[str, float] = {}
         self._probed = -_PROBED_S
@@ -112,11 +54,12 @@ class Slurm:
         """One sbatch for each job that is not known yet, parents first. Refused for one that can never run."""
         queue = await self._queue()
         numbers: dict[str, str] = {token: found.id for token, found in queue.items()}
+        lanes = Lanes(self.records.place, queue.values())
         refs = []
         for job in jobs:
             if job.token not in numbers:
                 claim = await asyncio.to_thread(self._known, job.token)
-                numbers[job.token] = claim if claim is not None else await self._submit(job, numbers)
+                numbers[job.token] = claim if claim is not None else await self._submit(job, numbers, lanes.of(job))
             refs.append(JobRef(job.token, self.name, numbers[job.token]))
         return refs
 
@@ -143,7 +86,11 @@ class Slurm:
 
     async def suspend(self, refs: Sequence[JobRef]) -> None:
         """`scontrol suspend`; Unsupported where only operators of Slurm may."""
-        await self._scontrol("suspend", refs, Status.RUNNING)
+        try:
+            await self._scontrol("suspend", refs, Status.RUNNING)
+        except Unsupported:
+            self.capabilities -= {Capability.SUSPEND_RUNNING}
+            raise
 
     async def resume(self, refs: Sequence[JobRef]) -> None:
         """`scontrol resume`."""
@@ -153,18 +100,18 @@ class Slurm:
         """`scancel`, whatever they do; Slurm kills what does not hear (KillWait)."""
         ids = await self._ids(refs, *(status for status in Status if not status.ended))
         if ids:
-            await self._told("scancel", *ids)
+            await self._commands.told("scancel", *ids)
 
     async def probe(self) -> Health:
         """The nodes of the partition by sinfo."""
         partition = [option for option in self._options if option.startswith(("-p", "--partition"))]
         try:
-            code, nodes, said = await self._ran("sinfo", "-h", "-N", "-o", "%n|%T|%E", *partition)
-            version = (await self._ran("sinfo", "--version"))[1].split()[-1:]
+            code, nodes, said = await self._commands.ran("sinfo", "-h", "-N", "-o", "%n|%T|%E", *partition)
+            version = (await self._commands.ran("sinfo", "--version"))[1].split()[-1:]
         except EngineAway as trouble:
             return Health(False, reason=trouble.what)
         if code:
-            return Health(False, reason=_last(said))
+            return Health(False, reason=last(said))
         lines = [line.split("|", 2) for line in nodes.splitlines() if line.count("|") >= 2]
         out = [line for line in lines if re.match(r"drain|down|fail|maint|unknown", line[1])]
         draining = len(out) == len(lines)
@@ -186,34 +133,35 @@ class Slurm:
             found = None
         return found.job if found else ""
 
-    async def _submit(self, job: JobSpec, numbers: dict[str, str]) -> str:
+    async def _submit(self, job: JobSpec, numbers: dict[str, str], lane: str) -> str:
         parents = await asyncio.to_thread(self.records.parents, job, numbers)
         spec = await asyncio.to_thread(self.records.write_spec, job)
         command = shlex.join([self._python, "-I", str(WRAPPER), str(spec)])
         script = f'#!/bin/sh\nexec {command} "$SLURM_JOB_ID"\n'
-        code, out, said = await self._ran("sbatch", *self._arguments(job, [numbers[p] for p in parents]), text=script)
+        arguments = self._arguments(job, [numbers[parent] for parent in parents], lane)
+        code, out, said = await self._commands.ran("sbatch", *arguments, text=script)
         number = out.strip().partition(";")[0]
         if code or not number.isdigit():
-            raise Refused(job.token, f"sbatch refused the job: {_last(said) or out[:200]}")
+            raise Refused(job.token, f"sbatch refused the job: {last(said) or out[:200]}")
         return number
 
-    def _arguments(self, job: JobSpec, parents: Sequence[str]) -> list[str]:
+    def _arguments(self, job: JobSpec, parents: Sequence[str], lane: str) -> list[str]:
         resources = job.resources
         place = str(self.records.output_path(job.token)).replace("%", "%%")
-        name = re.sub(r"[^A-Za-z0-9._+-]", "_", job.name or job.token)
+        after = [f"afterok:{':'.join(parents)}"] * bool(parents) + ["singleton"] * bool(lane)
         return [
             "--parsable",
             "--no-requeue",
             "--export=NIL",
             f"--comment={job.token}",
-            f"--job-name={name}",
+            f"--job-name={lane or plain(job.name or job.token)}",
             f"--output={place}",
             "--open-mode=append",
             f"--chdir={self.records.place}",
             f"--cpus-per-task={resources.cpus}",
             *_asked(resources),
             *(["--hold"] if job.held else []),
-            *([f"--dependency=afterok:{':'.join(parents)}", "--kill-on-invalid-dep=yes"] if parents else []),
+            *([f"--dependency={','.join(after)}", "--kill-on-invalid-dep=yes"] if after else []),
             *self._options,
         ]
 
@@ -221,20 +169,10 @@ class Slurm:
 
     async def _queue(self) -> dict[str, Listed]:
         """Every job of this user that Slurm knows, by our token."""
-        code, out, said = await self._ran("squeue", "-h", "-t", "all", "--me", "-o", _FORMAT)
+        code, out, said = await self._commands.ran(*ASK)
         if code:
-            raise EngineAway(f"slurm: {_last(said)}")
-        found: dict[str, Listed] = {}
-        for line in out.splitlines():
-            fields = line.split("|", 4)
-            if len(fields) != 5:
-                continue
-            listed = Listed(*fields)
-            other = found.get(listed.token)
-            # Submitted twice, as after an answer that was lost: the one that can still run counts.
-            if other is None or (other.status.ended and not listed.status.ended):
-                found[listed.token] = listed
-        return found
+            raise EngineAway(f"slurm: {last(said)}")
+        return queue_of(out)
 
     def _state(self, token: str, listed: Listed | None) -> JobState:
         """By the exit record first, then by the queue. Blocking."""
@@ -284,7 +222,7 @@ class Slurm:
     async def _explained(self, state: JobState, listed: Listed) -> JobState:
         """A job that failed and left no record: killed with its wrapper, or never begun."""
         token = state.ref.token
-        _, out, _ = await self._ran("scontrol", "show", "job", "-o", listed.id)
+        _, out, _ = await self._commands.ran("scontrol", "show", "job", "-o", listed.id)
         ended = re.search(r"\bExitCode=(\d+):(\d+)", out) if f"Comment={token} " in f"{out} " else None
         code = None
         if ended and ended.groups() != ("0", "0"):
@@ -307,53 +245,9 @@ class Slurm:
     async def _scontrol(self, verb: str, refs: Sequence[JobRef], status: Status) -> None:
         ids = await self._ids(refs, status)
         if ids:
-            await self._told("scontrol", verb, ",".join(ids))
-
-    async def _told(self, *command: str) -> None:
-        """A command that changes jobs. That one has ended meanwhile is no trouble."""
-        code, _, said = await self._ran(*command)
-        if not code or re.search(r"already|[Ii]nvalid job id|completing|not running|is pending", said):
-            return
-        if _DENIED.search(said):
-            if command[1] == "suspend":
-                self.capabilities -= {Capability.SUSPEND_RUNNING}
-            raise Unsupported(f"slurm does not allow it: {_last(said)}", remedy="hold what is queued instead")
-        raise EngineAway(f"slurm: {_last(said)}")
-
-    async def _ran(self, *command: str, text: str = "") -> tuple[int, str, str]:
-        """Exit code, output and errors of a command; EngineAway when Slurm is not there to answer."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as trouble:
-            raise EngineAway(
-                f"{command[0]} cannot be started: {trouble.strerror}", remedy="is Slurm installed?"
-            ) from None
-        try:
-            out, errors = await asyncio.wait_for(process.communicate(text.encode() or None), self._command_s)
-        except TimeoutError:
-            raise EngineAway(f"slurm does not answer ({command[0]}, {self._command_s:g} s)") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await asyncio.shield(process.wait())
-        said = errors.decode("utf-8", "replace")
-        if process.returncode and _AWAY.search(said):
-            raise EngineAway(f"slurm: {_last(said)}")
-        return process.returncode or 0, out.decode("utf-8", "replace"), said
+            await self._commands.told("scontrol", verb, ",".join(ids))
 
 
 def _asked(resources: Resources) -> list[str]:
     memory = [f"--mem={resources.memory_mb}M"] if resources.memory_mb else []
     return memory + ([f"--time={-(-resources.walltime_s // 60)}"] if resources.walltime_s else [])
-
-
-def _last(said: str) -> str:
-    """What a command complained of last, without its own name."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return re.sub(r"^\w+: (error|fatal): ", "", lines[-1])[:200] if lines else "no word of what is wrong"

@@ -8,6 +8,7 @@ are known against the limits of now; `green` WHY: all scores green; `delete` yes
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,6 +42,15 @@ async def checked(
     unready = [ab for ab in abs_ if not processed(ab)]
     if only and names and len(unready) == len(abs_) and "file" not in options:
         raise UsageTrouble(f"{unready[0].name} is {unready[0].status}", remedy="process it first")
+    if only and not names and unready and len(unready) == len(abs_):
+        open_ = Counter(ab.status for ab in unready if not ab.runs_no_recipe)
+        if not open_:
+            return "nothing to do, no recipe runs for these ABs"
+        states = ", ".join(f"{count} {status}" for status, count in open_.items())
+        where = f"{abs_[0].mode} {abs_[0].date}"
+        raise UsageTrouble(
+            f"none of the {len(abs_)} ABs is processed: {states}", where=where, remedy="process them first: dfos exec"
+        )
     if {"rescore", "green", "delete"} & options.keys():
         return await _corrected(context, [ab for ab in abs_ if processed(ab)], options, plugins)
     width = context.settings.qc.streams

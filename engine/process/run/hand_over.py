@@ -7,6 +7,7 @@ From then on the jobs are followed like those of an engine that died: this engin
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import engine
+from config.schema import Settings
 from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import UsageTrouble
@@ -22,7 +24,10 @@ from engine.process.ab.process_ab import ProcessAb
 from engine.process.executors.batch import Batch
 from engine.process.executors.local import new_token
 from engine.process.executors.protocol import Capability, JobSpec
+from engine.process.plan.history import History
 from engine.process.plan.pool import Entry, pool_of
+from engine.process.plan.ready import Ready
+from engine.process.plan.simulate import best_plan, simulate, waiting
 from engine.process.run.job import Found
 from engine.process.run.node import ENTRY, Account
 from engine.process.run.outside import outside
@@ -48,14 +53,15 @@ async def hand_over(
     """
     if Capability.NATIVE_DAG not in batch.executor.capabilities:
         raise UsageTrouble(f"{batch.boot} takes no cascades", remedy="set batch.mode to attached")
-    entries, _ = pool_of(pool, context.settings)
-    chosen = _chosen(context, entries, found, refused)
+    entries, _ = pool_of(pool, context.settings, History.of(context.db))
+    chosen = _in_turn(entries, _chosen(context, entries, found, refused), context.settings)
     if not chosen:
         return {}
     by_name = {ab.name: ab for ab in pool}
     known = Account(context.settings, context.tree, job.pipeline, context.who)
     account = await asyncio.to_thread(known.write, batch.records.place)
     tokens = {name: item.attempt.token for name, item in found.items()}
+    widths = Ready(entries).widths
     specs = []
     for entry in chosen:
         number = attempts.number(entry.ab) + 1
@@ -63,7 +69,8 @@ async def hand_over(
         tokens[entry.ab] = token
         attempts.intend(entry.ab, workdir, token, batch.boot, context.clock(), number)
         parents = tuple(tokens[name] for name in entry.parents if name in tokens)
-        specs.append(_spec(context, batch, account, by_name[entry.ab], entry, number, workdir, token, parents))
+        spec = _spec(context, batch, account, by_name[entry.ab], entry, number, workdir, token, parents)
+        specs.append(replace(spec, stream=entry.lane, width=min(widths[entry.lane], context.settings.streams)))
     attempts.flush()
     refs = await batch.executor.submit(specs)
     batch.given(refs)
@@ -98,6 +105,13 @@ def _chosen(
     return list(chosen.values())
 
 
+def _in_turn(entries: dict[str, Entry], chosen: list[Entry], settings: Settings) -> list[Entry]:
+    """As they would begin here, by their forecasts: parents first still. Streams of a batch system keep this order."""
+    plan = best_plan(entries, settings.streams, barriers=settings.barriers)
+    spans = simulate(waiting(entries), plan, settings.streams).spans
+    return sorted(chosen, key=lambda entry: (spans[entry.ab].begin if entry.ab in spans else math.inf, entry.order))
+
+
 def _spec(
     context: Context,
     batch: Batch,
@@ -121,5 +135,4 @@ def _spec(
         parents,
         attempt=number,
         name=ab.name.removesuffix(".ab"),
-        stream=entry.kind.lane or entry.kind.name,
     )
