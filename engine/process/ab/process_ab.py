@@ -219,22 +219,22 @@ class ProcessAb:
                 f"an earlier recipe of this AB still runs (pid {found[0]}) in its work directory",
                 remedy="wait for it or end it, then r",
             )
-        found = self.inputs.of(ab)
-        text = sof_text(found)
+        inputs = self.inputs.of(ab)
+        text = sof_text(inputs)
         command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
         self.area.fresh(workdir)
         written(f"{workdir}/{SOF}", text)
         log = self.log_path(ab)
         rotated(log)
         headed(log, ab.name, self.context.utc(), self.pipeline.name, command, workdir, text)
-        if self.inputs.as_read(ab, found) is not ab:
-            self._name_what_is_read(ab.name, found)
+        if self.inputs.as_read(ab, inputs) is not ab:
+            self._name_what_is_read(ab.name, inputs)
         return Prepared(ab, log, command)
 
-    def _name_what_is_read(self, name: str, found: Sequence[tuple[Path, str]]) -> None:
+    def _name_what_is_read(self, name: str, inputs: Sequence[tuple[Path, str]]) -> None:
         """Correct the MCALIB lines of the AB file. Blocking."""
         ab = read(self.store.path(name))
-        fresh = self.inputs.as_read(ab, found)
+        fresh = self.inputs.as_read(ab, inputs)
         self.store.write(fresh)
         for old, new in zip(ab.calibs, fresh.calibs, strict=True):
             if new != old:
