@@ -94,7 +94,7 @@ def _until_gone(pid: int) -> None:
 
 def _stat(pid: int) -> list[bytes]:
     try:
-        handle = os.open(PROC / str(pid) / "stat", os.O_RDONLY)
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
         return []
     try:

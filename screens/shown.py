@@ -100,6 +100,31 @@ class ScoreLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Width:
+    """How many ABs of a kind run at once ('' for all together), how many by the configuration, who changed it when."""
+
+    kind: str
+    width: int
+    configured: int
+    who: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoreMemory:
+    """What a job that was ended for its memory asked for and used, what its kind needs by forecast; a proposal.
+
+    MB, 0 where it is not known.
+    """
+
+    ab: str
+    asked_mb: float
+    used_mb: float
+    forecast_mb: float
+    proposed_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class QcPanel:
     """The QC of one AB: what it is, its scores, QCFLAG with the meaning of every bit that is set, files made.
 

@@ -12,7 +12,7 @@ from typing import Any
 _CPU_S = 100.0  # hundreds of times what is needed: only what does not end takes as long
 
 
-def steps(work: Callable[[], object]) -> int:
+def effort(work: Callable[[], object]) -> int:
     """How many lines of Python are gone through to do it, and functions called, built-in ones included."""
     count = 0
 
@@ -39,7 +39,7 @@ def steps(work: Callable[[], object]) -> int:
 def linear(work: Callable[[int], object], small: int, large: int) -> bool:
     """Does `work(large)` cost no more than its size says, compared with `work(small)`? A fifth more is allowed."""
     work(1)  # what is done once only, like imports
-    return steps(lambda: work(large)) * small <= steps(lambda: work(small)) * large * 1.2
+    return effort(lambda: work(large)) * small <= effort(lambda: work(small)) * large * 1.2
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from console.cli.main import run
 from engine.context import Context
 from engine.stores.abs import AbStore
 from tests.builders import make_ab
-from tests.effort import steps
+from tests.effort import effort
 from tests.moving import account, called
 from tests.released import NIGHT, bias, biases
 
@@ -97,6 +97,6 @@ def test_four_thousand_cost_no_more_than_ten_times_four_hundred(tmp_path: Path) 
         for number in range(first, end):
             name = f"{ab.name.removesuffix('.ab')}_x{number}.ab"
             (context.tree.ab / name).write_text(text.replace(ab.name, name))
-        spent.append(steps(lambda: board_of(context.tree)))
+        spent.append(effort(lambda: board_of(context.tree)))
     assert board_of(context.tree).total == 4000
     assert spent[1] < 1.2 * 10 * spent[0] and spent[1] < 800 * 4000

@@ -1,13 +1,17 @@
-"""Large and deep rule files: time grows with the text, and no nesting is too much."""
+"""Large and deep rule files: the work grows with the text, and no nesting is too much."""
 
 from __future__ import annotations
 
 import pytest
 
+from engine.create.createab.build import makes_of
+from engine.create.createab.levels import ladder
+from engine.create.createab.predict import Table
 from engine.create.oca.lint import check
 from engine.create.oca.read import read
+from engine.create.oca.source import BadRules
 from engine.create.oca.text import canonical
-from tests.effort import ends, linear
+from tests.effort import effort
 
 RULE = 'if DPR.CATG == "CALIB" and DPR.TYPE like "%F{n}%" then {{ DO.CATG = "C{n}"; }}\n'
 BROKEN = {
@@ -19,28 +23,79 @@ BROKEN = {
 }
 
 
-def large(count: int) -> str:
-    """Rules of `count` kinds of frames, five names for each."""
-    return "".join(RULE.format(n=n) for n in range(5 * count)) + "".join(
-        f'select execute(A{n}) from inputFiles where DO.CATG == "C{n}";\n'
-        f'action A{n} {{ select file as B from calibFiles where DO.CATG == "C{n + 1}"; recipe r; }}\n'
+def instrument(count: int, needs: str, makes: str) -> str:
+    """Rules for so many kinds of files, each with an action of its own that needs and makes something."""
+    kinds = "".join(f'if DPR.TYPE == "T{n}" then {{ DO.CATG = "T{n}"; }}\n' for n in range(count))
+    runs = "".join(f'select execute(A{n}) from inputFiles where DO.CATG == "T{n}";\n' for n in range(count))
+    return f"if PRO.CATG is string then {{ DO.CATG = PRO.CATG; }}\n{kinds}{runs}" + "".join(
+        f"action A{n} {{ select file as X from calibFiles where DO.CATG {needs.format(n=n, next=(n + 1) % count)};"
+        f' recipe r; product {makes.format(n=n)} {{ PRO.CATG = "{makes.format(n=n)}"; }} }}\n'
         for n in range(count)
     )
 
 
 def test_ten_thousand_rules_are_read_and_checked() -> None:
-    with ends():
-        rules = read(large(2_000))
-        assert (len(rules.classification), len(rules.organisation), len(rules.actions)) == (10_000, 2_000, 2_000)
-        assert check(rules) == ()
-    assert linear(lambda count: check(read(large(count))), 20, 80)
+    text = "".join(RULE.format(n=n) for n in range(10_000))
+    text += "".join(
+        f'select execute(A{n}) from inputFiles where DO.CATG == "C{n}";\n'
+        f'action A{n} {{ select file as B from calibFiles where DO.CATG == "C{n + 1}"; recipe r; }}\n'
+        for n in range(2_000)
+    )
+    rules = read(text)
+    assert (len(rules.classification), len(rules.organisation), len(rules.actions)) == (10_000, 2_000, 2_000)
+    assert check(rules) == ()
+
+
+@pytest.mark.parametrize(
+    ("needs", "makes"),
+    [
+        ('== "P{next}"', "P{n}"),  # one circle of all
+        ('== "P{n}"', "P{n}"),
+        ('like "P{next}_%"', "P{n}_"),
+        ('== "MASTER"', "P{n}"),
+    ],
+)
+def test_the_work_grows_with_the_rules_and_no_faster(needs: str, makes: str) -> None:
+    def work(count: int) -> int:
+        rules = read(instrument(count, needs, makes))
+
+        def all_of_it() -> None:
+            known = makes_of(rules, Table({}))
+            check(rules, known)
+            ladder(rules, known)
+
+        return effort(all_of_it)
+
+    work(2)  # what is done once only is done
+    assert work(400) < 2.5 * work(200)
+
+
+def test_many_small_circles_are_cut_one_by_one() -> None:
+    def work(count: int) -> int:
+        pairs = "".join(
+            f"action {a}{n} {{ select file as {b}{n} from calibFiles; recipe r; product {a}{n} {{}} }}\n"
+            for n in range(count)
+            for a, b in ("AB", "BA")
+        )
+        rules = read(pairs)
+        known = makes_of(rules, Table({}))
+        assert len(ladder(rules, known).notes) == count
+        return effort(lambda: ladder(rules, known))
+
+    assert work(400) < 2.5 * work(200)
+
+
+def test_actions_that_all_need_each_other_are_refused() -> None:
+    rules = read(instrument(1_001, 'like "P%"', "P{n}"), "t.oca")
+    with pytest.raises(BadRules, match=r"t.oca:\d+.*more than 1000000 ways"):
+        check(rules, makes_of(rules, Table({})))
 
 
 @pytest.mark.parametrize("text", [*BROKEN.values(), *(text.replace("\n", " ") for text in BROKEN.values())])
 def test_mistakes_in_every_rule_cost_no_more_than_the_text(text: str) -> None:
-    with ends():
-        rules = read(text.format(n=0) * 2_000)
-    assert linear(lambda count: read(text.format(n=0) * count), 50, 200)
+    small, large = (effort(lambda many=many: read(text.format(n=0) * many)) for many in (100, 200))
+    assert large < 2.5 * small
+    rules = read(text.format(n=0) * 2_000)
     assert rules.partial
     assert sum(problem.level == "error" for problem in rules.problems) <= 2 * 2_000 + 1
 
@@ -76,29 +131,16 @@ def test_what_is_allowed_can_be_written_and_compared() -> None:
 
 
 def test_long_flat_conditions_are_no_nesting() -> None:
-    def flat(count: int) -> str:
-        return "if " + " or ".join(f"A == {n}" for n in range(count)) + " then { X = 1; }"
-
-    with ends():
-        assert not read(flat(50_000)).partial
-    assert linear(lambda count: read(flat(count)), 500, 2_000)
+    assert not read("if " + " or ".join(f"A == {n}" for n in range(50_000)) + " then { X = 1; }").partial
 
 
 @pytest.mark.parametrize(
-    ("piece", "count", "end"),
-    [
-        (" ", 3_000_000, ""),
-        ("\n", 3_000_000, ""),
-        ("/*", 500_000, ""),
-        ('""', 250_000, '"'),
-        ("minRet = 1;", 20_000, ")"),
-    ],
+    "text",
+    [" " * 300_000, "\n" * 300_000, "/*" * 50_000, '"' * 50_001, "minRet = 1;" * 5_000 + ")"],
     ids=["blanks", "lines", "comments", "quotes", "limits"],
 )
-def test_nothing_much_is_read_at_once(piece: str, count: int, end: str) -> None:
-    with ends():
-        read(piece * count + end)
-    assert linear(lambda count: read(piece * count + end), 200, 800)
+def test_nothing_much_is_read_at_once(text: str) -> None:
+    assert effort(lambda: read(text)) < 100 * len(text)
 
 
 @pytest.mark.parametrize(
