@@ -23,7 +23,8 @@ PARTS = {
     ),
     "One AB": (
         "process_ab",
-        "all that processAB does around a recipe that does nothing, without hooks; files in $TMPDIR",
+        "all that processAB does around a recipe that does nothing, without hooks; in memory it is the engine's "
+        "own work, on disk the file system of $TMPDIR adds its own",
     ),
     "A month": (
         "month",

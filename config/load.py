@@ -269,7 +269,10 @@ def _validated(layers: Layers, broken: bool, config_dir: FilePath | None, proble
         names = ", ".join(str(error["loc"][0]) for error in missing)
         place = config_dir / "dfos.yaml" if config_dir is not None else "dfos.yaml"
         listed = ", ".join(profiles(config_dir))
-        problems.append(f"{place}: {names} not set; name a profile, e.g. 'profile: NAME' (there are: {listed})")
+        problems.append(
+            f"{place}: {names} not set; name a profile, e.g. 'profile: NAME' (there are: {listed}), or set them"
+            " there for another instrument, with 'kinds: {}'"
+        )
     return None
 
 

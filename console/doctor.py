@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from config.schema import Settings
 
 OK, WARN, MISSING = "ok", "WARN", "MISSING"
-_PLUGIN_DIRS = (
-    "/usr/lib/*/cpl/plugins",
-    "/usr/lib/cpl/plugins",
-    "/usr/local/lib/*/plugins",
-    "/opt/*/lib/esopipes-plugins",
-)
 _MIB = 1024 * 1024
 # directories that need not be there before the first run: tools make them
 _MADE_LATER = ("DFO_LST_DIR", "DFO_JOB_DIR", "DFO_PLT_DIR", "DFO_BIN_DIR")
@@ -191,30 +185,23 @@ def _tools(settings: Settings) -> Iterator[Check]:
         yield Check("tools", "esorex", told, MISSING if needed else WARN)
         return
     yield Check("tools", "esorex", esorex, OK)
-    folders = _recipe_dirs(settings)
-    have = {entry.stem for folder in folders for entry in folder.glob("*.so")}
-    if not folders:
+    folder = _recipe_dir(settings)
+    if folder is None:
         where = process.recipe_dir or f"an esorex plugin directory of {settings.instrument}"
-        yield Check("tools", "recipes", f"{where} does not exist", MISSING)
+        told = f"{where} does not exist" + ("" if needed else "; the built-in stand-in is used")
+        yield Check("tools", "recipes", told, MISSING)
         return
+    have = {entry.stem for entry in folder.glob("*.so")}
     for recipe in sorted({kind.recipe for kind in settings.kinds.values()} - {"none", "NONE"}):
-        found = next((folder for folder in folders if (folder / f"{recipe}.so").is_file()), None)
-        told = str(found) if found else f"not among the {len(have)} recipes in {folders[0]}"
-        yield Check("tools", recipe, told, OK if found else MISSING)
+        told = str(folder) if recipe in have else f"not among the {len(have)} recipes in {folder}"
+        yield Check("tools", recipe, told, OK if recipe in have else MISSING)
 
 
-def _recipe_dirs(settings: Settings) -> list[Path]:
-    if settings.process.recipe_dir:
-        folder = Path(settings.process.recipe_dir)
-        return [folder] if folder.is_dir() else []
-    name = settings.instrument.lower()
-    found = [
-        folder
-        for pattern in _PLUGIN_DIRS
-        for base in sorted(Path("/").glob(pattern.lstrip("/")))
-        for folder in sorted(base.glob(f"{name[:5]}*"), reverse=True)
-    ]
-    return [folder for folder in found if folder.is_dir()]
+def _recipe_dir(settings: Settings) -> Path | None:
+    from engine.process.ab.pipeline import plugin_dir
+
+    found = settings.process.recipe_dir or plugin_dir(settings.instrument)
+    return Path(found) if found and Path(found).is_dir() else None
 
 
 def _plugins(tree: DfoTree, settings: Settings) -> Iterator[Check]:

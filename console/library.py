@@ -21,7 +21,7 @@ from engine.process.run.why import why_known
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -48,6 +48,11 @@ class AccountLibrary:
         if not self._link.alive:
             return [*why_known(self._link.board, ab), "The engine is gone; the console looks for it."]
         return [str(line) for line in await self._link.ask("why", ab=ab)]
+
+    async def more_memory(self, ab: str) -> MoreMemory | None:
+        """What an AB would be given whose last job was ended for its memory, by the engine."""
+        found = await self._link.ask("memory", ab=ab)
+        return MoreMemory(**found) if found else None
 
     async def review(self, ab: str) -> Review:
         """The evidence for certifying an AB."""

@@ -80,6 +80,15 @@ class Verbs(ReleaseVerbs, JobVerbs):
         self._host.give(Order(row.mode, row.date, "P", run_id=self._host.orders.run_of(row.mode, row.date), who=who))
         return f"{len(names)} ABs run again"
 
+    async def _do_memory(self, who: str, ab: str) -> dict[str, Any] | None:
+        """What an AB would be given whose last job was ended for its memory; None when that was not so."""
+        from engine.process.plan.more_memory import more_memory
+        from engine.stores.abs import AbStore, read
+
+        file = await asyncio.to_thread(read, AbStore(self._host.tree).path(ab))
+        found = more_memory(self._host.db, self._host.settings, file)
+        return asdict(found) if found else None
+
     def _withdraw(self, names: Sequence[str]) -> None:
         """Questions about ABs that run again no longer matter."""
         for question in self._host.answers.open():

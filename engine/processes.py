@@ -84,7 +84,7 @@ def end_marked(name: str, value: str) -> int:
 
 def _stat(pid: int) -> list[bytes]:
     try:
-        handle = os.open(PROC / str(pid) / "stat", os.O_RDONLY)
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
         return []
     try:

@@ -16,6 +16,7 @@ from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged, OpenCertify
+from screens.more_memory import Asking, offered
 from screens.start import start
 from screens.why import WhyScreen
 from screens.widgets.board_lines import ab_spans
@@ -51,11 +52,12 @@ def detail_style(line: str) -> Style | None:
 class AbDetail(TextScreen):
     """One AB, its file included. `l`, `w`, `c` go on from here."""
 
-    FOOTER = "l log  w why  c certify  / search  g G begin, end  esc back  ? keys"
+    FOOTER = "l log  w why  c certify  m more memory  / search  g G begin, end  esc back  ? keys"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "log", "log", tooltip="the recipe's log"),
         Binding("w", "why", "why", tooltip="why this AB is not running"),
         Binding("c", "certify", "certify", tooltip="judge this AB"),
+        Binding("m", "more_memory", "more memory", tooltip="again with more, if its job was ended for its memory"),
     ]
 
     def __init__(
@@ -116,9 +118,19 @@ class AbDetail(TextScreen):
     def action_why(self) -> None:
         """The chain of reasons."""
         self.app.push_screen(
-            WhyScreen(self.ab, self.library, self.glyphs, again=False),
-            lambda wish: self.action_log() if wish == "log" else None,
+            WhyScreen(self.ab, self.library, self.glyphs, again=False, more=bool(offered(self.ab, self.link))),
+            self._after_why,
         )
+
+    def _after_why(self, wish: str | None) -> None:
+        if wish == "log":
+            self.action_log()
+        elif wish == "memory":
+            self.action_more_memory()
+
+    def action_more_memory(self) -> None:
+        """Run again with more memory."""
+        Asking(self, self.link, self.library, self.glyphs, self.hint).about(self.ab)
 
     def action_certify(self) -> None:
         """Judge it."""

@@ -29,6 +29,7 @@ from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions
 from screens.monitor_frame import MonitorFrame
+from screens.more_memory import Asking, offered
 from screens.order_keys import OrderKeys
 from screens.plan import PlanScreen
 from screens.plugins import PluginsScreen
@@ -67,6 +68,7 @@ class AbMonitor(OrderKeys):
         Binding("c", "certify", "certify", tooltip="judge the selected AB"),
         Binding("C", "certify_next", "certify all", tooltip="judge one after the other what waits for a verdict"),
         Binding("r", "rerun", "run again", tooltip="the AB and what depends on it, unless its products have moved"),
+        Binding("m", "more_memory", "more memory", tooltip="again with more, if its job was ended for its memory"),
         Binding("slash", "filter", "filter", tooltip="name, state, target, kind; state:failed, kind:, target:; !not"),
         Binding("s", "sort", "sort", tooltip="execution order, state, target, time, score"),
         Binding("F", "float", "failures up", tooltip="failures on top of the list, or back in their place"),
@@ -313,13 +315,20 @@ class AbMonitor(OrderKeys):
 
     def _ask_why(self, row: Row) -> None:
         again = bool(rerun_of(row.ab, self.link.board.rows).roots)
-        self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again), self._after_why)
+        more = bool(offered(row.ab, self.link))
+        self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again, more=more), self._after_why)
 
     def _after_why(self, wish: str | None) -> None:
         if wish == "retry":
             self.action_rerun()
+        elif wish == "memory":
+            self.action_more_memory()
         elif wish == "log":
             self.action_log()
+
+    def action_more_memory(self) -> None:
+        """Run again with more memory."""
+        self.with_row(lambda row: Asking(self, self.link, self.library, self.glyphs, self.say).about(row.ab))
 
     def action_cascade(self) -> None:
         """Which AB waits for what."""

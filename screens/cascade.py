@@ -17,6 +17,7 @@ from screens.glyphs import Glyphs, width_of
 from screens.links import EngineLink, Library
 from screens.log_view import LogView
 from screens.messages import BoardChanged
+from screens.more_memory import Asking, offered
 from screens.why import WhyScreen
 from screens.widgets.ab_order import shared_prefix
 from screens.widgets.columns import short, told
@@ -205,7 +206,8 @@ class CascadeScreen(ListScreen[Node]):
         row = self.current
         if row is not None and not row.hidden:
             again = bool(rerun_of(row.ab, self.link.board.rows).roots) if row.ab in self.link.board.rows else False
-            self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again), self._after_why)
+            more = bool(offered(row.ab, self.link))
+            self.app.push_screen(WhyScreen(row.ab, self.library, self.glyphs, again=again, more=more), self._after_why)
 
     def _after_why(self, wish: str | None) -> None:
         row = self.current
@@ -213,6 +215,8 @@ class CascadeScreen(ListScreen[Node]):
             self.action_log()
         elif wish == "retry" and row is not None:
             self.order("retry", ab=row.ab)
+        elif wish == "memory" and row is not None:
+            Asking(self, self.link, self.library, self.glyphs, self.say).about(row.ab)
 
     def action_log(self) -> None:
         """Its log."""

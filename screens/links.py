@@ -12,7 +12,7 @@ from engine.board import Board
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
 
 
 class EngineLink(Protocol):
@@ -27,10 +27,10 @@ class EngineLink(Protocol):
 
     async def command(self, verb: str, **arguments: str | int) -> str:
         """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
-        retry (ab), process, release, ingest, override (run in spite of the gate), engine (start it again),
-        move (mode, date, digest, recreate: the plan that was looked at), job (queue, mode, date; of
-        a job file its line), unqueue (the same: take the job out of its file), take_back (number: of an order that
-        has not begun), recover (mode, date), undo (mode, date, digest),
+        retry (ab; memory: an amount or a factor), process, release, ingest, override (run in spite of the gate),
+        engine (start it again), move (mode, date, digest, recreate: the plan that was looked at), job (queue,
+        mode, date; of a job file its line), unqueue (the same: take the job out of its file), take_back (number: of
+        an order that has not begun), recover (mode, date), undo (mode, date, digest),
         restore and expunge (mode, date, label: what a transaction put into the trash comes back, is deleted)."""
         ...
 
@@ -52,6 +52,10 @@ class Library(Protocol):
 
     async def why(self, ab: str) -> list[str]:
         """Why this AB is not running: the whole chain, one sentence a line, ending with what to do."""
+        ...
+
+    async def more_memory(self, ab: str) -> MoreMemory | None:
+        """What an AB would be given whose last job was ended for its memory; None when that was not so."""
         ...
 
     async def review(self, ab: str) -> Review:

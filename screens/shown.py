@@ -100,6 +100,20 @@ class ScoreLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreMemory:
+    """What a job that was ended for its memory asked for and used, what its kind needs by forecast; a proposal.
+
+    MB, 0 where it is not known.
+    """
+
+    ab: str
+    asked_mb: float
+    used_mb: float
+    forecast_mb: float
+    proposed_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class QcPanel:
     """The QC of one AB: what it is, its scores, QCFLAG with the meaning of every bit that is set, files made.
 

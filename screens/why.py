@@ -22,7 +22,7 @@ WIDTH = 74
 
 
 class WhyScreen(ModalScreen[str]):
-    """The chain of reasons. Dismissed with what the operator wants next: '', 'retry' or 'log'."""
+    """The chain of reasons. Dismissed with what the operator wants next: '', 'retry', 'memory' or 'log'."""
 
     DEFAULT_CSS = """
     WhyScreen { align: center middle; background: transparent; }
@@ -35,18 +35,20 @@ class WhyScreen(ModalScreen[str]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,w,q,enter", "close('')", "back"),
         Binding("r", "close('retry')", "run again"),
+        Binding("m", "close('memory')", "run again with more memory"),
         Binding("l", "close('log')", "log"),
         Binding("down,j", "scroll(1)", "down"),
         Binding("up,k", "scroll(-1)", "up"),
     ]
 
-    def __init__(self, ab: str, library: Library, glyphs: Glyphs, *, again: bool = True) -> None:
+    def __init__(self, ab: str, library: Library, glyphs: Glyphs, *, again: bool = True, more: bool = False) -> None:
         super().__init__()
         self.ab = ab
         self._library = library
         self._glyphs = glyphs
         self._view = TextView(glyphs)
         self._again = again  # it can be run again
+        self._more = more  # it lacked memory
 
     def compose(self) -> ComposeResult:
         """One box."""
@@ -60,6 +62,7 @@ class WhyScreen(ModalScreen[str]):
         name = self._glyphs.clean(self.ab.removesuffix(".ab"))
         self.query_one("#why-title", LineBlock).say([[(f"Why is {name} not running?", theme.BOLD)]])
         again = "r run again   " if self._again else ""
+        again += "m with more memory   " if self._more else ""
         self.query_one("#why-foot", LineBlock).say([[(f"{again}l log   esc back", theme.DIM)]])
         self._view.styles.height = 3
         self._view.show(["", "looking ..."])
@@ -84,6 +87,6 @@ class WhyScreen(ModalScreen[str]):
 
     def action_close(self, wish: str) -> None:
         """Back, with a wish."""
-        if wish == "retry" and not self._again:
+        if (wish == "retry" and not self._again) or (wish == "memory" and not self._more):
             return
         self.dismiss(wish)

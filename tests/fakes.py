@@ -40,10 +40,10 @@ _SCRIPT = """
         print(line, flush=True)
         log.write(line + chr(10)); log.flush()
     say(" INFO  ", "started")
+    block = bytearray(int(given.get("grow", 0)) << 20)
     if "wait" in given:
         open(given["wait"]).read()
-    if "grow" in given:
-        block = bytearray(int(given["grow"]) << 20)
+    elif block:
         time.sleep(3)
     act = given.get("act", "ok")
     if act.startswith("signal"):
@@ -99,7 +99,7 @@ def stub_pipeline(place: Path) -> Pipeline:
 
     `--make=CATG,CATG` products, `--act=rc255|signal11|truncate|error0|drop|warn|nolist`, `--main=n` for
     PRO.DATANCOM (else the number of frames), `--wait=FIFO` to run until that is written to, `--grow=MB` to
-    use memory for three seconds.
+    use memory meanwhile, or for three seconds.
     """
     templates = place / "templates"
     templates.mkdir(parents=True)

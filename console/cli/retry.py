@@ -25,9 +25,9 @@ def parser() -> argparse.ArgumentParser:
     which.add_argument("--failed", action="store_true", help="all that failed or were interrupted")
     made.add_argument(
         "--memory",
-        metavar="FACTOR",
+        metavar="AMOUNT",
         default="",
-        help="ask the batch system for FACTOR times the memory from now on, e.g. 2",
+        help="what they ask the batch system for from now on: 8GB, 500MB, or a factor, e.g. 2",
     )
     words.add_running(made)
     return made

@@ -85,6 +85,11 @@ def waits_for(state: str, reason: str) -> str:
     return STATES[state].word
 
 
+def lacked_memory(state: str, reason: str) -> bool:
+    """True for a FAILED AB whose job was ended for its memory: its reason names the way to give it more."""
+    return state == "FAILED" and "--memory" in reason
+
+
 def said(word: str, reason: str) -> str:
     """A state or mode with its reason, nothing said twice: `paused by root`, not `paused: paused by root`."""
     if not reason:

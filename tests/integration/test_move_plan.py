@@ -166,7 +166,12 @@ async def test_a_raw_type_that_is_not_configured_stays_and_is_told(tmp_path: Pat
     biases(context)
     await move(context, "CALIB", NIGHT)
     told = [event.text for event in events if isinstance(event, ev.Notice)]
-    assert f"{dark.name} stays: RAW_TYPE DARK of CALIB is not in config.moveProducts" in told
+    stays = f"{dark.name} stays: RAW_TYPE DARK of CALIB is not in config.moveProducts (move.raw_types)"
+    assert stays in told
+    events.clear()
+    await move(context, "CALIB", NIGHT)
+    told = [event.text for event in events if isinstance(event, ev.Notice)]
+    assert f"moveProducts CALIB {NIGHT}: nothing to move" in told and stays in told
 
 
 @pytest.mark.row(65)

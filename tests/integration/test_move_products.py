@@ -206,7 +206,7 @@ async def test_products_of_nobody_and_of_unknown_raw_types_stay(tmp_path: Path) 
     )
     result = await move(context, "CALIB", NIGHT)
     assert stranger.is_file()
-    assert (dark.name, "RAW_TYPE DARK of CALIB is not in config.moveProducts") in result.stay
+    assert (dark.name, "RAW_TYPE DARK of CALIB is not in config.moveProducts (move.raw_types)") in result.stay
     assert len(_names(context.tree.product / "DARK" / NIGHT)) == 2
 
 

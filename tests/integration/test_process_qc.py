@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import subprocess
@@ -27,10 +28,11 @@ from engine.process.qc.qc1 import restored, store_of
 from engine.process.qc.record import Record
 from engine.process.qc.stage import qc_pool, waiting
 from engine.process.qc.view import qc_view
+from engine.processes import start_of
 from engine.stores.abs import AbStore, read
 from tests.accounts import DFOS
 from tests.builders import make_ab, make_context, make_tree, record
-from tests.fakes import make_fits
+from tests.fakes import make_fits, text_of, until
 
 SINGLE = QcSlot(
     tags=("pst",), catgs=("DATACUBE*",), procedure="muse_single", scores="muse_single", table="muse_sci_single",
@@ -384,6 +386,17 @@ async def test_an_external_procedure_is_called_as_the_classic_ones(output: str, 
 async def test_an_external_procedure_that_goes_wrong_is_grey(body: str, said: str, tmp_path: Path) -> None:
     found = await external(tmp_path, body).qc()
     assert found.digest == "-" and said in found.scores[0].remark
+
+
+async def test_what_has_left_the_group_of_a_procedure_ends_with_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    scene = external(tmp_path, f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & sleep 1000")
+    run = asyncio.create_task(scene.qc())
+    await until(lambda: text_of(note).endswith("\n"))
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    await asyncio.wait_for(until(lambda: not start_of(int(text_of(note)))), 30)
 
 
 async def test_an_external_procedure_that_hangs_is_ended(tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ from engine.board import Row
 from engine.context import Context
 from engine.core.ab import AB
 from engine.headers.verify import verify
+from engine.process.plan.more_memory import more_memory
 from engine.process.run.foreign_tasks import ProcessTable
 from engine.process.run.run_pool import Outcome, Streams, process_pool
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
-from engine.stores.batch_jobs import BatchJobs
+from engine.stores.batch_jobs import BatchJobs, ask_for
 from engine.stores.database import connect
 from tests.builders import make_ab, make_context, make_product, make_tree, record
 from tests.executors import daemons
@@ -33,6 +34,7 @@ _ENGINE = """
 import asyncio, sys
 from pathlib import Path
 from engine.process.ab.pipeline import Pipeline
+from engine.process.plan.more_memory import more_memory
 from engine.process.run.run_pool import process_pool
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
@@ -290,17 +292,21 @@ async def test_a_job_that_the_controller_forgot_runs_again(forgetful: Scene) -> 
 
 
 async def test_out_of_memory_is_said_and_more_can_be_asked_for(scene: Scene) -> None:
-    scene.ab = scene.made("MUSE.2014-10-22T23:57:32.118", "--grow=400")
+    scene.ab = scene.made("MUSE.2014-10-22T23:57:32.118", "--grow=400", f"--wait={scene.fifo}")
     scene.begin()
     outcome = await scene.outcome()
     assert outcome.failed == (scene.ab.name,)
     assert "out of memory" in scene.row.reason and "--memory 2" in scene.row.reason
     assert scene.context
-    BatchJobs(scene.context.db).ask_for(scene.ab.name, 3, "operator", scene.context.utc())
+    offer = more_memory(scene.context.db, scene.context.settings, scene.ab)
+    assert offer and offer.asked_mb == 256 and offer.proposed_mb >= 600
+    ask_for(scene.context.db, scene.ab.name, f"{offer.proposed_mb + 200}MB", "operator")
     scene.context.db.close()
     scene.store.write(read(scene.store.path(scene.ab.name)).with_value("PROCESS_STATUS", "CREATED"))
     scene.begin()
+    await scene.go()
     assert (await scene.outcome()).done == (scene.ab.name,)
+    assert more_memory(scene.context.db, scene.context.settings, scene.ab) is None, "what it ran with was enough"
 
 
 async def test_pause_holds_what_is_queued(scene: Scene) -> None:

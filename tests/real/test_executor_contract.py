@@ -16,6 +16,7 @@ import pytest
 from engine.errors import Unsupported, UsageTrouble
 from engine.process.executors.protocol import Capability, Status
 from engine.process.executors.records import WRAPPER
+from engine.processes import mark_of
 from tests.executors import SITES, Site, again, at
 from tests.fakes import text_of, until
 
@@ -150,6 +151,27 @@ async def test_cancelled_it_ends_with_what_it_started(site: Site) -> None:
     state = await site.ended(job)
     assert state.status is Status.REMOVED
     await _still(job.log)
+
+
+@pytest.mark.parametrize("how", ["ended", "cancelled"])
+async def test_what_left_its_group_ends_with_it(site: Site, how: str) -> None:
+    escaped = "setsid sh -c 'echo $$; while :; do echo tick >> ticks; sleep 0.02; done' &"
+    job = site.job(f"{escaped} while [ ! -e go ]; do sleep 0.02; done")
+    [ref] = await site.submit(job)
+    await site.begun(job)
+    await until(lambda: text_of(job.cwd / "ticks"))
+    if how == "ended":
+        (job.cwd / "go").touch()
+    else:
+        await site.executor.cancel([ref])
+    assert (await site.ended(job)).status is (Status.DONE if how == "ended" else Status.REMOVED)
+    await asyncio.wait_for(until(lambda: not _of(job.token)), 30)
+
+
+def _of(token: str) -> list[str]:
+    """The processes of a job, also those that have left its group."""
+    pids = [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [pid for pid in pids if mark_of(int(pid), "DFOS_ATTEMPT") == token]
 
 
 async def test_cancelled_in_the_queue_it_never_runs(site: Site) -> None:

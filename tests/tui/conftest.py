@@ -23,7 +23,7 @@ from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, jo
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
 from screens.theme import DFOS
 from tests.accounts import built, copied
 
@@ -183,6 +183,7 @@ class FakeLibrary:
     undos: dict[tuple[str, str], Undo] = field(default_factory=dict)
     thrown: list[Thrown] = field(default_factory=list)
     thrown_names: dict[str, list[str]] = field(default_factory=dict)
+    more: dict[str, MoreMemory] = field(default_factory=dict)
     trouble: Exception | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -203,6 +204,10 @@ class FakeLibrary:
     async def why(self, ab: str) -> list[str]:
         self._asked("why", ab)
         return self.whys.get(ab, [f"{ab} waits for nothing."])
+
+    async def more_memory(self, ab: str) -> MoreMemory | None:
+        self._asked("more_memory", ab)
+        return self.more.get(ab)
 
     async def review(self, ab: str) -> Review:
         self._asked("review", ab)

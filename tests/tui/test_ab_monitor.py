@@ -17,6 +17,7 @@ from screens.keys import KeysScreen
 from screens.log_view import LogView
 from screens.messages import Leave, OpenCertify, OpenQuestions
 from screens.plugins import PluginsScreen
+from screens.shown import MoreMemory
 from screens.why import WhyScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import (
@@ -315,6 +316,32 @@ async def test_run_again_counts_what_follows_and_reaches_through_blocked_abs(lib
         link.board.rows[next(iter(link.board.rows))].state = "MOVED"
         await pilot.press("home", "r")
         assert "does not run again: its products have moved" in text(app)
+
+
+async def test_what_was_ended_for_its_memory_is_offered_more(library: FakeLibrary) -> None:
+    link = night()
+    failed = link.board.rows[list(link.board.rows)[5]]
+    library.more[failed.ab] = MoreMemory(failed.ab, 4000, 4100, 0, 8000)
+    async with monitor(link, library) as (app, _, pilot):
+        await pilot.press("f", "m")
+        assert "was not ended for its memory" in text(app)
+        failed.reason = "out of memory; m (dfos retry X --memory 2) runs it again with more"
+        await pilot.press("m")
+        await pilot.pause()
+        assert "Its job asked for 4 GB and used 4.1 GB when it was ended." in text(app) and "8GB" in text(app)
+        await pilot.press("enter")
+        assert "It asks for 8GB, now and whenever it runs again." in text(app)
+        await pilot.press("enter")
+        assert "nothing changed" in text(app) and link.commands == []
+        await pilot.press("G", "w")
+        assert "m with more memory" in text(app)
+        await pilot.press("m")
+        await pilot.pause()
+        await pilot.press("backspace", "backspace", "backspace", "2", "enter")
+        assert "It asks for 2 times as much" in text(app)
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert link.commands == [("retry", {"ab": failed.ab, "memory": "2"})]
 
 
 @pytest.mark.row(340)

@@ -52,6 +52,17 @@ def test_the_line_that_matters_is_quoted(line: str, cause: str) -> None:
     assert cause in found.cause and found.failed
 
 
+def test_an_error_that_says_what_it_is_about_comes_before_a_bare_one() -> None:
+    found = log_of(
+        "[ ERROR ] m:   [1/4] 'Illegal input' (14) at cpl_flux_get_window:cpl_detector.c:268",
+        "[ ERROR ] m:   [2/4] 'Illegal input: Propagating error' (14) at m:m.c:2",
+        "[ ERROR ] m:   [3/4] 'Division by zero: Could not normalize gain' (18) at m:m.c:3",
+        "[ ERROR ] m:   [4/4] 'Data not found: None of the sets could be reduced' (10) at m:m.c:4",
+    )
+    assert found.cause == "Division by zero: Could not normalize gain"
+    assert log_of("[ ERROR ] m:   [1/1] 'Illegal input' (14) at m:m.c:1").cause == "Illegal input"
+
+
 def test_the_head_of_a_list_of_all_errors_is_no_cause() -> None:
     found = log_of(
         "[ ERROR ] esorex: [tid=000] Dumping all 7 error(s):",

@@ -16,8 +16,11 @@ from engine.process.executors.protocol import Capability, JobRef, JobSpec, Refus
 from engine.process.executors.records import Records
 from engine.process.executors.slurm import Slurm
 from engine.process.executors.slurm_queue import Lanes, Listed, queue_of
-from engine.stores.batch_jobs import BatchJobs, ask_for
+from engine.process.plan.more_memory import more_memory
+from engine.stores.attempts import Attempts
+from engine.stores.batch_jobs import BatchJobs, Killed, ask_for
 from engine.stores.database import connect
+from tests.builders import make_ab, make_context
 
 _TOKEN = "a.ab:1:17"  # noqa: S105 - a mark, no secret
 
@@ -169,9 +172,47 @@ def test_more_memory_is_remembered_with_who_asked(tmp_path: Path) -> None:
     db = connect(tmp_path / "db")
     ask_for(db, "a.ab", "2", "anna")
     jobs = BatchJobs(db)
-    assert jobs.factor("a.ab") == 2 and jobs.factor("b.ab") == 1
+    assert jobs.asks("a.ab", 4000) == 8000 and jobs.asks("b.ab", 4000) == 4000
     assert db.execute("SELECT who FROM batch_memory").fetchone()[0] == "anna"
-    for nonsense in ("", "x", "0", "-1", "nan", "inf", "1e9"):
+    ask_for(db, "b.ab", " 1.5 GB", "anna")
+    assert jobs.asks("b.ab", 4000) == 1500
+    ask_for(db, "b.ab", "3", "anna")
+    assert jobs.asks("b.ab", 4000) == 12000, "the last word counts"
+    for nonsense in ("", "x", "0", "-1", "nan", "inf", "1e9", "0GB", "8TB", "99999999GB", "GB", "2 2"):
         with pytest.raises(UsageTrouble):
             ask_for(db, "a.ab", nonsense, "anna")
     db.close()
+
+
+def test_a_factor_of_nothing_is_taken_of_what_was_used(tmp_path: Path) -> None:
+    db = connect(tmp_path / "db")
+    jobs = BatchJobs(db)
+    jobs.lacked("a.ab", Killed(_TOKEN, 0, 0))
+    with pytest.raises(UsageTrouble, match="no amount that could be multiplied"):
+        ask_for(db, "a.ab", "2", "anna")
+    jobs.lacked("a.ab", Killed(_TOKEN, 0, 3000))
+    ask_for(db, "a.ab", "2", "anna")
+    assert jobs.asks("a.ab", 0) == 6000
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "measured", "proposed"),
+    [(256, 0, 0, 600), (4000, 4100, 0, 8000), (0, 3900, 0, 4900), (4000, 4100, 12288, 15400), (0, 0, 0, 100)],
+)
+def test_how_much_is_offered(asked: float, used: float, measured: float, proposed: int, tmp_path: Path) -> None:
+    context = make_context(tmp_path)
+    attempts, ab = Attempts(context.db), make_ab()
+    other = attempts.intend("other.ab", "", "other", "slurm", 0.0, 1)
+    attempts.ended(other, 1.0, "done", kind="scibasic", inputs=1, busy_s=1.0, rss_mb=measured)
+    attempts.ended(attempts.intend(ab.name, "", _TOKEN, "slurm", 0.0, 1), 1.0, "failed")
+    attempts.flush()
+    jobs = BatchJobs(context.db)
+    assert more_memory(context.db, context.settings, ab) is None
+    jobs.lacked(ab.name, Killed(_TOKEN, asked, used))
+    found = more_memory(context.db, context.settings, ab)
+    assert found and (found.asked_mb, found.used_mb, found.proposed_mb) == (asked, used, proposed)
+    attempts.intend(ab.name, "", "a.ab:2:1", "slurm", 2.0, 2)
+    attempts.flush()
+    assert more_memory(context.db, context.settings, ab) is None, "it has run since"
+    context.db.close()

@@ -91,6 +91,8 @@ def virtual(
     abs_: dict[str, AB | None] = {}
     for frame in everything.frames:
         name = str(frame.header.get("DFOS.AB", ""))
+        if (frame.header.get("DFOS.MODE"), frame.header.get("DFOS.DATE")) == (mode, date):
+            continue
         if name not in abs_:
             abs_[name] = _at_work(tree, name)
         ab = abs_[name]

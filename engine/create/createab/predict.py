@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import ConfigTrouble
+from engine.core.pipelines import pipeline_names
 from engine.create.oca.model import Action, Literal, ProductRule
 
 Value = str | int | float | bool
@@ -21,7 +22,6 @@ BLOCK, TABLE, UNKNOWN = "rules", "table", "unknown"
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _EXT = re.compile(r"(?:[A-Za-z0-9]+_)?(\d{4})\.t?fits")
 _LARGEST = 1_000_000  # bytes
-SHORT = 5  # letters of an instrument in the names of pipelines and their rules: giraf
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ def table_of(instrument: str, config_dir: Path | None = None) -> Table:
 
 def table_for(name: str) -> Table:
     """The shipped table of the instrument that a rule file is named after: muse.oca, giraf.oca, HAWKI.RLS, uves_x.h."""
-    word = re.split(r"[._-]", name, maxsplit=1)[0].upper()
+    word = re.split(r"[._-]", name, maxsplit=1)[0].lower()
     for place in sorted((resources.files("config") / "recipes").iterdir(), key=lambda one: one.name):
         instrument = place.name.removesuffix(".yaml")
-        if word in (instrument, instrument[:SHORT]):
+        if word in pipeline_names(instrument):
             return table_of(instrument)
     return Table({})
 

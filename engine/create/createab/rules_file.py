@@ -9,7 +9,7 @@ from pathlib import Path
 
 from config.schema import Settings
 from config.tree import DfoTree
-from engine.create.createab.predict import SHORT
+from engine.core.pipelines import pipeline_names
 from engine.create.oca.load import load
 from engine.create.oca.model import Rules
 from engine.errors import UsageTrouble
@@ -28,7 +28,7 @@ def rules_path(settings: Settings, tree: DfoTree, installed: Sequence[str] = _IN
         if _is_there(path):
             return path
         raise UsageTrouble("there is no such rule file", where=str(path), remedy="correct create.rules")
-    names = _names(settings.instrument)
+    names = pipeline_names(settings.instrument) or ("none",)
     place = tree.config / "OCA"
     for name in names:
         for end in (".RLS", ".h", ".oca"):
@@ -73,10 +73,3 @@ def _is_there(path: Path) -> bool:
         except OSError as trouble:
             why = f"a link that leads nowhere: {trouble.strerror}"
     raise UsageTrouble(f"{why}; no other rules are taken instead", where=str(path), remedy="repair it or take it away")
-
-
-def _names(instrument: str) -> list[str]:
-    name = instrument.lower()
-    if not re.fullmatch(r"[a-z0-9_]+", name):
-        return ["none"]
-    return list(dict.fromkeys((name, name[:SHORT])))

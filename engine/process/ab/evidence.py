@@ -24,6 +24,9 @@ from engine.process.ab.pipeline import OPEN_LOG, OWN_LOG, PRODUCTS
 _LEVEL = re.compile(rb"\[\s*(ERROR|WARNING)\s*\]\s*(.*)")
 _SPEAKER = re.compile(r"^[\w.\-]*:?\s*(?:\[tid=\d+\])?\s*")
 _DUMPED = re.compile(r"\[\d+/\d+\]\s*'(.*?)'\s*\(\d+\)")
+_BARE = re.compile(
+    r"\[\d+/\d+\]\s*'(?:[^:']+|[^:']*: Propagating error)'\s*\(\d+\)"
+)  # a dumped error without what it is about
 _HARMLESS = ("Unable to open directory", "Run-time version", "Writing of output sof omitted")
 _TELLING = re.compile(
     r"Could not open the input file|Unable to open SOF|Unable to find recipe|not recognized|Type mismatch|"
@@ -131,7 +134,7 @@ def read_log(lines: Iterable[bytes]) -> LogEvidence:
         if _TELLING.search(text):
             candidates.append((1, _quoted(spoken)))
         elif match[1] == b"ERROR" and not _EMPTY.search(text):
-            candidates.append((2, _quoted(spoken)))
+            candidates.append((3 if _BARE.search(text) else 2, _quoted(spoken)))
     found.cause = min(candidates, key=lambda item: item[0])[1] if candidates and found.errors else ""
     if candidates and min(candidates)[0] == 0:
         found.cause = min(candidates)[1]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.schema import Settings
+from engine.core.pipelines import pipeline_names
 from engine.errors import RecipeTrouble
 
 SOF = "input.sof"
@@ -96,16 +97,15 @@ def pipeline_of(settings: Settings) -> Pipeline:
 
 
 def plugin_dir(instrument: str, places: Sequence[str] = _PLUGINS) -> str:
-    """The newest installed plugin directory of an instrument, e.g. .../cpl/plugins/muse-2.8.7; '' for none."""
-    if not re.fullmatch(r"[A-Za-z0-9_]+", instrument):
-        return ""  # an AB's word, not a path
-    found = [
-        path
-        for place in places
-        for path in Path("/").glob(f"{place.lstrip('/')}/{instrument.lower()}-*")
-        if path.is_dir()
-    ]
-    return str(max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])) if found else ""
+    """The newest installed plugin directory of an instrument, e.g. .../cpl/plugins/muse-2.8.7; '' for none.
+
+    Pipelines of long names are known by their first letters: GIRAFFE is .../giraf-2.16.10.
+    """
+    for word in pipeline_names(instrument):
+        found = [path for place in places for path in Path("/").glob(f"{place.lstrip('/')}/{word}-*") if path.is_dir()]
+        if found:
+            return str(max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)]))
+    return ""
 
 
 def sof_text(inputs: Iterable[tuple[Path, str]]) -> str:

@@ -34,7 +34,7 @@ from engine.process.executors.protocol import (
 from engine.process.executors.records import Records
 from engine.process.plan.pool import main_inputs
 from engine.stores.attempts import Attempt
-from engine.stores.batch_jobs import BatchJobs
+from engine.stores.batch_jobs import BatchJobs, Killed
 
 _GATHER_S = 0.02  # jobs that start in one turn go in one submission
 _LONGEST_S = 60.0
@@ -117,10 +117,10 @@ class Batch:
         least = kind.memory_gb if kind else 0.0
         each = kind.memory_gb_per_input * main_inputs(ab) if kind and ab and kind.memory_gb_per_input else 0.0
         asked = max(least, each) * 1000 or float(self._settings.memory_mb)
-        factor = self._jobs.factor(ab.name) if ab else 1.0
+        asked = self._jobs.asks(ab.name, asked) if ab else asked
         limit = kind.time_limit_s if kind else 0.0
         # Our own limit comes first: it says so in the AB.
-        return Resources(round(asked * factor), self._settings.cpus, round(limit * 1.1 + 300) if limit else 0)
+        return Resources(round(asked), self._settings.cpus, round(limit * 1.1 + 300) if limit else 0)
 
     @property
     def may_suspend(self) -> bool:
@@ -145,6 +145,10 @@ class Batch:
     def left(self, job: BatchJob) -> None:
         """Nobody follows a job any more: it goes on, or has ended."""
         self._followed.pop(job.token, None)
+
+    def lacked(self, job: BatchJob, used_mb: int) -> None:
+        """A job was ended for its memory: noted, so that more is offered."""
+        self._jobs.lacked(job.ab, Killed(job.token, self.records.asked_mb(job.token), used_mb))
 
     def wished(self) -> None:
         """A job is to be held, released, frozen or ended: look soon."""

@@ -39,6 +39,10 @@ class Followers(Protocol):
         """Something is to be done."""
         ...
 
+    def lacked(self, job: BatchJob, used_mb: int) -> None:
+        """It was ended for its memory."""
+        ...
+
 
 class BatchJob:
     """A recipe under way in a batch system; meets `Running`. Without `spec` it was submitted by an earlier engine."""
@@ -165,7 +169,8 @@ class BatchJob:
         elif state.status is Status.REMOVED:
             self._ends(Exit(state.exit_code, f"{where} was removed from outside: {state.reason}", max_rss_mb=rss))
         elif state.memory_killed:
-            offer = f"; dfos retry {self.ab} --memory 2 asks for twice as much"
+            self._batch.lacked(self, rss)
+            offer = f"; m (dfos retry {self.ab} --memory 2) runs it again with more"
             self._ends(Exit(state.exit_code, state.reason + offer, memory_killed=True, max_rss_mb=rss))
         else:
             told = "" if state.exit_code is not None else f"{where}: {state.reason}"

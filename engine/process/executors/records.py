@@ -152,6 +152,13 @@ class Records:
             raise BadRecord("an exit record without an exit", where=str(path))
         return found
 
+    def asked_mb(self, token: str) -> float:
+        """What a job asked for, MB; 0 where that is not known."""
+        try:
+            return float(_number(_read(self.spec_path(token)).get("memory_mb", 0), self.place, "memory_mb"))
+        except BadRecord:
+            return 0.0
+
     def parents(self, job: JobSpec, alive: Container[str]) -> list[str]:
         """The parents that a job has still to wait for, of those the engine knows to be `alive` just now.
 

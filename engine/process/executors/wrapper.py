@@ -28,6 +28,9 @@ _TO_SAY = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT)
 _GRACE_S = 10
 _WAIT_S = 0.1
 _PR_SET_PDEATHSIG = 1
+_MARK = "DFOS_ATTEMPT"  # recipes carry it, with their job's token, wherever they go
+_ROUNDS = 5  # one that forks meanwhile is found in the next
+_LOOKS = 20  # a millisecond apart, at a process that changes its program
 
 
 class Gone(Exception):
@@ -141,11 +144,37 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
     signals.child = 0
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)  # whatever it left behind; the zombie still reserves the number
+    _end_marked(f"{_MARK}={spec['token']}".encode())
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = 0
     code = os.waitstatus_to_exitcode(status)
     ended = {"code": code, "signal": None} if code >= 0 else {"code": None, "signal": -code}
     return ended | {"max_rss_mb": round(usage.ru_maxrss / 1024, 1)}
+
+
+def _end_marked(mark: bytes) -> None:
+    """End what has left the group of the recipe (setsid)."""
+    ended = {os.getpid()}
+    for _ in range(_ROUNDS):
+        pids = {int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()} - ended
+        found = {pid for pid in pids if mark in _environ(f"/proc/{pid}")}
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        ended |= found
+        if not found:
+            break
+
+
+def _environ(process: str) -> list[bytes]:
+    """The environment of a process. In the moment of an exec it has none: looked at again."""
+    with suppress(OSError):
+        for _ in range(_LOOKS):
+            if data := Path(process, "environ").read_bytes():
+                return data.split(b"\0")
+            Path(process, "exe").readlink()  # what has ended, and a thread of the kernel, have none
+            time.sleep(0.001)
+    return []
 
 
 def die_with_us() -> None:

@@ -16,6 +16,7 @@ import os
 import shlex
 import signal
 import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +27,12 @@ from engine.errors import DfosError, PluginTrouble
 from engine.executables import check_safe, plain_name
 from engine.process.ab.deliver import place_of
 from engine.process.qc.subject import Measured, Value
+from engine.processes import end_marked
 
 _LARGEST = 1 << 20  # bytes of what a procedure may write
 _LARGEST_LOG = 10 << 20  # bytes of what it prints that are kept
 _MOST = 500  # values
+_TOKEN = "DFOS_QC"  # noqa: S105 - the environment variable that marks a procedure with all it starts
 
 
 async def measured(context: Context, ab: AB, procedure: str, products: Sequence[Path] = ()) -> Measured:
@@ -117,11 +120,12 @@ def _found(context: Context, procedure: str) -> Path:
 
 async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, str], limit_s: float) -> None:
     ours, theirs = os.pipe()
+    token = uuid.uuid4().hex
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
             cwd=place,
-            env=environment,
+            env={**environment, _TOKEN: token},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=theirs,
             stderr=asyncio.subprocess.STDOUT,
@@ -143,6 +147,7 @@ async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, s
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
         await process.wait()
+        await asyncio.to_thread(end_marked, _TOKEN, token)  # also what has left its group
         if isinstance(trouble, TimeoutError):
             raise PluginTrouble(f"{argv[0]} did not end within {limit_s:g} s", where=str(log)) from None
         raise

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from engine.board import Board, Row
-from engine.core.status import AT_WORK, ENDED_WELL, STATES, said
+from engine.core.status import AT_WORK, ENDED_WELL, STATES, lacked_memory, said
 from engine.process.plan.pool import Entry
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 50
 _CIRCLE = "Remove the wrong WAITFOR or SOF_CONTENT line; the rest of the pool goes on."
+_MEMORY = "`m` (or dfos retry {ab} --memory 2) runs it again with more memory, and what depends on it."
 _OUTSIDE = "Process the other pool first, or remove the WAITFOR line if it is wrong."
 
 
@@ -76,6 +77,8 @@ def _known(row: Row, parent: Row) -> str:
 
 
 def _remedy_known(row: Row) -> str:
+    if lacked_memory(row.state, row.reason):
+        return _MEMORY.format(ab=row.ab)
     if row.state in ("FAILED", "STALE"):
         return f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."
     if row.state in ENDED_WELL:
@@ -155,6 +158,8 @@ def _standing(ab: str, state: str, reason: str) -> str:
 
 
 def _remedy(streams: Streams, entry: Entry) -> str:
+    if lacked_memory(entry.state, entry.reason):
+        return _MEMORY.format(ab=entry.ab)
     if entry.state == "FAILED":
         return f"Remove the cause (`l` shows the log), then `r` runs {entry.ab} again with what depends on it."
     if entry.state == "STALE":

@@ -51,4 +51,4 @@ class Fates:
 
     def unconfigured(self, raw_type: str) -> str:
         """What is said of a raw type that section 2 does not name."""
-        return f"RAW_TYPE {raw_type} of {self.mode} is not in config.moveProducts"
+        return f"RAW_TYPE {raw_type} of {self.mode} is not in config.moveProducts (move.raw_types)"

@@ -163,8 +163,7 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
         bus.publish(ev.Notice("warning", f"renameProducts: {text}"))
     for text in plan.warnings:
         bus.publish(ev.Notice("warning", f"moveProducts: {text}"))
-    for name, why in plan.stay:
-        bus.publish(ev.Notice("warning" if name in plan.unfinished else "info", f"{name} stays: {why}"))
+    _tell_stay(context, plan)
     journal = Journal(context.db, context.tree)
     transaction = journal.begin(
         "move",
@@ -330,8 +329,14 @@ def _refuse_missing_plugin(context: Context, plugin: SpecialPlugin | None) -> No
         )
 
 
+def _tell_stay(context: Context, plan: MovePlan) -> None:
+    for name, why in plan.stay:
+        context.bus.publish(ev.Notice("warning" if name in plan.unfinished else "info", f"{name} stays: {why}"))
+
+
 def _nothing(context: Context, plan: MovePlan) -> Moved:
     context.bus.publish(ev.Notice("info", f"moveProducts {plan.mode} {plan.date}: nothing to move"))
+    _tell_stay(context, plan)
     return Moved(withheld=len(plan.of(WITHHELD)), stay=plan.stay, unfinished=plan.unfinished)
 
 
