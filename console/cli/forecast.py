@@ -37,12 +37,13 @@ def main(argv: list[str]) -> int:
     from engine.process.plan.forecast import forecast
     from engine.stores.database import connect
     from engine.stores.nothing import nothing_of
+    from engine.stores.widths import Widths
 
     mode, date = mode_label(given.mode), date_label(given.date)
     settings = open_settings(tree, os.environ, given.set).settings
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
     try:
-        found = forecast(tree, settings, db, mode, date)
+        found = forecast(tree, Widths(db, settings).settings() if db else settings, db, mode, date)
     finally:
         if db:
             db.close()
