@@ -140,8 +140,17 @@ def silent(board: Board, alive: bool, now: float) -> bool:
     return busy and board.seen_at > 0 and now - board.seen_at > SILENT_S
 
 
+def engine_ended(board: Board, alive: bool) -> bool:
+    """True when there is no engine because its orders have ended, as a command's engine does: nothing is wrong."""
+    return not alive and board.ended is not None and not any(board.counts[state] for state in AT_WORK)
+
+
 def situation_line(board: Board, alive: bool, left_s: float | None, now: float, width: int, glyphs: Glyphs) -> Spans:
     """Old picture, closed gate, open gate that was closed, or else the phase: the third line."""
+    if engine_ended(board, alive) and board.ended:
+        how = theme.GOOD if board.ended.exit_code == 0 else theme.WARN
+        what = f" {glyphs.clean(board.ended.text)}"
+        return spread([(what, how)], [("engine ended, E starts one ", None)], width, glyphs)
     if silent(board, alive, now):
         what = f"as of {clock(board.seen_at)}, engine silent for {span(now - board.seen_at)}" if board.seen_at else ""
         what = what or "the engine does not answer"

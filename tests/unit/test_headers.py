@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy
@@ -82,8 +81,8 @@ def test_any_printable_value_survives(tmp_path_factory: pytest.TempPathFactory, 
     path = cube(tmp_path_factory.mktemp("x") / "a.fits")
     set_cards(path, {"PRO.CATG": text})
     assert keywords(path, ["PRO.CATG"]) == {"PRO.CATG": text.rstrip()}
-    if not re.search("' */", text):  # astropy takes that for the end of the value
-        assert fits.getheader(path)["ESO PRO CATG"] == text.rstrip()
+    own = fits.Card.fromstring(fits.Card("HIERARCH ESO PRO CATG", text).image).value  # astropy ends a text at '/
+    assert fits.getheader(path)["ESO PRO CATG"] == own and ("'" in text or own == text.rstrip())
     assert verify(path).problems == ()
 
 
