@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -26,7 +27,7 @@ class Asked:
 
     def __init__(self, root: Path) -> None:
         self.context: Context = account(root, move={**MOVE.model_dump(mode="json"), "tool_mode": "INTER"})
-        self.seen = ""
+        self.seen, self.text = "", codecs.getincrementaldecoder("utf-8")()  # what is read may end within a letter
         processed(self.context, bias(0))
         assert called(self.context, *POOL) == 0
         processed(self.context, bias(10))
@@ -45,15 +46,15 @@ class Asked:
 
     def until(self, word: str) -> None:
         while word not in self.seen or not self.seen.endswith(": "):
-            ready, _, _ = select.select([self.master], [], [], 30)
+            ready, _, _ = select.select([self.master], [], [], 180)
             assert ready, self.seen
-            self.seen += os.read(self.master, 65536).decode()
+            self.seen += self.text.decode(os.read(self.master, 65536))
 
     def rest(self) -> str:
         """What it says until it has ended."""
-        while select.select([self.master], [], [], 15)[0]:
+        while select.select([self.master], [], [], 180)[0]:
             try:
-                self.seen += os.read(self.master, 65536).decode()
+                self.seen += self.text.decode(os.read(self.master, 65536))
             except OSError:  # the last one has left the terminal
                 return self.seen
         pytest.fail(f"it does not end: {self.seen}")
@@ -89,7 +90,7 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
 def test_ctrl_c_ends_it_at_once_with_true_words(asked: Asked, how: int) -> None:
     asked.move.send_signal(how)
     said = asked.rest()
-    assert asked.move.wait(timeout=10) == 130
+    assert asked.move.wait(timeout=180) == 130
     assert "nothing goes on; the same command asks again; open: question 1" in said
     assert "recipes" not in said and "Traceback" not in said
     assert asked.final() == 1
@@ -99,7 +100,7 @@ def test_a_line_is_read_whole_and_the_order_ends(asked: Asked) -> None:
     asked.typed("ke")
     asked.typed("ep\n")
     asked.rest()
-    assert asked.move.wait(timeout=30) == 0 and asked.final() == 2
+    assert asked.move.wait(timeout=180) == 0 and asked.final() == 2
 
 
 @pytest.mark.parametrize("end", ["kill", "ctrl-c", "hangup"])
@@ -108,7 +109,7 @@ def test_an_order_cut_at_its_question_is_called_interrupted_and_goes_on_with_the
         asked.move.send_signal(signal.SIGHUP)
     else:
         asked.move.send_signal(signal.SIGKILL if end == "kill" else signal.SIGINT)
-    asked.move.wait(timeout=10)
+    asked.move.wait(timeout=180)
     told = asked.dfos("status")
     assert "no engine" in told and "CALIB 2014-10-22 M interrupted" in told and "running" not in told
     assert "has not ended and no engine lives" in told and "dfos console goes on with it" in told
@@ -124,7 +125,7 @@ def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwi
     asked.typed("recreate\n")
     asked.until("Really empty")
     asked.move.kill()
-    asked.move.wait(timeout=10)
+    asked.move.wait(timeout=180)
     assert "Really empty" in asked.dfos("questions", code=3)
     said = asked.dfos("answer", "1", "keep")
     assert "more to answer" not in said and "1 product moved" in said
@@ -133,7 +134,7 @@ def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwi
 
 def test_an_answer_nothing_waits_for_says_how_it_goes_on(asked: Asked) -> None:
     asked.move.kill()
-    asked.move.wait(timeout=10)
+    asked.move.wait(timeout=180)
     from engine.stores.database import connect
     from engine.stores.orders import ENDED, Orders
 

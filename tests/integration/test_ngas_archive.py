@@ -20,7 +20,7 @@ from engine.transfer.archives.ngas_reply import Away
 from engine.transfer.archives.protocol import Closed, Duplicate, Receipt, Refused
 from tests.ngas_server import FULL, FakeNgas, Version
 
-QUICK = Patience(connect_s=5, block_s=1, answer_s=1)
+CALM = Patience(connect_s=60, block_s=60, answer_s=60)
 
 
 class Pauses:
@@ -37,7 +37,7 @@ async def _archive(
     tmp_path: Path, user: str = "", password: str = "", server: FakeNgas | None = None, **given: Any
 ) -> AsyncIterator[tuple[FakeNgas, NgasArchive]]:
     async with (server or FakeNgas()).running() as running:
-        client = NgasClient(running.url, user, password, QUICK)
+        client = NgasClient(running.url, user, password, CALM)
         yield running, NgasArchive(client, running.url, tmp_path / "locks", **{"sleep": Pauses(), **given})
 
 
@@ -216,7 +216,7 @@ async def test_a_server_that_stops_listening_does_not_hold_us_for_ever(tmp_path:
     over, handlers = asyncio.Event(), list[Any]()
     server = await asyncio.start_server(deaf, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = NgasClient(url, patience=Patience(1, 0.2, 0.2))
+    client = NgasClient(url, patience=Patience(60, 0.2, 0.2))
     with pytest.raises(ArchiveTrouble, match="no answer in time"):
         await client.push(_file(tmp_path, b"x" * 50_000_000), 50_000_000, 0, "image/x-fits", filename="v_1.fits")
     with pytest.raises(Away, match="no answer in time"):

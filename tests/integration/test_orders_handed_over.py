@@ -77,7 +77,7 @@ def busy(tmp_path: Path) -> Iterator[Busy]:
 
 
 def said(process: subprocess.Popen[str], code: int) -> str:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     assert process.returncode == code, err
     assert "Traceback" not in err
     return out + err

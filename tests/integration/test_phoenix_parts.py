@@ -130,7 +130,7 @@ def test_a_command_hands_its_order_to_the_engine_that_runs(tmp_path: Path) -> No
         lines = call(root, "phoenix", "-r", RUN, "-C", "--auto", "--json", code=0).stdout.splitlines()
         assert {"RunStarted", "RunEnded"} <= {json.loads(line)["event"] for line in lines}
         engine.terminate()
-        _, said = engine.communicate(timeout=30)
+        _, said = engine.communicate(timeout=180)
     assert engine.returncode == 0 and "Traceback" not in said
 
 

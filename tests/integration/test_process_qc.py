@@ -457,7 +457,7 @@ async def test_raw_frames_of_the_latest_dates_are_drawn_and_kept(scene: Scene) -
 
 
 def call(*words: str, code: int = 0) -> str:
-    done = subprocess.run([*DFOS, *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*DFOS, *words], capture_output=True, text=True, timeout=180)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 

@@ -494,5 +494,5 @@ async def test_two_at_once_on_one_date(tmp_path: Path) -> None:
 
     context, place = night(tmp_path, 1)
     with lock.pool(context.tree, "CALIB", NIGHT, "moveProducts", "rh"), pytest.raises(Busy, match="moveProducts of rh"):
-        await asyncio.wait_for(rename(context), 10)
+        await asyncio.wait_for(rename(context), 180)
     assert all(name.startswith("r.") for name in held(place))

@@ -72,7 +72,7 @@ async def by_dialog(question: Question, key: str, comment: str) -> Answer:
         await pilot.pause()
         prompt.query_one(CommentField).insert(comment, 0)
         await pilot.press(str([choice.key for choice in plain.offered(stored)].index(key) + 1), "enter")
-        return await asyncio.wait_for(asking, 5)
+        return await asyncio.wait_for(asking, 180)
 
 
 async def by_terminal(question: Question, key: str, comment: str) -> Answer:

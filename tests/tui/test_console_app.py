@@ -38,7 +38,7 @@ async def console(tree: DfoTree, first: str = "monitor") -> AsyncIterator[tuple[
 
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         while not true():
             await pilot.pause()
             await asyncio.sleep(0)
