@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.stores.orders import Order
 
 INTERRUPTED = "interrupted"
+_WARNED = ("FINAL_PLUGIN: ", "POST_PLUGIN: ")  # plugins whose trouble costs no AB, and is easily overlooked
 _CUT = "SELECT mode, date FROM transactions WHERE sealed = ''"
 
 
@@ -113,6 +114,7 @@ def survey(tree: DfoTree) -> dict[str, Any]:
             "target": row.target,
             "state": row.state,
             "reason": row.reason,
+            "message": row.message,
             "score": row.score,
             "duration_s": round(row.duration_s, 3),
             "verdict": row.verdict,
@@ -189,6 +191,9 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
             took = f" {row['duration_s']:.1f} s" if row["duration_s"] >= 0.05 else ""
             word = f"{STATES[row['state']].word}{took} {row['score']}".rstrip()
             lines.append(f"  {row['ab']} ({row['kind']}) {said(word, row['reason'])}")
+    for row in found["abs"]:
+        if row["message"].startswith(_WARNED):
+            lines.append(f"  {row['ab']} ({row['kind']}) {row['message']}")
     for entry in found["refused"]:
         lines.append(f"  unreadable {entry['where']}: {entry['why']}")
     for question in found["questions"]:

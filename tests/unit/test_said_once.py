@@ -130,7 +130,7 @@ def _board(*rows: tuple[str, str, str, tuple[str, ...]]) -> Board:
 
 
 def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None:
-    row = {"kind": "bias", "score": "", "duration_s": 0.0, "state": "SLOT"}
+    row = {"kind": "bias", "score": "", "duration_s": 0.0, "state": "SLOT", "message": ""}
     found = {
         "account": "x",
         "engine": None,

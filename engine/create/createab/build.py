@@ -149,7 +149,7 @@ class _Work:
             group=group,
             raws=raws,
             found=self.ruleset.associate(group, self.pools),
-            products=made_of(self.makes.get(name, ()), _words(group)),
+            products=made_of(self.makes.get(name, ()), _words(group), action.params if action else ()),
             late=late,
         )
 
@@ -219,6 +219,6 @@ def catgs_of(inputs: set[str], products: Sequence[Predicted]) -> set[str]:
     return {one.catg for one in (fitting if any(one.of for one in fitting) else products)}
 
 
-def _words(group: Group) -> set[str]:
-    """What the rules call the files of a group: tags and raw types."""
-    return {word for frame in group.members for word in (tag_of(frame), raw_type_of(frame))}
+def _words(group: Group) -> list[set[str]]:
+    """What the rules call each file of a group: tag and raw type."""
+    return [{tag_of(frame), raw_type_of(frame)} for frame in group.members]

@@ -7,6 +7,7 @@ directory of its date by PIPEFILE; else the AB fails and names what is missing.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -62,6 +63,30 @@ class Inputs:
             trouble.targets = tuple(targets)
             raise trouble
         return found
+
+    def as_read(self, ab: AB, found: Sequence[tuple[Path, str]]) -> AB:
+        """The AB whose MCALIB lines say what is read: the product of a parent that ran again, not the one that moved.
+
+        `found` is what `of` gave. The line is VIRTUAL again, as before the parent moved. Blocking.
+        """
+        read = {entry.path for entry in ab.sof}
+        moved = [calib.path for calib in ab.calibs if calib.state == "REAL" and calib.path not in read]
+        if not moved:
+            return ab
+        product = self.tree.product
+        pairs = zip(ab.sof, found, strict=False)
+        places = {path.name: entry.path for entry, (path, _) in pairs if path.is_relative_to(product)}
+        now = {written: places[name] for written in moved if (name := self._pipefile(written)) in places}
+
+        def line(value: str) -> str:
+            state, written, *rest = value.split()
+            return " ".join(("VIRTUAL", now[written], *rest)) if state == "REAL" and written in now else value
+
+        return ab.mapped("MCALIB", line) if now else ab
+
+    def _pipefile(self, written: str) -> str:
+        path = self.tree.expand(written)
+        return pipefile_of(path) or pipefile_of(path.with_name(f"{stem_of(path.name)}.hdr"))
 
     def targets(self, ab: AB) -> tuple[Path, ...]:
         """Where the missing inputs of an AB belong that a source may have. Blocking."""
