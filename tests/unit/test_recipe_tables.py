@@ -25,7 +25,7 @@ def test_a_table_can_be_read_and_names_its_source(path: Path) -> None:
 
 def catgs(instrument: str, recipe: str, *tags: str) -> list[str]:
     action = read(f"action A {{ recipe {recipe}; }}").actions[0]
-    return [one.catg for one in made_of(predicted(action, table_of(instrument))[0], tags)]
+    return [one.catg for one in made_of(predicted(action, table_of(instrument))[0], [set(tags)], ())]
 
 
 def test_recipes_of_xshooter_make_what_the_arm_gives() -> None:
