@@ -138,7 +138,8 @@ async def test_the_detail_shows_every_qualifier_relatives_and_products(link: Fak
     link.fold(*deep_run(2), at=NOW)
     names = list(link.board.rows)
     library.texts[names[2]] = (
-        "AB_NAME x\nFANCY_KEY 1 # odd\nPRODUCTS r.x_0000.fits DATACUBE_FINAL VIRTUAL\nFURTHER r.x.png\nFURTHER r.x.log\n"
+        "AB_NAME x\nFANCY_KEY 1 # odd\nPRODUCTS r.x_0000.fits DATACUBE_FINAL VIRTUAL\n"
+        "FURTHER r.x.png\nFURTHER r.x.log\n"
     )
     screen = AbDetail(names[2], link, library, UNICODE, lambda: NOW)  # type: ignore[arg-type]
     async with shown(screen, link) as (app, pilot):
