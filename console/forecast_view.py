@@ -8,6 +8,7 @@ from config.tree import DfoTree
 from console.account import open_settings
 from engine.process.plan.forecast import PoolForecast, forecast
 from engine.stores.database import connect
+from engine.stores.widths import Widths
 from screens.shown import Forecast, KindForecast, TargetForecast
 
 _GB = 1_000_000_000
@@ -18,7 +19,7 @@ def forecast_of(tree: DfoTree, mode: str, date: str) -> Forecast:
     settings = open_settings(tree, os.environ, ()).settings
     db = connect(tree.journal, readonly=True) if tree.journal.exists() else None
     try:
-        return shown(forecast(tree, settings, db, mode, date))
+        return shown(forecast(tree, Widths(db, settings).settings() if db else settings, db, mode, date))
     finally:
         if db is not None:
             db.close()

@@ -43,6 +43,7 @@ from engine.stores.database import connect
 from engine.stores.nights import Nights, night_of
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
 from engine.stores.refused import RefusedAbs
+from engine.stores.widths import Widths
 from engine.workflows.phoenix import carry_out
 from engine.workflows.under_way import Ended, Plugins
 
@@ -101,6 +102,7 @@ class Host:
             stack.callback(self.db.close)
             self.orders, self.answers = Orders(self.db), Answers(self.db)
             self.attempts = Attempts(self.db)
+            self.widths = Widths(self.db, self.settings)
             self.desk = Desk(self.answers, self.bus, time.time, self.who)
             log = RunLog(tree.state / "runs", self.bus.run)
             stack.callback(log.close)
@@ -231,7 +233,7 @@ class Host:
     def context(self, order: Order) -> Context:
         """What an order works with."""
         return Context(
-            self.settings,
+            self.widths.settings(),
             self.tree,
             self.bus,
             self.board,
@@ -266,7 +268,8 @@ class Host:
             self.bus.publish(event)
         for where, why in RefusedAbs(self.db).all():
             self.bus.publish(ev.AbRefused(where, why))
-        self.bus.publish(ev.StreamsChanged(self.settings.streams))
+        self.bus.publish(ev.StreamsChanged(self.widths.settings().streams))
+        self.bus.publish(ev.WidthsDiffer(self.widths.differs()))
         aside_s = Nights(self.db).aside_s(night_of(time.time()))
         if aside_s:
             self.bus.publish(ev.GateOpened("", aside_s))

@@ -21,7 +21,7 @@ from engine.process.run.why import why_known
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 
 _PIECE = 1 << 18  # bytes of a log read at once
 
@@ -53,6 +53,10 @@ class AccountLibrary:
         """What an AB would be given whose last job was ended for its memory, by the engine."""
         found = await self._link.ask("memory", ab=ab)
         return MoreMemory(**found) if found else None
+
+    async def widths(self) -> list[Width]:
+        """How many ABs run at once, by the engine."""
+        return [Width(**one) for one in await self._link.ask("widths")]
 
     async def review(self, ab: str) -> Review:
         """The evidence for certifying an AB."""

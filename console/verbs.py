@@ -61,9 +61,23 @@ class Verbs(ReleaseVerbs, JobVerbs):
         self._running().override(who)
         return "runs in spite of the foreign task; recorded"
 
-    async def _do_streams(self, who: str, n: int) -> str:
-        self._running().set_streams(int(n))
-        return f"{n} streams"
+    async def _do_streams(self, who: str, n: int, kind: str = "") -> str:
+        """`n` streams from now on, of a kind or of all together; 0: as configured."""
+        host, running = self._host, self._host.streams
+        if running is not None and kind not in ("", *host.settings.kinds):
+            running.set_streams(int(n), kind)  # of a recipe without a kind: there is no configured one
+            return f"{kind}: {n} at once, in this run"
+        count = host.widths.change(kind, int(n), who)
+        if running is None:
+            host.bus.publish(ev.StreamsChanged(host.widths.settings().streams))
+        elif kind in ("", *running.widths):
+            running.set_streams(count, kind)
+        host.bus.publish(ev.WidthsDiffer(host.widths.differs()))
+        return f"{kind}: {count} at once" if kind else f"{count} streams"
+
+    async def _do_widths(self, who: str) -> list[dict[str, Any]]:
+        """How many run at once, of all together and of each kind."""
+        return [asdict(one) for one in self._host.widths.all()]
 
     async def _do_retry(self, who: str, ab: str, memory: str = "") -> str:
         if memory:

@@ -87,6 +87,7 @@ class Board:
     mode: str = "idle"
     mode_why: str = ""
     streams: int = 0
+    configured: str = ""  # the configured widths of streams that were changed
     gate: GateState = field(default_factory=GateState)
     questions: dict[int, Question] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -159,6 +160,8 @@ class Board:
             yield self.run
         if self.streams:
             yield ev.StreamsChanged(self.streams)
+        if self.configured:
+            yield ev.WidthsDiffer(self.configured)
         for row in self.rows.values():
             yield row.seen()
         for where, why in self.refused.items():
@@ -204,6 +207,10 @@ class Board:
 
     def _streams_changed(self, event: ev.StreamsChanged, stamped: ev.Stamped) -> Change:
         self.streams = event.streams
+        return Change(head=True)
+
+    def _widths_differ(self, event: ev.WidthsDiffer, stamped: ev.Stamped) -> Change:
+        self.configured = event.configured
         return Change(head=True)
 
     def _ab_seen(self, event: ev.AbSeen, stamped: ev.Stamped) -> Change:

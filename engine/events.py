@@ -76,6 +76,13 @@ class StreamsChanged(Event):
     streams: int
 
 
+@dataclass(frozen=True, slots=True)
+class WidthsDiffer(Event):
+    """Streams an operator changed: their configured widths, `configured 3, scipost 3`; '' when none was."""
+
+    configured: str
+
+
 # --- ABs ----------------------------------------------------------------------------------
 
 

@@ -41,6 +41,7 @@ from screens.why import WhyScreen
 from screens.widgets.ab_list import AbList
 from screens.widgets.family import rerun_of
 from screens.widgets.search_line import SearchLine
+from screens.widths import ask_widths
 
 FLUSH_S = 0.05  # bursts are drawn at most this often
 REORDER_S = 0.3  # and sorted at most this often
@@ -78,6 +79,7 @@ class AbMonitor(OrderKeys):
         Binding("X", "abort", "abort", tooltip="terminate the running recipes (asks)"),
         Binding("plus", "streams(1)", "one stream more"),
         Binding("minus", "streams(-1)", "one stream less"),
+        Binding("W", "widths", "widths", tooltip="how many of each kind run at once, and by configuration"),
         Binding("e", "forecast", "forecast", tooltip="what processing this date will take: time, memory, disk"),
         Binding("M", "plan", "move", tooltip="the plan of the move of this date, line by line; x in it carries it out"),
         Binding("i", "ingest", "ingest", tooltip="hand moved products to the archive (asks)"),
@@ -329,6 +331,10 @@ class AbMonitor(OrderKeys):
     def action_more_memory(self) -> None:
         """Run again with more memory."""
         self.with_row(lambda row: Asking(self, self.link, self.library, self.glyphs, self.say).about(row.ab))
+
+    def action_widths(self) -> None:
+        """How many run at once."""
+        ask_widths(self, self.link, self.library, self.glyphs, self.say)
 
     def action_cascade(self) -> None:
         """Which AB waits for what."""

@@ -12,7 +12,7 @@ from engine.board import Board
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 
 
 class EngineLink(Protocol):
@@ -26,11 +26,11 @@ class EngineLink(Protocol):
         ...
 
     async def command(self, verb: str, **arguments: str | int) -> str:
-        """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n),
-        retry (ab; memory: an amount or a factor), process, release, ingest, override (run in spite of the gate),
-        engine (start it again), move (mode, date, digest, recreate: the plan that was looked at), job (queue,
-        mode, date; of a job file its line), unqueue (the same: take the job out of its file), take_back (number: of
-        an order that has not begun), recover (mode, date), undo (mode, date, digest),
+        """Order something; the reply is one line to show. Verbs: pause, resume, stop, abort, streams (n,
+        kind; 0: as configured), retry (ab; memory: an amount or a factor), process, release, ingest, override (run
+        in spite of the gate), engine (start it again), move (mode, date, digest, recreate: the plan that was looked
+        at), job (queue, mode, date; of a job file its line), unqueue (the same: take the job out of its file),
+        take_back (number: of an order that has not begun), recover (mode, date), undo (mode, date, digest),
         restore and expunge (mode, date, label: what a transaction put into the trash comes back, is deleted)."""
         ...
 
@@ -56,6 +56,10 @@ class Library(Protocol):
 
     async def more_memory(self, ab: str) -> MoreMemory | None:
         """What an AB would be given whose last job was ended for its memory; None when that was not so."""
+        ...
+
+    async def widths(self) -> list[Width]:
+        """How many ABs run at once: of all together first, then of each kind."""
         ...
 
     async def review(self, ab: str) -> Review:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import DfosError
 from engine.events import RunEnded
 from screens import theme
@@ -22,7 +22,7 @@ from screens.released import Plan, PlanLine
 from screens.start import start
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Sure, counted
+from screens.widgets.orders import Sure
 
 CONFLICT, VERDICT, MOVE, DELETE, WITHHELD = "CONFLICT", "verdict?", "move", "delete", "withheld"
 _STYLES = {

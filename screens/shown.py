@@ -100,6 +100,17 @@ class ScoreLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Width:
+    """How many ABs of a kind run at once ('' for all together), how many by the configuration, who changed it when."""
+
+    kind: str
+    width: int
+    configured: int
+    who: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MoreMemory:
     """What a job that was ended for its memory asked for and used, what its kind needs by forecast; a proposal.
 

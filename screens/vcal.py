@@ -8,13 +8,13 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import counted
 from screens import theme
 from screens.glyphs import duration
 from screens.page import Page
 from screens.released import Virtual
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 
 ORPHAN = "orphan"
 

@@ -26,6 +26,7 @@ CATGS = (
     "SKY_LINES",
     "SKY_CONTINUUM",
 )
+LIMIT_S = 180.0  # many times what anything takes: only what never comes lasts longer
 _SCRIPT = """
     import json, os, signal, sys, time
     from pathlib import Path
@@ -197,9 +198,10 @@ async def settle(turns: int = 12) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
-    while not condition():  # noqa: ASYNC110 - nobody tells us when
-        await asyncio.sleep(0.005)
+    """Wait for something that another process does; TimeoutError when it never does."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells us when
+            await asyncio.sleep(0.005)
 
 
 def text_of(path: Path) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "questions": ("questions", "the questions that wait for an answer"),
     "answer": ("answer", "answer a question, and let what waited for it go on"),
     "retry": ("retry", "run ABs again, with everything that depends on them"),
+    "streams": ("streams", "how many ABs run at once; change it, or back to the configured number"),
     "jobs": ("jobs", "what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out"),
     "journal": ("journal", "what was moved, renamed, undone; finish what was cut"),
     "vcal": ("vcal", "the virtual calibrations: AB, age, and what became of each"),

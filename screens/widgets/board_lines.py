@@ -140,8 +140,17 @@ def silent(board: Board, alive: bool, now: float) -> bool:
     return busy and board.seen_at > 0 and now - board.seen_at > SILENT_S
 
 
+def engine_ended(board: Board, alive: bool) -> bool:
+    """True when there is no engine because its orders have ended, as a command's engine does: nothing is wrong."""
+    return not alive and board.ended is not None and not any(board.counts[state] for state in AT_WORK)
+
+
 def situation_line(board: Board, alive: bool, left_s: float | None, now: float, width: int, glyphs: Glyphs) -> Spans:
     """Old picture, closed gate, open gate that was closed, or else the phase: the third line."""
+    if engine_ended(board, alive) and board.ended:
+        how = theme.GOOD if board.ended.exit_code == 0 else theme.WARN
+        what = f" {glyphs.clean(board.ended.text)}"
+        return spread([(what, how)], [("engine ended, E starts one ", None)], width, glyphs)
     if silent(board, alive, now):
         what = f"as of {clock(board.seen_at)}, engine silent for {span(now - board.seen_at)}" if board.seen_at else ""
         what = what or "the engine does not answer"
@@ -185,7 +194,8 @@ def gauges_line(board: Board, busy: Mapping[int, Row], prefix: str, now: float, 
             return spread(spans, [(right, None)], width, glyphs)
     if sum(width_of(text) for text, _ in spans) > width:
         longest = max((row.running_s(now) for row in busy.values()), default=0.0)
-        spans = [(f" streams  {len(busy)} of {board.streams} busy, the longest for {duration(longest)}", None)]
+        changed = _changed(board, glyphs, 2)
+        spans = [(f" streams{changed}  {len(busy)} of {board.streams} busy, the longest for {duration(longest)}", None)]
     return spread(spans, [], width, glyphs)
 
 
@@ -193,9 +203,10 @@ def _streams(
     board: Board, busy: Mapping[int, Row], prefix: str, now: float, glyphs: Glyphs, brevity: int
 ) -> list[Span]:
     word = "held" if board.gate.closed or board.mode == "paused" else "idle"
+    changed = _changed(board, glyphs, brevity)
     if not busy:
-        return [(f" streams  all {board.streams} {word}" if board.streams else " streams  none", None)]
-    spans: list[Span] = [(" streams", None)]
+        return [(f" streams{changed}  all {board.streams} {word}" if board.streams else " streams  none", None)]
+    spans: list[Span] = [(f" streams{changed}", None)]
     for number in range(1, max(board.streams, *busy) + 1):
         row = busy.get(number)
         if row is None:
@@ -205,6 +216,13 @@ def _streams(
             spent = row.running_s(now)
             spans += [(f"  {number}", theme.BOLD), (f" {name} {duration(spent) if spent >= 1 else 'begins'}", None)]
     return spans
+
+
+def _changed(board: Board, glyphs: Glyphs, brevity: int) -> str:
+    """What is configured, where somebody changed it; `W` shows all."""
+    if not board.configured:
+        return ""
+    return " (changed)" if brevity else f" ({glyphs.clean(board.configured)})"
 
 
 def brief(name: str, brevity: int) -> str:

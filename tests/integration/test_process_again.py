@@ -217,9 +217,9 @@ async def test_what_was_built_from_a_product_made_anew_is_stale_and_runs_again(s
     assert state(scene, post) == ("STALE", f"{basic.name} was made anew")
     assert state(scene, other)[0] == "DONE"
     refused = await ordered(scene, parts="M")
-    assert refused.exit_code == 2 and "1 ABs of SCIENCE 2094-01-16 are stale" in refused.text
+    assert refused.exit_code == 2 and "1 stale AB of SCIENCE 2094-01-16" in refused.text
     again = await ordered(scene)
-    assert again.exit_code == 0 and "1 stale ABs run again" in again.text
+    assert again.exit_code == 0 and "1 stale AB again" in again.text
     assert state(scene, post)[0] == "DONE" and attempts(scene, post) == 2 and attempts(scene, other) == 1
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from engine.create.oca.load import load
 from engine.create.oca.logic import constant, walk
-from tests.rules import INSTALLED
+from tests.oca_rules import INSTALLED
 
 TABLES = Path(__file__).parents[2] / "config" / "recipes"
 INSTRUMENTS = {"giraf": "GIRAFFE"}

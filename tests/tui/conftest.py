@@ -23,7 +23,7 @@ from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, jo
 from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.released import Plan, Run, Thrown, Undo, Virtual
 from screens.reviewed import Cover, Picture, Review
-from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot
+from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 from screens.theme import DFOS
 from tests.accounts import built, copied
 
@@ -184,6 +184,7 @@ class FakeLibrary:
     thrown: list[Thrown] = field(default_factory=list)
     thrown_names: dict[str, list[str]] = field(default_factory=dict)
     more: dict[str, MoreMemory] = field(default_factory=dict)
+    wide: list[Width] = field(default_factory=list)
     trouble: Exception | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
@@ -208,6 +209,10 @@ class FakeLibrary:
     async def more_memory(self, ab: str) -> MoreMemory | None:
         self._asked("more_memory", ab)
         return self.more.get(ab)
+
+    async def widths(self) -> list[Width]:
+        self._asked("widths", "")
+        return list(self.wide)
 
     async def review(self, ab: str) -> Review:
         self._asked("review", ab)

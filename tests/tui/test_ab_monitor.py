@@ -17,7 +17,7 @@ from screens.keys import KeysScreen
 from screens.log_view import LogView
 from screens.messages import Leave, OpenCertify, OpenQuestions
 from screens.plugins import PluginsScreen
-from screens.shown import MoreMemory
+from screens.shown import MoreMemory, Width
 from screens.why import WhyScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import (
@@ -342,6 +342,25 @@ async def test_what_was_ended_for_its_memory_is_offered_more(library: FakeLibrar
         await pilot.press("down", "enter")
         await pilot.pause()
         assert link.commands == [("retry", {"ab": failed.ab, "memory": "2"})]
+
+
+async def test_the_width_of_a_kind_is_shown_changed_and_taken_back(library: FakeLibrary) -> None:
+    link = night()
+    library.wide = [Width("", 3, 3), Width("scipost", 1, 3, "anna", "2026-01-01T10:00:00")]
+    async with monitor(link, library) as (app, _, pilot):
+        app.play(ev.WidthsDiffer("scipost 3"))
+        await settled(pilot)
+        assert "(changed)" in text(app) or "(scipost 3)" in text(app)
+        await pilot.press("W")
+        await pilot.pause()
+        assert "scipost  1 (configured 3; by anna, 2026-01-01T10:00)" in text(app)
+        await pilot.press(*"scipost", "space", "2", "enter")
+        await pilot.pause()
+        await pilot.press("W")
+        await pilot.pause()
+        await pilot.press(*"configured", "enter")
+        await pilot.pause()
+        assert link.commands == [("streams", {"n": 2, "kind": "scipost"}), ("streams", {"n": 0, "kind": "scipost"})]
 
 
 @pytest.mark.row(340)

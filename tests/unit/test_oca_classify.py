@@ -107,6 +107,22 @@ def test_the_work_for_a_file_does_not_grow_with_rules_for_others(order: str) -> 
     assert work(5_000) < 2 * work(100)
 
 
+def test_what_a_product_block_says_holds_for_its_products() -> None:
+    ruleset = rules("""
+        if DPR.TYPE == "BIAS" then { REFLEX.CATG = "BIAS"; }
+        action A { recipe r; product MASTER_BIAS { REFLEX.CATG = "MASTER_BIAS"; PRO.CATG = " MASTER_BIAS"; }
+                             product NOISE { REFLEX.CATG = "NOISE_MAP"; } }
+    """)
+    assert classified(ruleset, "raw", DPR__TYPE="BIAS").get("REFLEX.CATG") == "BIAS"
+    assert classified(ruleset, "virtual", DPR__TYPE="BIAS", PRO__CATG="MASTER_BIAS").overlay == {
+        "REFLEX.CATG": "MASTER_BIAS"
+    }
+    assert classified(ruleset, "real", PRO__CATG="NOISE").get("REFLEX.CATG") == "NOISE_MAP"
+    assert classified(ruleset, "other", PRO__CATG="OTHER").overlay == {}
+    *_, block = [step for step in ruleset.classifier.steps(classified(ruleset, "real", PRO__CATG="NOISE")) if step.true]
+    assert block.rule.at.line == 4  # explain names the block
+
+
 def test_every_key_that_the_rules_ask_for_is_known() -> None:
     ruleset = rules("""
         if A.B == C then { D = E; }

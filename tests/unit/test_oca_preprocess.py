@@ -12,7 +12,7 @@ from engine.create.oca.model import Rules
 from engine.create.oca.read import read
 from engine.create.oca.source import BadRules
 from tests.effort import effort
-from tests.rules import bare
+from tests.oca_rules import bare
 
 RULE = 'if A == {} then {{ X = "{}"; }}\n'
 

@@ -19,6 +19,7 @@ from engine.atomic.room import writable
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.core.sizes import counted
 from engine.core.status import may_become
 from engine.create.createab.completed import Edit, completed
 from engine.create.createab.night import Night
@@ -55,7 +56,9 @@ async def create(context: Context, mode: str, date: str, edit: Edit | None = Non
             seen = replace(seen, plan=completed(seen.plan, seen.standing, edit))
         plan = seen.plan
         context.bus.publish(
-            ev.PhaseStarted("create", f"{mode} {date}: {len(plan.decisions) + len(plan.added)} ABs by {plan.rules}")
+            ev.PhaseStarted(
+                "create", f"{mode} {date}: {counted(len(plan.decisions) + len(plan.added), 'AB')} by {plan.rules}"
+            )
         )
         if plan.questions and plan.written:
             await _confirmed(context, plan)
@@ -127,7 +130,7 @@ async def _carried_out(context: Context, seen: Looked) -> None:
         context.who,
         lambda begun: steps(context.tree, plan, seen.night, create, begun, days),
         begun=context.utc(),
-        summary=f"create {len(plan.written)} ABs of {plan.mode} {plan.date}",
+        summary=f"create {counted(len(plan.written), 'AB')} of {plan.mode} {plan.date}",
     )
     await journal.run(transaction, context.utc, telling(context.bus, "create"))
 

@@ -40,6 +40,8 @@ def why(streams: Streams, ab: str) -> list[str]:
 
 
 def _nothing(state: str) -> str:
+    if state == "REVIEW":
+        return "It waits for a verdict: `c` in the monitor, or dfos answer; `r` would run it again."
     gone = state in ("MOVED", "INGESTED")
     return "Nothing to do; its products have moved." if gone else "Nothing to do; `r` would run it again."
 
