@@ -116,6 +116,16 @@ def test_an_old_picture_and_a_silent_engine() -> None:
     assert "silent" not in said(situation_line(idle, True, None, NOW + 9999, 80, UNICODE))
 
 
+def test_an_engine_that_ended_with_its_orders_is_not_called_silent() -> None:
+    board = board_of(row(state="DONE"))
+    board.ended = ev.RunEnded(0, "CALIB 2014-10-22: 1 AB done")
+    line = said(situation_line(board, False, None, NOW + 9999, 80, UNICODE))
+    assert "1 AB done" in line and "engine ended, E starts one" in line and "silent" not in line
+    died = board_of(row(state="RUNNING"))
+    died.ended = ev.RunEnded(0, "an earlier one")
+    assert "silent for 20 s" in said(situation_line(died, False, None, NOW + 20, 80, UNICODE))
+
+
 @given(count=st.integers(0, 30), width=st.integers(40, 240))
 def test_the_gauges_fit_whatever_the_number_of_streams(count: int, width: int) -> None:
     busy = {
