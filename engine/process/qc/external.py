@@ -120,43 +120,50 @@ def _found(context: Context, procedure: str) -> Path:
 
 async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, str], limit_s: float) -> None:
     ours, theirs = os.pipe()
+    pipe = os.fdopen(ours, "rb", buffering=0)
     token = uuid.uuid4().hex
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            cwd=place,
-            env={**environment, _TOKEN: token},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-    except OSError as trouble:
-        os.close(ours)
-        raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
-    finally:
-        os.close(theirs)
     reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
-    )
-    logged = asyncio.create_task(_logged(reader, log))
+    process = transport = logged = None
     try:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                cwd=place,
+                env={**environment, _TOKEN: token},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=theirs,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        logged = asyncio.create_task(_logged(reader, log))
         code = await asyncio.wait_for(process.wait(), limit_s)
-    except BaseException as trouble:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # with whatever it has started
-        await process.wait()
-        await asyncio.to_thread(end_marked, _TOKEN, token)  # also what has left its group
+    except BaseException as trouble:  # whatever we were at: it may have begun
+        await _end(process, token)
         if isinstance(trouble, TimeoutError):
             raise PluginTrouble(f"{argv[0]} did not end within {limit_s:g} s", where=str(log)) from None
+        if isinstance(trouble, OSError):
+            raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
         raise
     finally:
-        with contextlib.suppress(TimeoutError):  # what it left behind may hold the pipe for ever
-            await asyncio.wait_for(logged, 1)
-        transport.close()
+        if logged:
+            with contextlib.suppress(TimeoutError):  # what it left behind may hold the pipe for ever
+                await asyncio.wait_for(logged, 1)
+        (transport or pipe).close()
     if code:
         raise DfosError(f"QC procedure {Path(argv[0]).name} failed with exit code {code}", where=str(log))
+
+
+async def _end(process: asyncio.subprocess.Process | None, token: str) -> None:
+    """End a procedure with whatever it has started, also what has left its group."""
+    if process:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    await asyncio.to_thread(end_marked, _TOKEN, token)
 
 
 async def _logged(reader: asyncio.StreamReader, log: Path) -> None:
