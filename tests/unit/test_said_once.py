@@ -74,7 +74,7 @@ def test_why_without_a_run_says_each_state_once_and_what_to_do() -> None:
     assert why_known(board, "B.ab") == [
         "B.ab is blocked: A.ab FAILED.",
         "A.ab is FAILED: no flat.",
-        "Remove the cause (`l` shows the log), then `r` runs A.ab again with what depends on it.",
+        "Remove the cause (`l` shows the log), then `r` (or dfos retry A.ab) runs it again with what depends on it.",
     ]
     assert why_known(board, "D.ab")[:2] == ["D.ab waits for C.ab.", "C.ab is created."]
     assert facts(board.rows["D.ab"], board, NOW, ASCII)[0] == "state     - waits for C.ab"
