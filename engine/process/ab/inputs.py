@@ -17,6 +17,11 @@ from engine.errors import RecipeTrouble
 from engine.headers.pipefile import pipefile_of
 
 
+def ab_of(product: str) -> str:
+    """The name of the AB that a pipeline product is named after: `X_tpl.ab` of `r.X_tpl_0000.fits`."""
+    return f"{product.rpartition('_')[0].removeprefix('r.')}.ab"
+
+
 class MissingInput(RecipeTrouble):
     """Inputs are not on disk. `targets` is where those belong that a source may have."""
 
@@ -45,20 +50,24 @@ class Inputs:
             raise RecipeTrouble("no inputs: the AB has no SOF_CONTENT line", remedy="create the AB again")
         found: list[tuple[Path, str]] = []
         missing: list[str] = []
+        maker = ""
         targets: dict[Path, None] = {}
         for text, tag in needs:
             place = self.find(text)
             if place is not None:
                 found.append((place, tag))
                 continue
-            missing.append(f"{self.tree.shorten(self.tree.expand(text))} ({tag})")
+            path = self.tree.expand(text)
+            missing.append(f"{self.tree.shorten(path)} ({tag})")
+            if not maker and path.is_relative_to(self.tree.product) and path.name.startswith("r."):
+                maker = f"process {ab_of(path.name)}, or "
             if target := self.target(text):
                 targets[target] = None
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             trouble = MissingInput(
                 f"missing input {missing[0]}{more}",
-                remedy="process the AB that makes it, or bring the file there, then r",
+                remedy=f"{maker}bring the file there, then r",
             )
             trouble.targets = tuple(targets)
             raise trouble

@@ -397,7 +397,8 @@ class ProcessAb:
                 ab = ab.with_value("LOG_NAME", self.log_path(ab).name)
             self.store.write(ab.with_value("PROCESS_STATUS", "FAILED"))
         except (DfosError, OSError) as trouble:
-            reason = f"{reason}; and the AB could not be written: {trouble}"
+            if str(trouble) not in reason:
+                reason = f"{reason}; and the AB could not be written: {trouble}"
         if workdir:
             self.area.tidy(workdir, failed=True)
         return Result("FAILED", reason, message)
