@@ -120,13 +120,22 @@ def open_settings(tree: DfoTree, environ: Mapping[str, str], sets: Sequence[str]
     for key, text in texts.items():
         where = f"{loaded.origins[key].where}: {key}"
         path = Path(os.path.normpath(tree.expand(text)))
-        if not _within(path, lawful):
-            problems.append(f"{where}: {path} is outside the account; only .dfosrc may name such a directory")
+        if not _within(path, [*lawful, *_named(text, tree)]):
+            problems.append(
+                f"{where}: {path} is outside the account; only .dfosrc may name such a directory: set a variable there,"
+                f" and write {key}: $THAT_VARIABLE"
+            )
         elif "$" in str(path):
             problems.append(f"{where}: '{text}' names a variable that .dfosrc does not set")
     if problems:
         raise ConfigTrouble(*problems)
     return loaded
+
+
+def _named(text: str, tree: DfoTree) -> list[Path]:
+    """The directories that .dfosrc gives to the variables in a text; none of the system, or above the account."""
+    found = [value for name, value in tree.variables.items() if f"${name}/" in f"{text}/" or f"${{{name}}}" in text]
+    return [path for value in found if not _refusal(path := Path(os.path.normpath(value)), tree.root, value)]
 
 
 def _directories(root: Path, rc: DfosRc, problems: list[str]) -> tuple[dict[str, Path], list[str]]:

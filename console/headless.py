@@ -13,6 +13,7 @@ from typing import TextIO
 
 from engine import events as ev
 from engine.board import Board
+from engine.core.sizes import counted
 from engine.core.status import STATES, said
 
 _QUIET = {"PARENT", "SLOT", "CREATED", "JUDGED"}
@@ -117,7 +118,7 @@ class Lines:
         if not board.total or board.ended:
             return
         left = board.remaining_s(now)
-        text = f"{board.done} of {board.total} ABs"
+        text = f"{board.done} of {counted(board.total, 'AB')}"
         if board.progress:
             text = f"{board.progress.phase} {board.progress.done} of {board.progress.of}"
         elif left:

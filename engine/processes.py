@@ -15,9 +15,9 @@ from pathlib import Path
 PROC = Path("/proc")
 _BOOT = PROC / "sys/kernel/random/boot_id"
 _ROUNDS = 5  # one that forks meanwhile is found in the next
-_LOOKS = 100  # a millisecond apart, at a process that changes its program
+_LOOKS = 1000  # a millisecond apart, at a process that changes its program
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD of include/linux/sched.h
-_FLAGS, _START, _ENV_START, _ENV_END = 6, 19, 47, 48  # fields 9, 22, 50, 51 of proc(5), counted from the state
+_FLAGS, _START, _CODE, _ENV_START, _ENV_END = 6, 19, 23, 47, 48  # fields 9, 22, 26, 50, 51 of proc(5), from the state
 
 
 def boot_id() -> str:
@@ -44,7 +44,7 @@ def environ(pid: int) -> list[bytes]:
     """A process's environment as it was started with; empty when it has none or it may not be seen.
 
     In the moment of an exec the old one is gone and the new one is not there yet: looked at again.
-    Blocking, for a tenth of a second at most.
+    Blocking, for a second at most.
     """
     for _ in range(_LOOKS):
         try:
@@ -76,10 +76,20 @@ def end_marked(name: str, value: str) -> int:
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        for pid in found:
+            _until_gone(pid)
         ended.update(found)
         if not found:
             break
     return len(ended)
+
+
+def _until_gone(pid: int) -> None:
+    """SIGKILL is heard when the process has its turn; a disk that does not answer may hold it up for ever."""
+    for _ in range(_LOOKS):
+        if not start_of(pid):
+            return
+        time.sleep(0.001)
 
 
 def _stat(pid: int) -> list[bytes]:
@@ -104,5 +114,5 @@ def _between_programs(fields: list[bytes]) -> bool:
     # An exec that was over before this second look shows an environment (start < end): worth another look too.
     if not _lives(fields) or int(fields[_FLAGS]) & _KERNEL_THREAD:
         return False
-    start, end = int(fields[_ENV_START]), int(fields[_ENV_END])
-    return not end or start < end
+    # Where its code is comes last: until then even an environment that seems empty need not be.
+    return fields[_CODE] == b"0" or int(fields[_ENV_START]) < int(fields[_ENV_END])

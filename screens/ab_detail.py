@@ -26,17 +26,20 @@ from screens.widgets.lines import Spans
 from screens.widgets.text_screen import TextScreen
 from screens.widgets.text_view import Styler
 
-_LISTS = ("PRODUCTS", "FURTHER")
+_LISTS = {"PRODUCTS": "Products", "FURTHER": "Further files"}
 
 
 def detail_lines(row: Row, board: Board, ab_text: str, now: float, glyphs: Glyphs) -> list[str]:
     """The whole page. Headings begin in the first column."""
     children = children_of(board.rows).get(row.ab, [])
-    listed = [line for line in ab_text.splitlines() if line.split(maxsplit=1)[:1] and line.split()[0] in _LISTS]
     lines = [f"  {fact}" for fact in facts(row, board, now, glyphs)]
     lines += ["", f"Waits for {len(row.parents)}", *relatives(list(row.parents), board, glyphs)]
     lines += ["", f"Is waited for by {len(children)}", *relatives(children, board, glyphs)]
-    lines += ["", f"Products {len(listed)}", *(f"  {' '.join(line.split()[1:])}" for line in listed)]
+    for word, what in _LISTS.items():
+        listed = [" ".join(line.split()[1:]) for line in ab_text.splitlines() if line.split(maxsplit=1)[:1] == [word]]
+        lines += (
+            ["", f"{what} {len(listed)}", *(f"  {line}" for line in listed)] if listed or word == "PRODUCTS" else []
+        )
     lines += ["", "AB file", *(f"  {line}" for line in ab_text.splitlines())]
     return lines
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from screens import theme
 from screens.glyphs import Glyphs, duration
 from screens.job_words import work_line
@@ -19,7 +19,6 @@ from screens.page import Page
 from screens.queued import AtWork, WorkPlace
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 
 _EVERY_S = 5.0
 _STANDS = ("held", "suspended", "lost", "removed")

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import counted
 from engine.core.status import ENDED_WELL, STATES, said
 from screens import theme
 from screens.ab_detail import AbDetail
@@ -23,7 +24,6 @@ from screens.widgets.columns import short, told
 from screens.widgets.family import rerun_of
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 
 _DEEPEST = 8  # levels that are indented; deeper ones say their level
 

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from screens import theme
 from screens.glyphs import Glyphs, duration, moment, span, wrapped
 from screens.links import EngineLink, Library
 from screens.shown import Forecast, KindForecast, TargetForecast
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Sure, counted
+from screens.widgets.orders import Sure
 
 _NOTES = 4  # that are repeated in the question before the start
 Line = str | KindForecast | TargetForecast

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from screens.glyphs import duration
 from screens.queued import AtWork, Job, JobCall, JobFile, Ordered
-from screens.widgets.orders import Order, Sure, counted
+from screens.widgets.orders import Order, Sure
 
 
 def file_line(file: JobFile) -> str:

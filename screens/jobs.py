@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from screens import theme
 from screens.at_work import AtWorkScreen
 from screens.job_words import call_line, file_line, remove_sure, run_sure, states_words
@@ -18,7 +18,6 @@ from screens.page import Page
 from screens.queued import Job
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 
 _BAD = ("FAILED", "PARKED", "DUPLICATE", "MISSING")
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import counted
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.job_words import ended_words, order_lines, take_back_sure
@@ -17,7 +18,6 @@ from screens.page import Page
 from screens.queued import Ordered
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 
 _SYMBOLS = {"running": "RUNNING", "queued": "SLOT", "parked": "PAUSED"}
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import DfosError
 from engine.events import RunEnded
 from screens import theme
@@ -22,7 +22,7 @@ from screens.released import Plan, PlanLine
 from screens.start import start
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Sure, counted
+from screens.widgets.orders import Sure
 
 CONFLICT, VERDICT, MOVE, DELETE, WITHHELD = "CONFLICT", "verdict?", "move", "delete", "withheld"
 _STYLES = {
@@ -35,6 +35,7 @@ _STYLES = {
     WITHHELD: theme.WARN,
 }
 _WORDS = {"stays": "ABs stay", "AB": "ABs", "log": "logs", "plot": "plots", "page": "pages", "note": "notes"}
+_ONE = {"stays": "AB stays"}
 _SAID = (CONFLICT, "unknown", "warning", "note")  # sentences: they have the whole line
 _FATE = 9  # cells of the longest fate and a blank
 _SIZE = 9
@@ -103,7 +104,7 @@ class PlanScreen(ListScreen[PlanLine]):
         if moves:
             second.append((f" to {self.glyphs.clean(plan.place)}", None))
         others = [(fate, count) for fate, count in self._counts.items() if fate not in (CONFLICT, VERDICT, MOVE)]
-        fates = [f"{count} {_WORDS.get(fate, fate)}" for fate, count in others]
+        fates = [f"{count} {_WORDS.get(fate, fate) if count > 1 else _ONE.get(fate, fate)}" for fate, count in others]
         parts: list[Span] = [(" " + dot.join(fates), None)] if fates else []
         if self._raw_types:
             parts.append((f" {self.glyphs.clean(self._raw_types)}", theme.DIM))

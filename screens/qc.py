@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from engine.core.score import GREEN, RED
+from engine.core.sizes import counted
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.links import EngineLink, Library
@@ -18,7 +19,6 @@ from screens.shown import QcPanel, ScoreLine
 from screens.widgets.line_list import LineList
 from screens.widgets.lines import LineBlock, Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import counted
 from screens.widgets.plot import plot_lines
 
 PLOT = 7  # lines of the plot

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from engine.core.sizes import counted
 from screens import theme
 from screens.messages import BoardChanged
 from screens.page import Page
@@ -14,7 +15,7 @@ from screens.released import Run
 from screens.undo import UndoScreen
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Sure, counted
+from screens.widgets.orders import Sure
 
 
 class RecoveryScreen(ListScreen[Run]):

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.events import RunEnded
 from screens import theme
 from screens.ask_line import AskLine
@@ -15,7 +15,7 @@ from screens.page import Page
 from screens.released import Thrown
 from screens.widgets.lines import Span, Spans
 from screens.widgets.list_screen import ListScreen
-from screens.widgets.orders import Order, Sure, counted
+from screens.widgets.orders import Order, Sure
 
 WIDE = 96  # columns from which the day is shown too
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from engine.core.sizes import size_text
+from engine.core.sizes import counted, size_text
 from engine.errors import DfosError
 from screens import theme
 from screens.glyphs import Glyphs
@@ -19,7 +19,6 @@ from screens.released import Undo
 from screens.start import start
 from screens.widgets.confirm import Confirm
 from screens.widgets.lines import Spans
-from screens.widgets.orders import counted
 from screens.widgets.text_screen import TextScreen
 from screens.widgets.text_view import Styler
 

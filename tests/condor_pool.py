@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,8 +18,9 @@ from pathlib import Path
 import psutil
 
 from tests.condor_root import UID
+from tests.ports import free_ports
 
-_START_S = 60.0
+_START_S = 180.0
 # The master dies with the thread that starts it, so start it in the main one; its daemons die with the master.
 _APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
 # /run is empty in a plain tree. Where /run/condor is not HTCondor's own before it starts, its master
@@ -104,7 +104,7 @@ class Pool:
     def __init__(self, root: Path, state: Path, shared: Path) -> None:
         self.shared = shared
         self.state = state
-        port = _free_port()
+        [port] = free_ports(1)
         self.address = f"127.0.0.1:{port}"
         self.client = {
             "COLLECTOR_HOST": self.address,
@@ -181,9 +181,3 @@ def _installation(root: Path) -> list[str]:
     wanted |= {Path(sys.base_prefix)} - {Path("/usr")}
     outermost = {path for path in wanted if wanted.isdisjoint(path.parents)}
     return sorted(str(path) for path in outermost if path.name not in ("usr", "bin", "lib"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

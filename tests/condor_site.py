@@ -41,7 +41,7 @@ def condor_site(pool: Pool, root: Path) -> Site:
     def make() -> HTCondor:
         return HTCondor(Records(root / "records"), contact(pool), JobSite("/usr/bin/python3"))
 
-    return Site("htcondor", root, make, code, 60.0, memory_enforced=True, python="/usr/bin/python3")
+    return Site("htcondor", root, make, code, memory_enforced=True, python="/usr/bin/python3")
 
 
 def the_pool(request: pytest.FixtureRequest) -> Pool:

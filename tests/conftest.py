@@ -1,21 +1,26 @@
-"""For the whole suite: which checklist row each test shows, and what ran."""
+"""For the whole suite: which checklist row each test shows, what may be skipped, examples that are always the same."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections import defaultdict
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine.process.ab.pipeline import plugin_dir
+from tests.oca_rules import INSTALLED
 from tests.postgres import programs
 
 ROW_TESTS: dict[int, set[str]] = defaultdict(set)
-OUTCOMES: dict[str, str] = {}
 WHOLE = pytest.StashKey[bool]()
-_LAST = "test_traceability.py"
+
+# The same examples every time, however slow the machine: a law that fails, fails for everybody.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +37,6 @@ def base(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _LAST in item.nodeid)
     missing = _missing()
     for item in items:
         for mark in item.iter_markers("row"):
@@ -44,12 +48,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=f"{missing[needed]} is not installed on this machine"))
 
 
-def rule_files() -> dict[str, Path]:
-    """The rule files that the installed pipelines brought: instrument -> file."""
-    found = Path("/usr/share/cpl-plugins").glob("*/gasgano/config/*.oca")
-    return {path.stem: path for path in sorted(found)}
-
-
 def _missing() -> dict[str, str]:
     """What real tests may need and this machine has not: as a marker names it, and in words."""
     found = {}
@@ -57,18 +55,20 @@ def _missing() -> dict[str, str]:
         found["esorex"] = "esorex with the MUSE recipes"
     if programs() is None:
         found["postgres"] = "PostgreSQL's server"
-    if not rule_files():
+    if not INSTALLED:
         found["oca"] = "a pipeline with its rule file (cpl-plugin-muse ...)"
     if shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") is None:
         found["sshd"] = "OpenSSH's server"
     return found
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    name = base(report.nodeid)
-    if report.when == "call" or report.outcome != "passed":
-        worst = OUTCOMES.get(name)
-        OUTCOMES[name] = report.outcome if worst in (None, "passed") else worst
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that does not run shows nothing: only a real one may be skipped, where its programs are missing."""
+    report = yield
+    if report.skipped and not item.get_closest_marker("real") and "real" not in item.path.parts:
+        report.outcome, report.longrepr = "failed", "skipped without being a real one"
+    return report
 
 
 @pytest.fixture(scope="session")

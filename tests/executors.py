@@ -22,6 +22,7 @@ from engine.process.executors.local_jobs import LocalJobs
 from engine.process.executors.protocol import Capability, Executor, JobRef, JobSpec, JobState, Resources, Status
 from engine.process.executors.records import Records
 from engine.process.executors.slurm import Slurm
+from tests.fakes import LIMIT_S
 from tests.slurm_daemons import SlurmDaemons
 
 _SLURM = pytest.StashKey[SlurmDaemons]()
@@ -40,7 +41,7 @@ class Site:
     root: Path
     make: Callable[[], Executor]
     code: str
-    patience_s: float = 20.0
+    patience_s: float = LIMIT_S
     memory_enforced: bool = False
     python: str = sys.executable
     executor: Executor = field(init=False)
@@ -152,7 +153,7 @@ def _slurm(request: pytest.FixtureRequest, root: Path) -> Site:
         "from engine.process.executors.records import Records\n"
         "executor = Slurm(Records(root / 'records'))\n"
     )
-    return Site("slurm", root, lambda: Slurm(Records(root / "records")), code, 30.0, memory_enforced=True)
+    return Site("slurm", root, lambda: Slurm(Records(root / "records")), code, memory_enforced=True)
 
 
 def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:

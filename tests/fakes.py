@@ -26,6 +26,7 @@ CATGS = (
     "SKY_LINES",
     "SKY_CONTINUUM",
 )
+LIMIT_S = 180.0  # many times what anything takes: only what never comes lasts longer
 _SCRIPT = """
     import json, os, signal, sys, time
     from pathlib import Path
@@ -45,6 +46,9 @@ _SCRIPT = """
         open(given["wait"]).read()
     elif block:
         time.sleep(3)
+    if "spoil" in given:  # somebody takes a file away meanwhile, or writes into it
+        path, _, text = given["spoil"].partition(",")
+        Path(path).write_text(text) if text else os.unlink(path)
     act = given.get("act", "ok")
     if act.startswith("signal"):
         os.kill(os.getpid(), int(act[6:]))
@@ -99,7 +103,7 @@ def stub_pipeline(place: Path) -> Pipeline:
 
     `--make=CATG,CATG` products, `--act=rc255|signal11|truncate|error0|drop|warn|nolist`, `--main=n` for
     PRO.DATANCOM (else the number of frames), `--wait=FIFO` to run until that is written to, `--grow=MB` to
-    use memory meanwhile, or for three seconds.
+    use memory meanwhile, or for three seconds, `--spoil=FILE[,TEXT]` to remove a file or to overwrite it.
     """
     templates = place / "templates"
     templates.mkdir(parents=True)
@@ -194,9 +198,10 @@ async def settle(turns: int = 12) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for something that another process does."""
-    while not condition():  # noqa: ASYNC110 - nobody tells us when
-        await asyncio.sleep(0.005)
+    """Wait for something that another process does; TimeoutError when it never does."""
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110 - nobody tells us when
+            await asyncio.sleep(0.005)
 
 
 def text_of(path: Path) -> str:

@@ -134,6 +134,64 @@ def uves_night(place: Path, day: str = "2014-10-22") -> list[Path]:
     return [*darks, *(uves(place, 60 + n, "BIAS", n, 5, day) for n in range(1, 6))]
 
 
+def naco(
+    place: Path,
+    minute: int,
+    kind: tuple[str, str, str],
+    cards: Mapping[str, Card],
+    level: float,
+    day: str = "2014-10-22",
+) -> Path:
+    """A frame of NACO, 1024 x 1024: `kind` is DPR.CATG, DPR.TYPE and DPR.TECH."""
+    random = numpy.random.default_rng(minute)
+    known: dict[str, Card] = {
+        "EXPTIME": 1.0,
+        "DET DIT": 1.0,
+        "DET NDIT": 1,
+        "DPR CATG": kind[0],
+        "DPR TYPE": kind[1],
+        "DPR TECH": kind[2],
+        "DET NCORRS NAME": "Double_RdRstRd",
+        "DET NCORRS": 2,
+        "DET RSPEED": 1,
+        "DET MODE NAME": "HighDynamic",
+        "DET WIN NX": 1024,
+        "DET WIN NY": 1024,
+        "INS OPTI6 NAME": "Ks",
+        "INS OPTI6 ID": "Ks",
+        "INS OPTI7 NAME": "S27",
+        "INS OPTI7 ID": "S27",
+        "INS LAMP2 CURRENT": 0.0,
+        "INS LAMP2 ST": False,
+        "INS PIXSCALE": 0.027,
+        "INS FILTER NAME": "Ks",
+        "SEQ CUMOFFSETX": 0.0,
+        "SEQ CUMOFFSETY": 0.0,
+        **cards,
+    }
+    for number in (3, 4, 5, 6):
+        known.setdefault(f"INS OPTI{number} NAME", "empty")
+        known.setdefault(f"INS OPTI{number} ID", "empty")
+    path = place / f"NACO.{stamp(minute, day)}.fits"
+    _primary("NACO", minute, day, known, random.normal(level, 3, (1024, 1024)).astype("f4")).writeto(path)
+    return path
+
+
+def naco_night(place: Path, day: str = "2014-10-22") -> None:
+    """A template of darks of two exposure times, one of sky flats, and a jittered object."""
+    place.mkdir(parents=True, exist_ok=True)
+    dark, flat = ("CALIB", "DARK", "IMAGE"), ("CALIB", "FLAT,SKY", "IMAGE")
+    for n in range(1, 7):
+        time = 1.0 if n < 4 else 5.0
+        cards = {**template(0, n, 6, "NACO_img_cal_Darks", day), "EXPTIME": time, "DET DIT": time}
+        naco(place, n, dark, cards, 100 + 10 * time, day)
+    for n in range(1, 5):
+        naco(place, 60 + n, flat, template(60, n, 4, "NACO_img_cal_SkyFlats", day), 100 + 2000 * n, day)
+    for n in range(1, 4):
+        cards = {**template(120, n, 3, "NACO_img_obs_AutoJitter", day), "SEQ CUMOFFSETX": 5.0 * n}
+        naco(place, 120 + n, ("SCIENCE", "OBJECT", "IMAGE,JITTER"), cards, 200, day)
+
+
 def names(paths: Iterable[Path]) -> list[str]:
     """File names in order."""
     return [path.name for path in paths]

@@ -11,6 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from engine.processes import start_of
+from tests.ports import free_ports
+
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 _CONFIG = """\
@@ -67,7 +70,7 @@ class SlurmDaemons:
         (self.place / "munge" / "key").write_bytes(os.urandom(1024))
         (self.place / "munge" / "key").chmod(0o600)
         memory = max(1024, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 - 1024)
-        controller, node = _free_ports(2)
+        controller, node = free_ports(2)
         self.conf.write_text(
             _CONFIG.format(host=self.host, place=self.place, controller=controller, node=node, memory=memory)
         )
@@ -105,15 +108,14 @@ class SlurmDaemons:
     def save(self, number: str) -> None:
         """Wait until all that has happened so far is in the state on disk; `number` is any job that is not over."""
         mark = f"saved-{time.monotonic_ns()}"
-        self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")
-        state, end = self.place / "state" / "job_state", time.monotonic() + 60
+        state, end = self.place / "state" / "job_state", time.monotonic() + 120
         while not (state.exists() and mark.encode() in state.read_bytes()):
             assert time.monotonic() < end, f"the state was not saved: {self.logs()}"
-            time.sleep(0.05)
+            self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")  # ten changes are saved at once
 
     def until_node(self, *states: str) -> None:
         """Wait until the node is in one of the states."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while (seen := self.ask("sinfo", "-h", "-n", "n1", "-o", "%t").strip()) not in states:
             assert time.monotonic() < end, f"the node is {seen!r}, not {states}: {self.logs()}"
             time.sleep(0.05)
@@ -124,13 +126,13 @@ class SlurmDaemons:
 
     def ask(self, *command: str) -> str:
         """The output of a command; '' when it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False, timeout=120)
         return done.stdout if done.returncode == 0 else ""
 
     def run(self, *command: str) -> None:
         """A command that must succeed; a daemon's keeps nothing of ours open."""
         with (self.place / "log" / "start").open("ab") as log:
-            subprocess.run(command, env=self.env, stdout=log, stderr=log, check=True, timeout=60)
+            subprocess.run(command, env=self.env, stdout=log, stderr=log, check=True, timeout=120)
 
     @property
     def env(self) -> dict[str, str]:
@@ -145,14 +147,6 @@ class SlurmDaemons:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
-def _free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 def _end(pid_file: Path, number: signal.Signals) -> None:
     try:
         pid = int(pid_file.read_text())
@@ -160,10 +154,8 @@ def _end(pid_file: Path, number: signal.Signals) -> None:
     except (OSError, ValueError):
         return
     end = time.monotonic() + 10
-    while time.monotonic() < end:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
+    while start_of(pid):  # nobody may ever reap it
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
+            end += 60
         time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)

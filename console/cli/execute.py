@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from console.cli import words
 from console.exit_codes import ExitCode, worst
+from engine.core.sizes import counted
 from engine.errors import DfosError
 
 if TYPE_CHECKING:
@@ -82,10 +83,8 @@ def _in_turn(tree: DfoTree, path: Path, batches: list[list[Queued]], given: argp
     for jobs in todo.values():
         for entry in jobs:
             if not given.dry_run:
-                print(
-                    f"dfos exec: {entry.job} stays in {path.name}: {len(_open(tree, [entry]))} ABs are not processed",
-                    file=sys.stderr,
-                )
+                left = counted(len(_open(tree, [entry])), "AB")
+                print(f"dfos exec: {entry.job} stays in {path.name}, {left} not processed", file=sys.stderr)
     return list(codes.values())
 
 

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from console.cli import words
+from engine.core.sizes import counted, time_text
 
 if TYPE_CHECKING:
     from engine.process.plan.forecast import PoolForecast
@@ -66,12 +67,12 @@ def lines(found: PoolForecast) -> list[str]:
     if not found.abs:
         return [head, *_refused(found)]
     saved = found.ranks_s - found.seconds
-    shorter = f", {duration(saved)} less than rank by rank" if saved >= 60 else ""
+    shorter = f", {time_text(saved)} less than rank by rank" if saved >= 60 else ""
     out = [
         head,
-        f"  time    {duration(found.seconds)} in {found.streams} streams{shorter}",
-        f"  memory  {found.peak_gb:,.4g} GB at most, of {found.host_gb:,.4g} GB for recipes",
-        f"  disk    {found.disk_gb:,.4g} GB will be written, {found.free_gb:,.4g} GB free",
+        f"  time    {time_text(found.seconds)} in {counted(found.streams, 'stream')}{shorter}",
+        f"  memory  {_known(found.peak_gb, 'at most')}, of {found.host_gb:,.4g} GB for recipes",
+        f"  disk    {_known(found.disk_gb, 'will be written')}, {found.free_gb:,.4g} GB free",
     ]
     if not found.fits_disk:
         out.append(f"  ! no room: {found.reserve_gb:,.4g} GB must stay free; the last ABs would wait for disk")
@@ -81,7 +82,7 @@ def lines(found: PoolForecast) -> list[str]:
         name = one.target or "-"
         out.append(
             f"  {name if len(name) <= 24 else name[:23] + '~':<24} {one.abs:>5} {one.inputs or '-':>4} "
-            f"{duration(one.begin_s):>9} {duration(one.end_s):>9} {one.memory_gb:>5,.4g} GB {one.disk_gb:>5,.4g} GB"
+            f"{time_text(one.begin_s):>9} {time_text(one.end_s):>9} {one.memory_gb:>5,.4g} GB {one.disk_gb:>5,.4g} GB"
         )
     for ab in found.asked:
         out += [f"  ? {ab}", "    is asked about before it starts"]
@@ -100,15 +101,9 @@ def _refused(found: PoolForecast) -> list[str]:
     return [line for ab, why in found.refused for line in (f"  ! {ab}", *(f"    {part}" for part in _folded(why)))]
 
 
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 05`, `2 d 04 h`."""
-    minutes = round(seconds / 60)
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d}" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+def _known(amount: float, what: str) -> str:
+    """GB, where anything is known of them."""
+    return f"{amount:,.4g} GB {what}" if amount else "nothing known"
 
 
 def _folded(text: str, behind: str = "") -> list[str]:

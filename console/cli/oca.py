@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from console.cli import oca_explain, words
 if TYPE_CHECKING:
     from engine.create.oca.model import Problem, Rules
 
+_FEW = 20  # findings of one kind that are shown without --all
 _EPILOG = """\
   check FILE      read a rule file (.oca, .h with its includes, .RLS) and say everything that is odd in it;
                   exit code 2 when rules had to be left out or the file cannot be read, else 0
@@ -35,11 +37,11 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     if given.action == "explain":
         return oca_explain.explain(given)
-    return _check(Path(given.file), given.below, given.json)
+    return _check(Path(given.file), given.below, as_json=given.json, everything=given.all)
 
 
-def _check(path: Path, below: Path | None, as_json: bool) -> int:
-    """Print all findings of a rule file, worst last line: what is left out."""
+def _check(path: Path, below: Path | None, *, as_json: bool, everything: bool) -> int:
+    """Print the findings of a rule file, worst last line: what is left out."""
     from engine.create.createab.build import makes_of
     from engine.create.createab.predict import table_for
     from engine.create.oca.lint import check
@@ -47,25 +49,29 @@ def _check(path: Path, below: Path | None, as_json: bool) -> int:
 
     rules = load(path, below=below)
     found = check(rules, makes_of(rules, table_for(path.name)))
+    partial = any(problem.level == "error" for problem in found)
     if as_json:
-        print(json.dumps({**_counts(rules), "problems": [_plain(problem) for problem in found]}, indent=1))
-        return 2 if rules.partial else 0
-    where = [str(problem.at) for problem in found]
-    width = max(map(len, where), default=0)
-    words.say(
-        [
-            f"{place:<{width}}  {problem.level:<7}  {problem.code:<14}  {problem.text}"
-            for place, problem in zip(where, found, strict=True)
-        ]
-    )
-    words.say([_summary(rules, found)])
-    return 2 if rules.partial else 0
+        counts = {**_counts(rules), "partial": partial}
+        print(json.dumps({**counts, "problems": [_plain(problem) for problem in found]}, indent=1))
+        return 2 if partial else 0
+    codes = Counter[str]()
+    shown = []
+    for problem in found:
+        codes[problem.code] += 1
+        if everything or codes[problem.code] <= _FEW:
+            shown.append(problem)
+    width = max((len(str(problem.at)) for problem in shown), default=0)
+    words.say([f"{problem.at!s:<{width}}  {problem.level:<7}  {problem.code:<14}  {problem.text}" for problem in shown])
+    if len(shown) < len(found):
+        rest = ", ".join(f"{count - _FEW} {code}" for code, count in codes.items() if count > _FEW)
+        words.say([f"and more: {rest}; --all shows them"])
+    words.say([_summary(rules, found, partial=partial)])
+    return 2 if partial else 0
 
 
 def _counts(rules: Rules) -> dict[str, Any]:
     return {
         "file": rules.name,
-        "partial": rules.partial,
         "classification": len(rules.classification),
         "organisation": len(rules.organisation),
         "actions": len(rules.actions),
@@ -79,11 +85,11 @@ def _plain(problem: Problem) -> dict[str, Any]:
     return {"level": problem.level, "code": problem.code, "text": problem.text, **place}
 
 
-def _summary(rules: Rules, found: tuple[Problem, ...]) -> str:
+def _summary(rules: Rules, found: tuple[Problem, ...], *, partial: bool) -> str:
     """One line: what was read, and how much there is to say."""
     counts = _counts(rules)
     read = ", ".join(f"{counts[name]} {name}" for name in ("classification", "organisation", "actions", "associations"))
     levels = [problem.level for problem in found]
     said = ", ".join(f"{levels.count(level)} {level}" for level in ("error", "warning", "info") if level in levels)
-    left = "; rules were left out: correct them before ABs are made" if rules.partial else ""
+    left = "; rules were left out: correct them before ABs are made" if partial else ""
     return f"{rules.name}: {read}; {said or 'nothing to say'}{left}"

@@ -29,7 +29,9 @@ def add(made: argparse.ArgumentParser) -> None:
     made.add_argument("-d", dest="date", metavar="DATE", help="explain: with the raw files and calibrations of a DATE")
     made.add_argument("--raw", metavar="DIR", type=Path, action="append", default=[], help="explain: other raw files")
     made.add_argument("--pool", metavar="DIR", type=Path, action="append", default=[], help="explain: calibrations")
-    made.add_argument("--all", action="store_true", help="explain: false rules too, and every candidate")
+    made.add_argument(
+        "--all", action="store_true", help="check: every finding; explain: false rules too, every candidate"
+    )
     made.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="explain: override a setting")
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.stores.orders import Order
 
 INTERRUPTED = "interrupted"
+_WARNED = ("FINAL_PLUGIN: ", "POST_PLUGIN: ")  # plugins whose trouble costs no AB, and is easily overlooked
 _CUT = "SELECT mode, date FROM transactions WHERE sealed = ''"
 
 
@@ -113,6 +114,7 @@ def survey(tree: DfoTree) -> dict[str, Any]:
             "target": row.target,
             "state": row.state,
             "reason": row.reason,
+            "message": row.message,
             "score": row.score,
             "duration_s": round(row.duration_s, 3),
             "verdict": row.verdict,
@@ -185,12 +187,35 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     for entry in found["interrupted"]:
         lines.append(f"  order {entry['order']} has not ended and no engine lives: {entry['what']}; {_remedy(entry)}")
     for row in found["abs"]:
-        if everything or row["state"] in ("FAILED", "INTERRUPTED"):
+        if everything or row["state"] in ("FAILED", "INTERRUPTED", "STALE"):
             took = f" {row['duration_s']:.1f} s" if row["duration_s"] >= 0.05 else ""
             word = f"{STATES[row['state']].word}{took} {row['score']}".rstrip()
             lines.append(f"  {row['ab']} ({row['kind']}) {said(word, row['reason'])}")
+    lines += [] if everything else _in_batch(found["abs"])
+    for row in found["abs"]:
+        if row["message"].startswith(_WARNED):
+            lines.append(f"  {row['ab']} ({row['kind']}) {row['message']}")
     for entry in found["refused"]:
         lines.append(f"  unreadable {entry['where']}: {entry['why']}")
     for question in found["questions"]:
         lines.append(f"  question {question['number']}: {question['subject']}: {question['text']}")
     return [printable(line) for line in lines]
+
+
+def _in_batch(rows: list[dict[str, Any]]) -> list[str]:
+    """What a batch system says of the ABs it has, those of one state and reason in one line: held, waits for a node."""
+    import re
+    from collections import Counter
+
+    from engine.core.sizes import counted
+    from engine.core.status import STATES
+
+    said: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        if match := re.match(r"(slurm|htcondor) [\w.]+: (.+)", row["reason"]):
+            said[STATES[row["state"]].word, match[1], match[2]] += row["state"] not in (
+                "FAILED",
+                "INTERRUPTED",
+                "STALE",
+            )
+    return [f"  {counted(count, 'AB')} {word}, {who}: {why}" for (word, who, why), count in said.items() if count]

@@ -1,4 +1,4 @@
-"""How many, how many bytes, as people say it."""
+"""How many, how many bytes, how long, as people say it."""
 
 from __future__ import annotations
 
@@ -16,3 +16,14 @@ def size_text(size: int) -> str:
 def counted(number: int, one: str) -> str:
     """`1 file`, `1,200 files`: for words whose plural is made with an s."""
     return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def time_text(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05`, `2 d 04 h`."""
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d}" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"

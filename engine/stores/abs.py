@@ -47,6 +47,8 @@ def _read(path: str) -> tuple[AB, _Mark]:
             data = os.read(handle, found.st_size + 1)
         finally:
             os.close(handle)
+    except FileNotFoundError:
+        raise BadAb("the AB file is gone", where=path, remedy="put it back, or create the AB again") from None
     except OSError as trouble:
         raise BadAb(f"cannot be read: {trouble.strerror}", where=path, remedy="check its permissions") from None
     ab = parse(data, path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from config.tree import DfoTree
 from engine.core.dates import MODES
+from engine.core.sizes import counted
 from engine.errors import BadAb, UsageTrouble
 from engine.stores.abs import AbStore, read
 
@@ -47,7 +48,7 @@ def nothing_of(tree: DfoTree, mode: str, date: str) -> Nothing:
     store, pool = AbStore(tree), f"{mode} {date}"
     here = store.load("", date)
     if moved := sum(found == mode for found in _moved(tree, date)):
-        why = f"its {_abs(moved)} {'have' if moved > 1 else 'has'} moved to {tree.shorten(tree.log / date)}"
+        why = f"its {counted(moved, 'AB')} {'have' if moved > 1 else 'has'} moved to {tree.shorten(tree.log / date)}"
         return Nothing(pool, why, "processAB -a runs one again", ended=True)
     if store.refused:
         first, count = store.refused[0], len(store.refused)
@@ -56,7 +57,7 @@ def nothing_of(tree: DfoTree, mode: str, date: str) -> Nothing:
         return Nothing(pool, why, "correct it, or remove it and make it again")
     other = next(name for name in MODES if name != mode)
     if count := sum(ab.mode == other for ab in here):
-        return Nothing(pool, f"there are no ABs, but {_abs(count)} of {other}", f"is it -m {other}?")
+        return Nothing(pool, f"there are no ABs, but {counted(count, 'AB')} of {other}", f"is it -m {other}?")
     if _raws(tree, date):
         return Nothing(pool, "there are no ABs yet", f"createAB -m {mode} -d {date} makes them")
     if store.knows(mode, date):
@@ -76,7 +77,3 @@ def _raws(tree: DfoTree, date: str) -> bool:
     headers = tree.variables.get("DFO_HDR_DIR", "")
     places = [tree.raw, *([tree.expand(headers)] if headers else [])]
     return any(next((place / date).glob("[!.]*"), None) is not None for place in places)
-
-
-def _abs(count: int) -> str:
-    return f"{count} AB{'' if count == 1 else 's'}"

@@ -15,6 +15,7 @@ from engine import events as ev
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context
 from engine.core.dates import within
+from engine.core.sizes import counted
 from engine.create.obtain import obtain
 from engine.errors import AnswerNeeded, DfosError, OpenJournal, UsageTrouble, of_system
 from engine.process.run.run_pool import Streams
@@ -85,13 +86,13 @@ async def _carried_out(run: UnderWay) -> Ended:
         run.source_refused = found.refused
         run.failed += len(found.refused)
         if found.refused:
-            run.notes.append(f"{len(found.refused)} AB files of the source refused")
+            run.notes.append(f"{counted(len(found.refused), 'AB file')} of the source refused")
         run.failed += found.findings
         run.notes += found.notes
         await _inputs_checked(run)
         if order.parts == "C":
             run.keep_refused(())
-            run.notes.append(f"{len(found.new)} ABs created, {len(found.kept)} kept; nothing was executed")
+            run.notes.append(f"{counted(len(found.new), 'AB')} created, {len(found.kept)} kept; nothing was executed")
     if "P" in order.parts:
         if order.options.get("qc") != "only":
             outcome = await processing.processed(run)
@@ -130,7 +131,7 @@ async def _recovered(run: UnderWay) -> None:
     for date in sorted({item.transaction.date for item in left}):
         await recover(run.context, order.mode, date)
     if not harmless:
-        run.notes.append(f"{len(left)} interrupted moves finished")
+        run.notes.append(f"{counted(len(left), 'interrupted move')} finished")
 
 
 async def _defined(run: UnderWay) -> None:
@@ -153,4 +154,4 @@ async def _inputs_checked(run: UnderWay) -> None:
     complaints = await checked(run.context, abs_, plugin)
     if complaints:
         names = len({complaint.ab for complaint in complaints})
-        run.notes.append(f"{names} ABs lack calibrations, first {complaints[0].ab}: {complaints[0].what}")
+        run.notes.append(f"{counted(names, 'AB')} without calibrations, first {complaints[0].ab}: {complaints[0].what}")

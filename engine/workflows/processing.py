@@ -8,6 +8,7 @@ from collections import Counter
 from engine.core.ab import AB
 from engine.core.cascade import cascade, circling
 from engine.core.dates import is_month
+from engine.core.sizes import counted
 from engine.core.status import STATES, waits_for
 from engine.process.ab.again import choose, done_of
 from engine.process.ab.forced import kept
@@ -26,7 +27,7 @@ async def processed(run: UnderWay) -> Outcome:
         return Outcome("ended", (), (), (), (), ())
     large = await asked(run.context, abs_)
     run.parked += large.parked
-    run.phase("process", f"{len(abs_)} ABs of {run.order.pool}")
+    run.phase("process", f"{counted(len(abs_), 'AB')} of {run.order.pool}")
     outcome = await process_pool(
         run.context, abs_, plugins=run.plugins.by_slot, at_work=run.at_work, refused=large.refused
     )
@@ -75,7 +76,7 @@ async def _renewed(run: UnderWay) -> list[AB]:
         await asyncio.to_thread(reset, tree, run.context.settings, name, order.mode, order.date)
     if not stale:
         return abs_
-    run.notes.append(f"{len(stale)} stale ABs run again")
+    run.notes.append(f"{counted(len(stale), 'stale AB')} again")
     return await run.pool()
 
 
@@ -101,7 +102,7 @@ async def checked(run: UnderWay) -> None:
 
 def summary(run: UnderWay, outcome: Outcome) -> str:
     """How many ABs ended how, in words."""
-    words = [f"{len(outcome.done)} ABs done"]
+    words = [f"{counted(len(outcome.done), 'AB')} done"]
     counts = {
         "FAILED": outcome.failed,
         "BLOCKED": outcome.blocked,
@@ -111,7 +112,7 @@ def summary(run: UnderWay, outcome: Outcome) -> str:
     waits = Counter(_waits_for(run, name) for name in outcome.waiting)
     words += [f"{count} {word}" for word, count in waits.items()]
     if run.store.refused:
-        words.append(f"{len(run.store.refused)} AB files refused")
+        words.append(f"{counted(len(run.store.refused), 'AB file')} refused")
     return ", ".join(words)
 
 

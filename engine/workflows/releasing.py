@@ -7,6 +7,7 @@ from functools import partial
 
 from engine import events as ev
 from engine.core.product import MOVE
+from engine.core.sizes import counted
 from engine.errors import DfosError, UsageTrouble
 from engine.pgi import checked_withheld
 from engine.process.ab.hooks import options_of
@@ -29,13 +30,13 @@ async def released(run: UnderWay) -> tuple[Question, ...]:
     open_ = [ab for ab in abs_ if ab.status == "CREATED" and not ab.runs_no_recipe]
     if open_ and "P" not in order.parts and not order.reason:
         raise UsageTrouble(
-            f"{len(open_)} of {len(abs_)} ABs of {order.pool} are not processed yet, e.g. {open_[0].name}",
+            f"{len(open_)} of {counted(len(abs_), 'AB')} of {order.pool} not processed yet, e.g. {open_[0].name}",
             remedy="process them first (-P), or force it with a reason (--force REASON)",
         )
     stale = sorted({ab.name for ab in abs_}.intersection(stale_of(run.context.board, order.mode, order.date)))
     if stale and "P" not in order.parts and not order.reason:
         raise UsageTrouble(
-            f"{len(stale)} ABs of {order.pool} are stale, e.g. {stale[0]}: an input was made anew after they ran",
+            f"{counted(len(stale), 'stale AB')} of {order.pool}, e.g. {stale[0]}: an input was made anew",
             remedy="process them again (-P), or force it with a reason (--force REASON)",
         )
     digest = order.options.get("digest", "")
@@ -62,7 +63,7 @@ async def released(run: UnderWay) -> tuple[Question, ...]:
         naming=naming_of(run.plugins.by_slot),
     )
     run.failed += len(set(moved.unfinished) - run.bad)
-    run.notes.append("move stopped, nothing changed" if moved.stopped else f"{moved.moved} products moved")
+    run.notes.append("move stopped, nothing changed" if moved.stopped else f"{counted(moved.moved, 'product')} moved")
     await _exported(run)
     return ()
 

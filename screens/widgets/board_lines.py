@@ -140,8 +140,17 @@ def silent(board: Board, alive: bool, now: float) -> bool:
     return busy and board.seen_at > 0 and now - board.seen_at > SILENT_S
 
 
+def engine_ended(board: Board, alive: bool) -> bool:
+    """True when there is no engine because its orders have ended, as a command's engine does: nothing is wrong."""
+    return not alive and board.ended is not None and not any(board.counts[state] for state in AT_WORK)
+
+
 def situation_line(board: Board, alive: bool, left_s: float | None, now: float, width: int, glyphs: Glyphs) -> Spans:
     """Old picture, closed gate, open gate that was closed, or else the phase: the third line."""
+    if engine_ended(board, alive) and board.ended:
+        how = theme.GOOD if board.ended.exit_code == 0 else theme.WARN
+        what = f" {glyphs.clean(board.ended.text)}"
+        return spread([(what, how)], [("engine ended, E starts one ", None)], width, glyphs)
     if silent(board, alive, now):
         what = f"as of {clock(board.seen_at)}, engine silent for {span(now - board.seen_at)}" if board.seen_at else ""
         what = what or "the engine does not answer"
@@ -196,7 +205,8 @@ def _streams(
     word = "held" if board.gate.closed or board.mode == "paused" else "idle"
     changed = _changed(board, glyphs, brevity)
     if not busy:
-        return [(f" streams{changed}  all {board.streams} {word}" if board.streams else " streams  none", None)]
+        free = f"all {board.streams} {word}" if board.streams > 1 else f"the one is {word}"
+        return [(f" streams{changed}  {free}" if board.streams else " streams  none", None)]
     spans: list[Span] = [(f" streams{changed}", None)]
     for number in range(1, max(board.streams, *busy) + 1):
         row = busy.get(number)

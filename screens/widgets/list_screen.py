@@ -24,7 +24,7 @@ from screens.keys import KeysScreen, Verbs
 from screens.links import EngineLink, Library
 from screens.messages import BoardChanged
 from screens.start import start
-from screens.widgets.board_lines import silent, title_line
+from screens.widgets.board_lines import engine_ended, silent, title_line
 from screens.widgets.confirm import Confirm
 from screens.widgets.line_list import LineList
 from screens.widgets.lines import LineBlock, Span, Spans, spread
@@ -171,8 +171,10 @@ class ListScreen(Screen[None], Generic[Row]):
 
     def _aged(self, third: Spans, width: int) -> Spans:
         """What is old says so."""
-        if silent(self.link.board, self.link.alive, self.clock()):
-            right: list[Span] = [(f" engine silent, as of {clock(self.read_at)} ", theme.BANNER)]
+        if engine_ended(self.link.board, self.link.alive):
+            right: list[Span] = [(f"as of {clock(self.read_at)}, the engine has ended ", None)]
+        elif silent(self.link.board, self.link.alive, self.clock()):
+            right = [(f" engine silent, as of {clock(self.read_at)} ", theme.BANNER)]
         elif self.old:
             right = [(f"as of {clock(self.read_at)}, things have happened since ", theme.WARN)]
         else:

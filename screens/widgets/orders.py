@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.board import Board, Row
+from engine.core.sizes import counted
 from engine.core.status import AT_WORK
 from screens.glyphs import duration
 from screens.widgets.family import rerun_of
@@ -115,11 +116,6 @@ def override(board: Board) -> Sure | str:
         return "nothing holds us; there is nothing to override"
     text = (f"Held by {board.gate.reason}.", "Both will be slower. Who ordered it is recorded.")
     return Sure("Run anyway?", text, "Run anyway", "Wait", (("override", {}),))
-
-
-def counted(count: int, what: str) -> str:
-    """`1 AB`, `2 ABs`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _name(ab: str) -> str:

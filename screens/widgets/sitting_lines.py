@@ -7,7 +7,7 @@ from screens import theme
 from screens.glyphs import Glyphs, clock, width_of
 from screens.reviewed import Review
 from screens.sitting import Sitting, word_of
-from screens.widgets.board_lines import marks
+from screens.widgets.board_lines import engine_ended, marks
 from screens.widgets.evidence import judged
 from screens.widgets.lines import Span, Spans, spread
 
@@ -31,7 +31,9 @@ def title_line(sitting: Sitting, alive: bool, saved: float, width: int, glyphs: 
             if sitting.count(state):
                 left.append((f" {glyphs.dot} {sitting.count(state)} {word_of(state)}", None))
     right: list[Span] = [(f"saved {clock(saved)} ", theme.GOOD)] if saved else []
-    return spread(left, right if alive else [(" engine silent ", theme.BANNER)], width, glyphs)
+    if not alive:
+        right = [("engine ended ", None)] if engine_ended(board, alive) else [(" engine silent ", theme.BANNER)]
+    return spread(left, right, width, glyphs)
 
 
 def verdict_line(sitting: Sitting, review: Review | None, trouble: str, glyphs: Glyphs) -> Spans:

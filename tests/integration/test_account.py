@@ -135,6 +135,17 @@ def test_settings_stay_inside_the_account(tmp_path: Path) -> None:
     assert "'$SCRATCH/x' names a variable that .dfosrc does not set" in text
 
 
+def test_dfosrc_may_name_a_work_area_elsewhere(tmp_path: Path) -> None:
+    disk = tmp_path / "fast"
+    root = make(tmp_path / "a", f"export WORK_DIR={disk}\nexport ABOVE={tmp_path}\nexport SYSTEM=/etc\n")
+    tree = open_tree(root, {})
+    for lawful in ("$WORK_DIR", "${WORK_DIR}/deeper"):
+        assert open_settings(tree, {}, [f"process.work_area={lawful}"]).settings.process.work_area == lawful
+    for outside in ("$WORK_DIR/../other", "$ABOVE/x", "$SYSTEM", str(disk)):
+        with pytest.raises(ConfigTrouble, match="is outside the account"):
+            open_settings(tree, {}, [f"process.work_area={outside}"])
+
+
 def test_the_account_is_read_without_anything_heavy(tmp_path: Path) -> None:
     root = make(tmp_path / "a")
     code = (

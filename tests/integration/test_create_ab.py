@@ -10,6 +10,7 @@ import pytest
 
 from config.create import Create
 from config.schema import Settings
+from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
 from engine.create.createab.order import create
@@ -531,6 +532,27 @@ def test_a_virtual_calibration_of_a_failed_ab_is_not_used(context: Context) -> N
     assert whats(make(context, "SCIENCE")) == [AGAIN]
     assert abs_of(context, "SCIENCE")[0].waitfor == (flat.name,)
     assert bias.status == "CREATED"
+
+
+def test_what_failed_and_is_made_again_is_said_to_be_created(context: Context) -> None:
+    simple(context)
+    make(context)
+    bias, flat = abs_of(context)
+    for order, (ab, state, reason, parents) in enumerate(
+        [
+            (bias, "FAILED", "missing input", ()),
+            (flat, "BLOCKED", f"{bias.name} FAILED", (bias.name,)),
+            (flat.with_value("AB_NAME", "X.ab"), "BLOCKED", "Y.ab FAILED", ()),
+        ]
+    ):
+        fields = (ab.name, ab.mode, ab.date, "", ab.recipe, ab.raw_type, "", order, parents, 1.0, state, reason)
+        context.bus.publish(ev.AbSeen(*fields))
+    AbStore(context.tree).write(bias.with_value("PROCESS_STATUS", "FAILED"))
+    make(context)
+    rows = context.board.rows
+    assert (rows[bias.name].state, rows[bias.name].reason) == ("CREATED", "made again")
+    assert (rows[flat.name].state, rows[flat.name].reason) == ("PARENT", f"waits for {bias.name}")
+    assert (rows["X.ab"].state, rows["X.ab"].reason) == ("BLOCKED", "Y.ab FAILED")
 
 
 def test_an_ab_whose_recipe_may_run_is_left_alone(context: Context) -> None:

@@ -41,7 +41,7 @@ async def test_exit_codes_of_the_order(tmp_path: Path) -> None:
     stopped = await _ordered(context)
     assert stopped.exit_code == 13 and "0 products in the archive" in stopped.text
     some = await _ordered(context, skip_bad="yes")
-    assert some.exit_code == 13 and "1 products in the archive" in some.text
+    assert some.exit_code == 13 and "1 product in the archive" in some.text
     path.write_bytes(content)
     done = await _ordered(context)
     assert done.exit_code == 0 and "2 products in the archive" in done.text

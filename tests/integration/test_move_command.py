@@ -70,7 +70,7 @@ def test_calib_in_both_profiles(profile: str, tmp_path: Path, capsys: pytest.Cap
     assert [line.split()[0] for line in lines] == ["cal_Updated", "cal_Finished"]
     assert all(len(line.split()) == 4 for line in lines), "status, DATE, time, user"
     told = capsys.readouterr().err
-    assert "3 products, 10 logs and plots in place, 1 products not saved, 1 virtual calibrations became real" in told
+    assert "3 products, 10 logs and plots in place, 1 product not saved, 1 virtual calibration became real" in told
     assert "updateAB: 3 ABs updated" in told
 
 

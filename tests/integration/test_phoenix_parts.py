@@ -124,7 +124,7 @@ def test_a_command_hands_its_order_to_the_engine_that_runs(tmp_path: Path) -> No
         while not (root / "monitor/ENGINE/socket").exists():
             assert engine.poll() is None, engine.stderr and engine.stderr.read()
         done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", code=0)
-        assert "1 products moved" in done.stderr
+        assert "1 product moved" in done.stderr
         refused = call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=2)
         assert "settings of its own" in refused.stderr
         lines = call(root, "phoenix", "-r", RUN, "-C", "--auto", "--json", code=0).stdout.splitlines()
@@ -142,7 +142,7 @@ def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: 
         (next((root / "ab").glob("*_tpl.ab"))).read_text().replace("MCALIB", "MCALIB") + "MCALIB MAYBE x\n"
     )
     done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", *STANDIN, code=1)
-    assert f"{broken}:" in done.stderr and "1 AB files refused" in done.stderr
+    assert f"{broken}:" in done.stderr and "1 AB file refused" in done.stderr
     assert len(list((root / "data/calib" / NIGHT).glob("*.fits"))) == 1
     assert broken.exists()
     assert f"unreadable {broken}:" in call(root, "status", code=0).stdout

@@ -20,6 +20,7 @@ from engine.process.qc.stage import qc_pool
 from engine.process.run.job import Outcome
 from engine.process.run.run_pool import process_pool, reset
 from engine.process.run.streams import Streams
+from engine.process.run.why import why_known
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import KINDS, make_ab, make_context, make_product, make_tree
@@ -130,7 +131,44 @@ async def test_missing_inputs_are_named_with_what_to_do(scene: Scene) -> None:
     ab = scene.basic(sof=gone)
     await scene.run(ab)
     reason = scene.row(ab).reason
-    assert reason.startswith("missing input $DFO_RAW_DIR/gone.fits (OBJECT) and 1 more") and "then r" in reason
+    assert reason.startswith("missing input $DFO_RAW_DIR/gone.fits (OBJECT) and 1 more")
+    assert reason.endswith("(process X_tpl.ab, or bring the file there, then r)")
+    await scene.run(ab.with_values("SOF_CONTENT", ["$DFO_RAW_DIR/gone.fits OBJECT"]))
+    assert scene.row(ab).reason == "missing input $DFO_RAW_DIR/gone.fits (OBJECT) (bring the file there, then r)"
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "reason"),
+    [
+        ("", "the AB file is gone (put it back, or create the AB again)"),
+        (
+            ",garbage",
+            "qualifier AB_NAME, RAW_TYPE, RECIPE, DATE, PROD_ROOT_NAME, PROCESS_STATUS missing (add the line,",
+        ),
+        (",AB_NAME", "PROCESS_STATUS missing"),
+    ],
+)
+async def test_an_ab_file_that_is_spoilt_while_its_recipe_runs(scene: Scene, spoilt: str, reason: str) -> None:
+    ab = scene.basic()
+    path = scene.store.path(ab.name)
+    ab = ab.with_values("RECIPE_PARAM", [*ab.params, f"--spoil={path}{spoilt}"])
+    child = make_ab(
+        kind="scipost", sof=[(make_product(ab), "PIXTABLE_OBJECT")], products=["IMAGE_FOV"], waitfor=[ab.name]
+    )
+    outcome = await scene.run(ab, child)
+    assert outcome.failed == (ab.name,) and scene.row(child).state == "BLOCKED"
+    told = scene.row(ab).reason
+    assert told.startswith("products could not be delivered: ") and told.count(reason) == 1
+    assert "could not be written" not in told  # once is enough
+    assert not scene.product(ab).exists() and scene.ab(child).status == "CREATED"
+    assert why_known(scene.context.board, child.name) == [
+        f"{child.name} is blocked: {ab.name} FAILED.",
+        f"{ab.name} is FAILED: {told}.",
+        f"Remove the cause (`l` shows the log), then `r` (or dfos retry {ab.name}) runs it again"
+        " with what depends on it.",
+    ]
+    await scene.run(ab.with_values("RECIPE_PARAM", ab.params[:-1]), child)  # put back
+    assert scene.row(child).state != "BLOCKED" and scene.product(ab).is_file()
 
 
 async def test_an_input_that_has_moved_is_found_by_pipefile(scene: Scene) -> None:

@@ -19,6 +19,7 @@ from engine.stores.orders import Order
 from engine.workflows.phoenix import carry_out
 from engine.workflows.under_way import Ended, Plugins
 from tests.builders import PSEUDO, make_ab, make_product
+from tests.fakes import make_fits
 from tests.integration.test_process_ab import Scene
 
 
@@ -98,6 +99,48 @@ async def test_parents_that_are_not_done_are_named_or_run(scene: Scene) -> None:
     assert [scene.ab(ab).status for ab in (basic, post)] == ["SUCCESSFUL", "SUCCESSFUL"]
 
 
+def sisters(scene: Scene, form: str = ".fits") -> tuple[AB, AB]:
+    """A moved parent, and a child that updateAB has told the final name of what it read."""
+    basic, post, _ = family(scene)
+    moved(scene, basic)
+    final = scene.tree.sci / PSEUDO / f"MU_SOBJ_940116A{form}"
+    final.parent.mkdir()
+    pipefile = scene.product(basic).name
+    if form == ".fits":
+        make_fits(final, "PIXTABLE_OBJECT", PIPEFILE=pipefile)
+    else:
+        final.write_text(f"PIPEFILE= '{pipefile}'\n")
+    lines = [
+        "REAL $DFO_CAL_DIR/gen/FIXED.fits EXTINCT_TABLE",
+        f"REAL {final.with_suffix('.fits')} PIXTABLE_OBJECT 0.1 OK",
+    ]
+    post = post.with_values("MCALIB", lines)
+    scene.store.write(post)
+    return basic, post
+
+
+@pytest.mark.parametrize("form", [".fits", ".hdr"])
+async def test_a_child_names_the_product_that_its_moved_parent_made_anew(scene: Scene, form: str) -> None:
+    basic, post = sisters(scene, form)
+    assert (await ordered(scene, basic.name)).exit_code == 0
+    told: list[str] = []
+    scene.context.bus.subscribe(lambda stamped: told.append(getattr(stamped.event, "text", "")))
+    assert (await ordered(scene, post.name)).exit_code == 0
+    fixed, read = scene.ab(post).values("MCALIB")
+    assert fixed == "REAL $DFO_CAL_DIR/gen/FIXED.fits EXTINCT_TABLE"
+    assert read == f"VIRTUAL {make_product(basic)} PIXTABLE_OBJECT 0.1 OK"
+    assert str(scene.product(basic)) in scene.log(post)
+    new = f"{post.name} reads {scene.product(basic).name}, made anew, and no more MU_SOBJ_940116A.fits"
+    assert told.count(new) == 1
+
+
+async def test_a_child_that_reads_what_has_moved_keeps_its_lines(scene: Scene) -> None:
+    _, post = sisters(scene)
+    assert (await ordered(scene, post.name)).exit_code == 0
+    assert scene.ab(post).values("MCALIB") == post.values("MCALIB")
+    assert "MU_SOBJ_940116A.fits PIXTABLE_OBJECT" in scene.log(post)
+
+
 @pytest.mark.row(406)
 async def test_a_historical_ab_runs_again_and_what_moved_stays(scene: Scene) -> None:
     *_, other = family(scene)
@@ -174,9 +217,9 @@ async def test_what_was_built_from_a_product_made_anew_is_stale_and_runs_again(s
     assert state(scene, post) == ("STALE", f"{basic.name} was made anew")
     assert state(scene, other)[0] == "DONE"
     refused = await ordered(scene, parts="M")
-    assert refused.exit_code == 2 and "1 ABs of SCIENCE 2094-01-16 are stale" in refused.text
+    assert refused.exit_code == 2 and "1 stale AB of SCIENCE 2094-01-16" in refused.text
     again = await ordered(scene)
-    assert again.exit_code == 0 and "1 stale ABs run again" in again.text
+    assert again.exit_code == 0 and "1 stale AB again" in again.text
     assert state(scene, post)[0] == "DONE" and attempts(scene, post) == 2 and attempts(scene, other) == 1
 
 

@@ -115,7 +115,7 @@ async def test_one_ab_from_products_to_coversheet(scene: Scene) -> None:
     report = (scene.tree.dfs_log / f"{scene.ab.root}.scores.html").read_text()
     assert "background" in report and found.flag in report and "HAS_SKY" in report
     kinds = [event for event in events if isinstance(event, PhaseStarted | AbScored)]
-    assert kinds == [PhaseStarted("qc", "1 ABs"), AbScored(scene.ab.name, found.digest)]
+    assert kinds == [PhaseStarted("qc", "1 AB"), AbScored(scene.ab.name, found.digest)]
 
 
 async def test_qc_is_due_once_and_again_where_it_was_cut_off(scene: Scene) -> None:
@@ -312,9 +312,9 @@ async def test_a_threshold_that_changed_counts_without_measuring_again(scene: Sc
     (own / "muse_single.yaml").write_text("source: ours\nscores:\n  - {name: size, param: valid, low: 1000}\n")
     words = await checked(scene.context, [scene.now()], {"qc": "only", "rescore": "yes"}, {})
     found = records.load(records.place_of(scene.tree, scene.ab))
-    assert found is not None and words == "scores of 1 of 1 ABs changed"
+    assert found is not None and words == "scores of 1 of 1 AB changed"
     words = await checked(scene.context, [scene.now()], {"qc": "only", "rescore": "yes"}, {})
-    assert words == "scores of 0 of 1 ABs changed", "nothing did"
+    assert words == "scores of 0 of 1 AB changed", "nothing did"
     assert [(score.name, score.value, score.mark) for score in found.scores] == [("size", "900", "o")]
 
 

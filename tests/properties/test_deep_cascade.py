@@ -38,7 +38,7 @@ def run_of(shape: list[tuple[int, int, int]], order: list[int], crowded: bool) -
 
 
 @pytest.mark.row(314, 315, 316)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(sizes, st.permutations(range(40)), st.booleans())
 def test_the_cascade_of_n_objects_and_m_skies(shape: list[tuple[int, int, int]], order: list[int], crowded: bool):
     created = deep_abs(run_of(shape, order, crowded))
@@ -56,7 +56,7 @@ def test_the_cascade_of_n_objects_and_m_skies(shape: list[tuple[int, int, int]],
     assert_runnable(proposed)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(sizes, st.permutations(range(40)), st.randoms(use_true_random=False))
 def test_the_order_of_the_files_does_not_matter(shape: list[tuple[int, int, int]], order: list[int], dice):
     created = list(deep_abs(run_of(shape, order, False)))

@@ -130,7 +130,7 @@ def test_manifests_of_any_names_are_read_as_they_were_written(names: list[tuple[
     assert damaged == 0 and read == entries
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(NAMES, unique=True, min_size=1, max_size=12), st.integers(1, 40))
 def test_files_of_any_names_move_once_however_often_it_is_cut(names: list[str], at: int) -> None:
     """A shift of files that exist: cut anywhere, run again, run once more."""

@@ -49,7 +49,7 @@ def _moved(root: Path, batches: list[list[int]], slim: bool = False) -> dict[str
 
 
 @pytest.mark.row(61, 62)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(order=st.permutations(MINUTES), cuts=st.sets(st.integers(1, 3)), slim=st.booleans())
 def test_versions_after_any_number_of_runs_are_those_of_one(order: list[int], cuts: set[int], slim: bool) -> None:
     edges = [0, *sorted(cuts), len(order)]

@@ -11,7 +11,7 @@ from engine.create.oca.model import Rules
 from engine.create.oca.preprocess import plain
 from engine.create.oca.read import read
 from engine.create.oca.text import canonical
-from tests.rules import RULES, bare
+from tests.oca_rules import RULES, bare
 
 TEXT = """
 if (T) then { DO.CATG = "UNDEFINED"; }

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from textual.screen import Screen
 
@@ -100,7 +100,7 @@ async def by_store(question: Question, key: str, comment: str) -> Answer:
 
 
 @pytest.mark.row(84)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(questions(), st.data())
 def test_the_same_question_gives_the_same_answer_on_paper(question: Question, data: st.DataObject) -> None:
     choice = data.draw(st.sampled_from(question.choices))
@@ -119,7 +119,7 @@ def test_the_same_question_gives_the_same_answer_on_paper(question: Question, da
     assert given[0] == given[1] == given[2] == Answer(question.id, choice.key, comment, "rh", "2026-11-21T09:43:10")
 
 
-@settings(max_examples=6, deadline=None, phases=(Phase.generate,), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, phases=(Phase.generate,))
 @given(questions(), st.data())
 def test_and_in_the_dialog(question: Question, data: st.DataObject) -> None:
     choice = data.draw(st.sampled_from(question.choices))
@@ -127,7 +127,7 @@ def test_and_in_the_dialog(question: Question, data: st.DataObject) -> None:
     assert asyncio.run(by_dialog(question, choice.key, comment)) == asyncio.run(by_store(question, choice.key, comment))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(questions(), st.text(max_size=40))
 def test_whatever_is_typed_is_an_answer_or_says_why_not(question: Question, typed: str) -> None:
     try:

@@ -88,7 +88,7 @@ def test_one_older_file_shifts_the_letters_consistently(pool: list[Named], secon
 
 
 @pytest.mark.row(86)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(st.integers(0, 59), st.sampled_from(["SCI1.0", "SCI2.0"])), unique_by=lambda x: x[0], max_size=6

@@ -24,7 +24,7 @@ from engine.stores.attempts import Attempts
 from tests.builders import KINDS, make_ab, make_context
 from tests.fakes import PaperJob
 
-_QUICK = settings(max_examples=120, deadline=None)
+_QUICK = settings(max_examples=120)
 _LANES = {"a": (1, 3), "b": (2, 2), "c": (3, 1)}  # rank, width
 
 
@@ -177,7 +177,7 @@ class Weighed(PaperJob):
 
 
 @pytest.mark.row(210)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.sampled_from(["scibasic", "scipost", "align"]), st.booleans()), min_size=1, max_size=12),
     st.integers(1, 4),

@@ -18,7 +18,7 @@ from tests.builders import folded, make_ab, make_context, record
 from tests.fakes import PaperJob
 
 _KINDS = ("scibasic", "scipost", "align", "combine")
-_SLOW = settings(max_examples=40, deadline=None)
+_SLOW = settings(max_examples=40)
 
 
 class Shuffled(PaperJob):

@@ -25,7 +25,7 @@ from engine.stores.batch_jobs import BatchJobs, ask_for
 from engine.stores.database import connect
 from tests.builders import make_ab, make_context, make_product, make_tree, record
 from tests.executors import daemons
-from tests.fakes import AUTODAILY, PaperTable, make_fits, stub_pipeline, text_of, until
+from tests.fakes import AUTODAILY, LIMIT_S, PaperTable, make_fits, stub_pipeline, text_of, until
 from tests.slurm_daemons import SlurmDaemons
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -47,8 +47,8 @@ asyncio.run(process_pool(context, AbStore(tree).load(), pipeline=Pipeline("stub"
 
 
 async def soon(condition: Callable[[], object]) -> None:
-    """Wait for something that another process does, half a minute at most."""
-    await asyncio.wait_for(until(condition), 30)
+    """Wait for something that another process does, for a while."""
+    await until(condition)
 
 
 class Scene:
@@ -106,7 +106,7 @@ class Scene:
             return bool(row and row.state == state and reason in row.reason)
 
         try:
-            await asyncio.wait_for(until(there), 30)
+            await until(there)
         except TimeoutError:
             pytest.fail(f"{self.row.state}: {self.row.reason}, not {state}: {reason}; {self.slurm.logs()}")
 
@@ -118,7 +118,7 @@ class Scene:
 
     async def outcome(self) -> Outcome:
         assert self.run
-        return await asyncio.wait_for(self.run, 60)
+        return await asyncio.wait_for(self.run, LIMIT_S)
 
     @property
     def log(self) -> str:

@@ -25,7 +25,7 @@ from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
 from tests.condor_site import the_pool
 from tests.executors import daemons
-from tests.fakes import make_fits, stub_pipeline, text_of, until
+from tests.fakes import LIMIT_S, make_fits, stub_pipeline, text_of, until
 from tests.slurm_daemons import SlurmDaemons
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,7 +88,7 @@ class Scene:
 
     async def without_us(self) -> None:
         """Wait until nothing is in the queue any more."""
-        await asyncio.wait_for(until(self.over), 90)
+        await until(self.over)
 
     def over(self) -> bool:
         """Is nothing in the queue any more?"""
@@ -190,13 +190,13 @@ async def test_streams_keep_their_widths(scene: Scene) -> None:
     run = asyncio.create_task(process_pool(context, scene.store.load(), pipeline=scene.pipeline))
     rows = context.board.rows
     logs = [scene.tree.dfs_log / f"{ab.root}.log" for ab in basics]
-    await asyncio.wait_for(until(lambda: "started" in text_of(logs[0])), 60)
-    await asyncio.wait_for(until(lambda: basics[1].name in rows and rows[basics[1].name].state == "SLOT"), 60)
+    await until(lambda: "started" in text_of(logs[0]))
+    await until(lambda: basics[1].name in rows and rows[basics[1].name].state == "SLOT")
     await asyncio.to_thread(fifo.write_text, "go")
-    await asyncio.wait_for(until(lambda: "started" in text_of(logs[1])), 60)
+    await until(lambda: "started" in text_of(logs[1]))
     assert scene.status(basics) == ["SUCCESSFUL", "CREATED"], "the second began when the first had ended"
     await asyncio.to_thread(fifo.write_text, "go")
-    assert len((await asyncio.wait_for(run, 60)).done) == 3 and scene.status([post]) == ["SUCCESSFUL"]
+    assert len((await asyncio.wait_for(run, LIMIT_S)).done) == 3 and scene.status([post]) == ["SUCCESSFUL"]
     context.db.close()
 
 
@@ -207,10 +207,10 @@ async def test_followed_it_shows_what_attached_jobs_show(slurm: OnSlurm) -> None
     context = make_context(slurm.root, tree=slurm.tree, batch=slurm.batch)
     run = asyncio.create_task(process_pool(context, slurm.store.load(), pipeline=slurm.pipeline))
     rows = context.board.rows
-    await asyncio.wait_for(until(lambda: rows and "waits for other jobs" in rows[post.name].reason), 30)
+    await until(lambda: rows and "waits for other jobs" in rows[post.name].reason)
     assert rows[basic.name].state == rows[post.name].state == "SLOT"
     await asyncio.to_thread(slurm.slurm.run, "scontrol", "update", "nodename=n1", "state=resume")
-    assert len((await asyncio.wait_for(run, 60)).done) == 2
+    assert len((await asyncio.wait_for(run, LIMIT_S)).done) == 2
     context.db.close()
 
 
@@ -234,10 +234,10 @@ async def test_cancelled_from_outside_the_recipe_ends_too(slurm: OnSlurm, tmp_pa
     await asyncio.to_thread(os.mkfifo, tmp_path / "never")
     await slurm.hand_over_and_die()
     log = slurm.tree.dfs_log / f"{basic.root}.log"
-    await asyncio.wait_for(until(lambda: log.exists() and "started" in log.read_text()), 30)
+    await until(lambda: log.exists() and "started" in log.read_text())
     await asyncio.to_thread(slurm.slurm.run, "scancel", "-u", "root")
     await slurm.without_us()
-    await asyncio.wait_for(until(lambda: LocalExecutor().find(slurm.tree.tmp / "work") is None), 20)
+    await until(lambda: LocalExecutor().find(slurm.tree.tmp / "work") is None)
     assert slurm.status([basic]) == ["CREATED"]
 
 

@@ -11,6 +11,7 @@ from engine.create.createab.levels import ladder
 from engine.create.createab.predict import UNKNOWN, predicted, table_of
 from engine.create.oca.load import load
 from engine.create.oca.model import Rules
+from engine.create.oca.needs import organised
 
 pytestmark = pytest.mark.real
 HOME = Path(__file__).parents[2]
@@ -45,7 +46,10 @@ def test_every_recipe_is_in_the_table_or_known_to_be_unknown(instrument: str) ->
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
 def test_every_action_has_its_level(instrument: str) -> None:
     rules, table = rules_of(instrument), table_of(instrument)
-    makes = {action.name: catgs_of(rules, action.name, predicted(action, table)[0]) for action in rules.actions}
+    makes = {
+        action.name: catgs_of(organised(rules).get(action.name, set()), predicted(action, table)[0])
+        for action in rules.actions
+    }
     found = ladder(rules, makes)
     assert sorted(found.order) == sorted({action.name for action in rules.actions})
     assert len(found.notes) <= (instrument == "VIMOS"), "only VIMOS has actions that need each other"

@@ -24,6 +24,7 @@ from engine.context import Context
 from engine.transfer.export.export import export
 from engine.transfer.export.queue import Call, queued
 from tests.exporting import DATE, GOES, exporting, keys, lost, public, tree
+from tests.ports import free_ports
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SFTP = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(path).exists()), "")
@@ -37,9 +38,7 @@ class Sshd:
 
     def __init__(self, place: Path, host_key: str, authorized: str, *extra: str) -> None:
         self.place, self.log = place, place / "log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        [self.port] = free_ports(1)
         (place / "authorized_keys").write_text(f"{authorized}\n")
         (place / "authorized_keys").chmod(0o600)
         self.config = place / "config"
@@ -70,7 +69,7 @@ class Sshd:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         self.process = subprocess.Popen([SSHD, "-D", "-f", str(self.config), "-E", str(self.log)])
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
             with socket.socket() as probe:
@@ -88,7 +87,7 @@ class Sshd:
             for child in self.sessions():
                 child.kill()
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
 
 
 class Site:
@@ -208,7 +207,7 @@ async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site, capl
 
 
 async def test_a_server_that_falls_silent_is_given_up_and_gone_on_with(site: Site) -> None:
-    context = site.account(parallel=1, timeout_s=1.0)
+    context = site.account(parallel=1, timeout_s=4.0)
     (context.tree.log / DATE / "a-big.log").write_bytes(BIG)
     stopped: list[psutil.Process] = []
 

@@ -26,7 +26,7 @@ from tests.builders import make_ab, make_context, make_product, make_tree
 from tests.condor_pool import Pool
 from tests.condor_root import PYTHON
 from tests.condor_site import the_pool
-from tests.fakes import make_fits, stub_pipeline, text_of, until
+from tests.fakes import LIMIT_S, make_fits, stub_pipeline, text_of, until
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _OURS = "DfosToken isnt undefined"
@@ -108,7 +108,7 @@ class Scene:
             return bool(row and row.state == state and reason in row.reason)
 
         try:
-            await asyncio.wait_for(until(there), 60)
+            await until(there)
         except TimeoutError:
             pytest.fail(f"{self.row.state}: {self.row.reason}, not {state}: {reason}")
 
@@ -120,7 +120,7 @@ class Scene:
 
     async def outcome(self) -> Outcome:
         assert self.run
-        return await asyncio.wait_for(self.run, 90)
+        return await asyncio.wait_for(self.run, LIMIT_S)
 
     def jobs(self) -> list[str]:
         """Numbers of our jobs in the queue."""
@@ -139,7 +139,7 @@ class Scene:
 
 
 async def _soon(condition: Callable[[], object]) -> None:
-    await asyncio.wait_for(until(condition), 60)
+    await until(condition)
 
 
 @pytest.fixture

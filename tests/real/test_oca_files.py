@@ -18,7 +18,7 @@ from engine.create.oca.read import read
 from engine.create.oca.source import BadRules
 from engine.create.oca.text import canonical
 from tests.executors import needs
-from tests.rules import INSTALLED, bare
+from tests.oca_rules import INSTALLED, bare
 
 pytestmark = pytest.mark.real("oca")
 

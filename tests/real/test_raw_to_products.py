@@ -110,7 +110,7 @@ def test_a_job_whose_abs_wait_stays_in_the_queue(tmp_path: Path) -> None:
     bias = next(ab for ab in abs_of(root) if ab.raw_type == "BIAS_BLUE")
     (root / "data" / "raw" / NIGHT / Path(bias.raws[0].path).name).unlink()
     said = call(root, "exec", "JOBS_NIGHT", code=1)
-    assert "stays in JOBS_NIGHT: 1 ABs are not processed" in said
+    assert "stays in JOBS_NIGHT, 1 AB not processed" in said
     assert sorted((ab.raw_type, ab.status) for ab in abs_of(root)) == [
         ("BIAS_BLUE", "FAILED"),
         ("DARK_BLUE", "CREATED"),

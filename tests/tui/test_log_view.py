@@ -137,7 +137,10 @@ def test_what_an_error_line_is(line: str, error: bool) -> None:
 async def test_the_detail_shows_every_qualifier_relatives_and_products(link: FakeLink, library: FakeLibrary) -> None:
     link.fold(*deep_run(2), at=NOW)
     names = list(link.board.rows)
-    library.texts[names[2]] = "AB_NAME x\nFANCY_KEY 1 # odd\nPRODUCTS r.x_0000.fits DATACUBE_FINAL VIRTUAL\n"
+    library.texts[names[2]] = (
+        "AB_NAME x\nFANCY_KEY 1 # odd\nPRODUCTS r.x_0000.fits DATACUBE_FINAL VIRTUAL\n"
+        "FURTHER r.x.png\nFURTHER r.x.log\n"
+    )
     screen = AbDetail(names[2], link, library, UNICODE, lambda: NOW)  # type: ignore[arg-type]
     async with shown(screen, link) as (app, pilot):
         page = "\n".join(screen.view.lines)
@@ -145,6 +148,7 @@ async def test_the_detail_shows_every_qualifier_relatives_and_products(link: Fak
             "Waits for 1\n  · MUSE.2014-10-23T00:00:00.000  scibasic  created",
             "Is waited for by 2",
             "Products 1\n  r.x_0000.fits DATACUBE_FINAL VIRTUAL",
+            "Further files 2\n  r.x.png\n  r.x.log",
             "FANCY_KEY 1 # odd",
         ):
             assert part in page

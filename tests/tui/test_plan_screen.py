@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from screens.page import Page
 from screens.plan import PlanScreen
 from screens.released import Plan, PlanLine
 from screens.widgets.confirm import Confirm
+from tests.effort import effort
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, screen_text
 
 DPC = "r.MUSE.2014-10-22T23:57:32.118_dpc_0000.fits"
@@ -76,7 +76,7 @@ async def test_products_fate_final_name_and_raw_types(link: FakeLink, library: F
         assert lines[3].split() == ["fate", "from", "to", "size"]
         fate, source, final, size = lines[4].removeprefix(" › ").split(maxsplit=3)
         assert (fate, size) == ("move", "41.2 GB")
-        assert source.startswith("r.MUSE.2014") and source.endswith("_dpc_0000") and "…" in source
+        assert source.startswith("r.MU…") and source.endswith("…22T23:57:32.118_dpc_0000"), "what tells it from others"
         assert final.startswith("MU_SCBD_1096") and final.endswith("WFM_OBJ_0000")
         assert "(DELETE PIXT" in lines[5] and "withheld" in lines[6]
         assert "x execute" in lines[-1] and all(len(line) <= 80 for line in lines)
@@ -220,11 +220,9 @@ async def test_twenty_thousand_products_open_without_delay(link: FakeLink, libra
         PlanLine("move", f"r.MUSE_{i:06d}.fits", f"MU_{i:06d}.fits", 10, "OBJECT", "x") for i in range(20_000)
     )
     async with shown(link, library, replace(PLAN, lines=lines)) as (app, screen, pilot):
-        started = time.process_time()
-        screen._fill()
+        assert effort(screen._fill) < 20_000, "lines that are not seen cost nothing"
         await pilot.press("G", "pageup", "home")
         await pilot.pause()
-        assert time.process_time() - started < 0.5
         assert "20,000" in screen_text(app)[1] or "20000 products" in screen_text(app)[1]
         await pilot.press("slash", *"019999")
         await pilot.pause()

@@ -168,7 +168,7 @@ async def test_above_120_inputs_it_is_asked_above_125_refused(tmp_path: Path) ->
         operator = Says(choice)
         found = await asked(deep(tmp_path / choice, operator=operator), abs_)
         assert [question.subject for question in operator.asked] == [abs_[1].name, abs_[2].name]
-        assert "26.6 h" in operator.asked[0].text and "1,936 GB" in operator.asked[0].text
+        assert "26 h 37" in operator.asked[0].text and "1,936 GB" in operator.asked[0].text
         assert len(found.refused) == left and not found.parked
     nobody = await asked(deep(tmp_path / "auto"), abs_)
     assert len(nobody.parked) == 2 and "waits for an answer" in nobody.refused[abs_[1].name]

@@ -111,6 +111,16 @@ def test_arms_that_observe_side_by_side_are_a_setting(folder: Path) -> None:
     assert loaded(folder, "profile: UVES\ncreate: {arms: []}\n").settings.create.arms == ()
 
 
+@pytest.mark.parametrize("name", ["UVES_STACK", "XSHOOT_R2", "GIRAFFE_STACK", "HAWKI_R", "KMOS_R"])
+def test_a_monthly_phoenix_instance_is_the_documented_one(folder: Path, name: str) -> None:
+    settings = loaded(folder, f"profile: {name}\n").settings
+    assert (settings.instance, settings.pool, settings.update.profile) == (name, "month", "phoenix")
+    assert settings.qc.concentration == (name == "GIRAFFE_STACK"), "QCJOB_CONCENTRATION is GIRAFFE's"
+    assert settings.qc.streams > 1 and settings.all_parts and not settings.kinds and not settings.ab_source
+    plain = loaded(folder, f"profile: {settings.instrument}\n").settings
+    assert settings.create == plain.create and settings.rename == plain.rename, "those of its instrument"
+
+
 def test_a_profile_of_the_account_wins_over_the_shipped_one(folder: Path) -> None:
     (folder / "instruments").mkdir()
     (folder / "instruments" / "MUSE_DEEP.yaml").write_text(

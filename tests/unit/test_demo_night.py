@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.demo import night
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 6), st.integers(2, 40), st.integers(0, 8), st.integers(0, 9))
 def test_every_frame_has_a_time_of_its_own(targets: int, exposures: int, sky: int, seed: int):
     fields = night.targets(targets, seed)

@@ -56,11 +56,12 @@ def test_an_error_that_says_what_it_is_about_comes_before_a_bare_one() -> None:
     found = log_of(
         "[ ERROR ] m:   [1/4] 'Illegal input' (14) at cpl_flux_get_window:cpl_detector.c:268",
         "[ ERROR ] m:   [2/4] 'Illegal input: Propagating error' (14) at m:m.c:2",
+        "[ ERROR ] m:   [2/4] 'Illegal output: Propagating a pre-existing error' (15) at m:m.c:2",
         "[ ERROR ] m:   [3/4] 'Division by zero: Could not normalize gain' (18) at m:m.c:3",
         "[ ERROR ] m:   [4/4] 'Data not found: None of the sets could be reduced' (10) at m:m.c:4",
     )
     assert found.cause == "Division by zero: Could not normalize gain"
-    assert log_of("[ ERROR ] m:   [1/1] 'Illegal input' (14) at m:m.c:1").cause == "Illegal input"
+    assert log_of("[ ERROR ] m:   [1/1] 'Illegal input' (14) at m:m.c:1").cause == "Illegal input (in m)"
 
 
 def test_the_head_of_a_list_of_all_errors_is_no_cause() -> None:
@@ -175,7 +176,7 @@ def test_an_unknown_exit_code_is_judged_by_what_is_there(tmp_path: Path) -> None
         "[ ERROR ] m: [tid=000]   [1/1] 'Data not found' (10) at f:x.c:1",
         "[ ERROR ] esorex: Execution of recipe 'm' failed, status = -1",
     )
-    assert judge(tmp_path, None, failed, WANTED).reason == "the recipe failed: Data not found"
+    assert judge(tmp_path, None, failed, WANTED).reason == "the recipe failed: Data not found (in f)"
     put(tmp_path, *GOOD, combined=3)
     assert judge(tmp_path, None, LogEvidence(), WANTED).state == "DONE"
 

@@ -110,7 +110,7 @@ card = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80).
 
 
 @given(st.lists(st.lists(card, max_size=60), min_size=1, max_size=4), st.binary(max_size=3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_what_comes_out_is_what_went_in_or_it_is_refused(bodies: list[list[bytes]], odd: bytes) -> None:
     firsts = [b"SIMPLE  =                    T".ljust(80), *[b"XTENSION= 'IMAGE   '".ljust(80)] * 3]
     headers = [tuple([first, *body]) for first, body in zip(firsts, bodies, strict=False)]
@@ -127,7 +127,7 @@ def test_what_comes_out_is_what_went_in_or_it_is_refused(bodies: list[list[bytes
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_anything_else_is_refused(data: bytes) -> None:
     assume(b"SIMPLE  =" not in data and b"XTENSION=" not in data)
     with pytest.raises(BadFits):

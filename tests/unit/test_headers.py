@@ -76,12 +76,13 @@ def test_setting_the_same_value_touches_nothing(tmp_path: Path) -> None:
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_printable_value_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = cube(tmp_path_factory.mktemp("x") / "a.fits")
     set_cards(path, {"PRO.CATG": text})
     assert keywords(path, ["PRO.CATG"]) == {"PRO.CATG": text.rstrip()}
-    assert fits.getheader(path)["ESO PRO CATG"] == text.rstrip()
+    own = fits.Card.fromstring(fits.Card("HIERARCH ESO PRO CATG", text).image).value  # astropy ends a text at '/
+    assert fits.getheader(path)["ESO PRO CATG"] == own and ("'" in text or own == text.rstrip())
     assert verify(path).problems == ()
 
 
@@ -128,7 +129,7 @@ def test_verify_finds_every_damage(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=6000))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_verify_never_raises(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.mktemp("x") / "a.fits"
     path.write_bytes(b"SIMPLE  =                    T".ljust(80) + data)

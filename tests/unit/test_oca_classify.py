@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from engine.create.oca.frame import Frame
+from tests.effort import effort
 from tests.oca_rules import classified, rules
 
 TEXT = """
@@ -97,14 +96,31 @@ def test_a_key_that_rules_assign_is_asked_anew_by_every_rule() -> None:
     assert classified(ruleset, "f", K="a").get("X") == "b"
 
 
-def test_ten_thousand_rules_cost_little() -> None:
-    text = "\n".join(f'if K == "{number}x" and A == {number} then {{ X = "{number}"; }}' for number in range(10_000))
-    ruleset = rules(text)
-    classified(ruleset, "f", K="1x", A=1)
-    begin = time.process_time()
-    frames = [classified(ruleset, "f", K=f"{number % 50}x", A=number % 50) for number in range(500)]
-    assert time.process_time() - begin < 2.5
-    assert frames[7].get("X") == "7"
+@pytest.mark.parametrize("order", ["K == {0} and C == 'x'", "C == 'x' and K == {0}"])
+def test_the_work_for_a_file_does_not_grow_with_rules_for_others(order: str) -> None:
+    def work(count: int) -> int:
+        terms = order.replace("{0}", '"{0}x"')
+        ruleset = rules("\n".join(f'if {terms.format(n)} then {{ X = "{n}"; }}' for n in range(count)))
+        assert classified(ruleset, "f", K="7x", C="x").get("X") == "7"
+        return effort(lambda: [classified(ruleset, "f", K=f"{n % 50}x", C="x") for n in range(100)])
+
+    assert work(5_000) < 2 * work(100)
+
+
+def test_what_a_product_block_says_holds_for_its_products() -> None:
+    ruleset = rules("""
+        if DPR.TYPE == "BIAS" then { REFLEX.CATG = "BIAS"; }
+        action A { recipe r; product MASTER_BIAS { REFLEX.CATG = "MASTER_BIAS"; PRO.CATG = " MASTER_BIAS"; }
+                             product NOISE { REFLEX.CATG = "NOISE_MAP"; } }
+    """)
+    assert classified(ruleset, "raw", DPR__TYPE="BIAS").get("REFLEX.CATG") == "BIAS"
+    assert classified(ruleset, "virtual", DPR__TYPE="BIAS", PRO__CATG="MASTER_BIAS").overlay == {
+        "REFLEX.CATG": "MASTER_BIAS"
+    }
+    assert classified(ruleset, "real", PRO__CATG="NOISE").get("REFLEX.CATG") == "NOISE_MAP"
+    assert classified(ruleset, "other", PRO__CATG="OTHER").overlay == {}
+    *_, block = [step for step in ruleset.classifier.steps(classified(ruleset, "real", PRO__CATG="NOISE")) if step.true]
+    assert block.rule.at.line == 4  # explain names the block
 
 
 def test_every_key_that_the_rules_ask_for_is_known() -> None:

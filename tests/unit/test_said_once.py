@@ -74,7 +74,7 @@ def test_why_without_a_run_says_each_state_once_and_what_to_do() -> None:
     assert why_known(board, "B.ab") == [
         "B.ab is blocked: A.ab FAILED.",
         "A.ab is FAILED: no flat.",
-        "Remove the cause (`l` shows the log), then `r` runs A.ab again with what depends on it.",
+        "Remove the cause (`l` shows the log), then `r` (or dfos retry A.ab) runs it again with what depends on it.",
     ]
     assert why_known(board, "D.ab")[:2] == ["D.ab waits for C.ab.", "C.ab is created."]
     assert facts(board.rows["D.ab"], board, NOW, ASCII)[0] == "state     - waits for C.ab"
@@ -130,7 +130,7 @@ def _board(*rows: tuple[str, str, str, tuple[str, ...]]) -> Board:
 
 
 def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None:
-    row = {"kind": "bias", "score": "", "duration_s": 0.0, "state": "SLOT"}
+    row = {"kind": "bias", "score": "", "duration_s": 0.0, "state": "SLOT", "message": ""}
     found = {
         "account": "x",
         "engine": None,
@@ -146,6 +146,29 @@ def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None
     lines = status._lines(found, True)
     assert lines[1] == "  1 waits for disk, 1 waits for stream"
     assert lines[2] == "  A.ab (bias) waits for disk: needs 10 GB, 1 GB free"
+
+
+def test_status_tells_stale_abs_what_a_batch_system_holds_and_what_plugins_complained_of() -> None:
+    row = {"kind": "bias", "score": "", "duration_s": 0.0, "reason": "", "message": ""}
+    held = [
+        {**row, "ab": f"H{n}.ab", "state": "PAUSED", "reason": f"slurm {n}: held by an administrator"} for n in (1, 2)
+    ]
+    down = {**row, "ab": "D.ab", "state": "RUNNING", "reason": "slurm 3: not reachable since 03:12"}
+    stale = {**row, "ab": "S.ab", "state": "STALE", "reason": "B.ab was made anew"}
+    odd = {**row, "ab": "P.ab", "state": "DONE", "message": "POST_PLUGIN: pgi_x: no such file"}
+    plain = {**row, "ab": "Q.ab", "state": "DONE", "message": "3 WARNING: seeing"}
+    found = {
+        "account": "x", "engine": None, "done": 2, "total": 6, "order": None,
+        **dict.fromkeys(("interrupted", "refused", "questions"), ()),
+        "abs": [*held, down, stale, odd, plain],
+    }  # fmt: skip
+    lines = status._lines(found, False)[2:]
+    assert lines == [
+        "  S.ab (bias) stale: B.ab was made anew",
+        "  2 ABs paused, slurm: held by an administrator",
+        "  1 AB running, slurm: not reachable since 03:12",
+        "  P.ab (bias) POST_PLUGIN: pgi_x: no such file",
+    ]
 
 
 def test_an_ab_that_runs_again_shows_nothing_of_the_last_time() -> None:

@@ -39,7 +39,7 @@ def same(one: int, other: int) -> bool:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 40), st.integers(1, 60), st.sampled_from([b"", b"\0", b"\xff"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_sum_is_the_definition(
     tmp_path_factory: pytest.TempPathFactory, seed: int, skipped: int, blocks: int, filled: bytes
 ) -> None:
@@ -106,7 +106,7 @@ parts = st.lists(
 
 
 @given(st.integers(0, 1000), parts, st.integers(0), st.integers(1, 255))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_astropy_writes_is_right_and_any_flipped_byte_is_found(
     tmp_path_factory: pytest.TempPathFactory, seed: int, parts: list[tuple[str, int, int]], at: int, flip: int
 ) -> None:

@@ -19,7 +19,7 @@ from engine.create.createab.proposal import Proposal, mode_of, names, raw_type_o
 from engine.create.oca.associate import Pools
 from engine.create.oca.frame import Frame, bare_name
 from engine.create.oca.model import Rules
-from engine.create.oca.needs import literals, organised
+from engine.create.oca.needs import organised
 from engine.create.oca.organise import Group
 from engine.create.oca.ruleset import RuleSet
 from engine.stores.vcal import stem_of
@@ -63,6 +63,7 @@ class _Work:
     def __init__(self, rules: Rules, ruleset: RuleSet, table: Table, material: Material) -> None:
         self.rules, self.ruleset, self.material = rules, ruleset, material
         self.notes: list[str] = []
+        self.inputs = organised(rules)
         self.makes: dict[str, tuple[Predicted, ...]] = {}
         unknown = []
         for action in rules.actions:
@@ -148,7 +149,7 @@ class _Work:
             group=group,
             raws=raws,
             found=self.ruleset.associate(group, self.pools),
-            products=made_of(self.makes.get(name, ()), _words(group)),
+            products=made_of(self.makes.get(name, ()), _words(group), action.params if action else ()),
             late=late,
         )
 
@@ -192,13 +193,11 @@ class _Work:
     def _second_step(self) -> frozenset[str]:
         """Actions that are executed for products."""
         makes = {one.catg for made in self.makes.values() for one in made} | self.material.second_step
-        return frozenset(rule.action for rule in self.rules.organisation if makes & set(literals(rule.where)))
+        return frozenset(name for name, words in self.inputs.items() if not makes.isdisjoint(words))
 
     def _organised_products(self, name: str) -> Iterable[Group]:
         """Groups of products, for an action of the second step."""
-        words = {
-            word for rule in self.rules.organisation if rule.action == name for word in literals(rule.where)
-        } | self.material.second_step
+        words = self.inputs[name] | self.material.second_step
         frames = [frame for frame in self.virtual.values() if frame.header.get("PRO.CATG") in words]
         if not frames:
             return ()
@@ -208,16 +207,18 @@ class _Work:
 
 def makes_of(rules: Rules, table: Table) -> dict[str, set[str]]:
     """The categories that each action can make, as far as the rules or the table say."""
-    return {action.name: catgs_of(rules, action.name, predicted(action, table)[0]) for action in rules.actions}
+    inputs = organised(rules)
+    return {
+        action.name: catgs_of(inputs.get(action.name, set()), predicted(action, table)[0]) for action in rules.actions
+    }
 
 
-def catgs_of(rules: Rules, action: str, products: Sequence[Predicted]) -> set[str]:
-    """The categories that an action can make: of products of certain inputs only, as far as it is executed for them."""
-    inputs = organised(rule for rule in rules.organisation if rule.action == action)
+def catgs_of(inputs: set[str], products: Sequence[Predicted]) -> set[str]:
+    """The categories that an action can make which is executed for files of these `inputs`."""
     fitting = [one for one in products if not one.of or inputs & set(one.of)]
     return {one.catg for one in (fitting if any(one.of for one in fitting) else products)}
 
 
-def _words(group: Group) -> set[str]:
-    """What the rules call the files of a group: tags and raw types."""
-    return {word for frame in group.members for word in (tag_of(frame), raw_type_of(frame))}
+def _words(group: Group) -> list[set[str]]:
+    """What the rules call each file of a group: tag and raw type."""
+    return [{tag_of(frame), raw_type_of(frame)} for frame in group.members]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,8 @@ from engine.atomic.room import writable
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.core.sizes import counted
+from engine.core.status import may_become
 from engine.create.createab.completed import Edit, completed
 from engine.create.createab.night import Night
 from engine.create.createab.plan import AGAIN, CreatePlan, files
@@ -54,14 +56,28 @@ async def create(context: Context, mode: str, date: str, edit: Edit | None = Non
             seen = replace(seen, plan=completed(seen.plan, seen.standing, edit))
         plan = seen.plan
         context.bus.publish(
-            ev.PhaseStarted("create", f"{mode} {date}: {len(plan.decisions) + len(plan.added)} ABs by {plan.rules}")
+            ev.PhaseStarted(
+                "create", f"{mode} {date}: {counted(len(plan.decisions) + len(plan.added), 'AB')} by {plan.rules}"
+            )
         )
         if plan.questions and plan.written:
             await _confirmed(context, plan)
         _told(context, plan)
         if not plan.empty:
             await _carried_out(context, seen)
+            _shown(context, [one.made.name for one in plan.written])
         return plan
+
+
+def _shown(context: Context, made: Collection[str]) -> None:
+    """ABs that were made again forget how the old ones ended, and what waits for them is no longer blocked by that."""
+    rows = context.board.rows
+    failed = {f"{name} FAILED": name for name in made}
+    for name in made:
+        if name in rows and rows[name].state != "CREATED" and may_become(rows[name].state, "CREATED"):
+            context.bus.publish(ev.AbChanged(name, "CREATED", "made again"))
+    for row in [row for row in rows.values() if row.state == "BLOCKED" and row.reason in failed]:
+        context.bus.publish(ev.AbChanged(row.ab, "PARENT", f"waits for {failed[row.reason]}"))
 
 
 async def _confirmed(context: Context, plan: CreatePlan) -> None:
@@ -114,7 +130,7 @@ async def _carried_out(context: Context, seen: Looked) -> None:
         context.who,
         lambda begun: steps(context.tree, plan, seen.night, create, begun, days),
         begun=context.utc(),
-        summary=f"create {len(plan.written)} ABs of {plan.mode} {plan.date}",
+        summary=f"create {counted(len(plan.written), 'AB')} of {plan.mode} {plan.date}",
     )
     await journal.run(transaction, context.utc, telling(context.bus, "create"))
 

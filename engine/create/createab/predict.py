@@ -7,7 +7,7 @@ A product block of the rules says it, where there is one; else the table `config
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -19,22 +19,44 @@ from engine.create.oca.model import Action, Literal, ProductRule
 
 Value = str | int | float | bool
 BLOCK, TABLE, UNKNOWN = "rules", "table", "unknown"
+FRAME = "frame"
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _EXT = re.compile(r"(?:[A-Za-z0-9]+_)?(\d{4})\.t?fits")
 _LARGEST = 1_000_000  # bytes
+_MOST = 5_000  # products of one category
+_NO = ("false", "f", "no", "n", "0")
 
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
     """One product: PRO.CATG, its number in the name, and what else the rules say of it.
 
-    `of`: it is only made where a file with one of these tags goes in; empty: always.
+    `of`: it is only made where a file with one of these tags goes in; empty: always. `each`: what it is made for each
+    of: FRAME, every such file that goes in; every part of a split (an IFU).
     """
 
     catg: str
     number: int
     keys: tuple[tuple[str, Value], ...] = ()
     of: tuple[str, ...] = ()
+    each: tuple[str | Split, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a recipe treats in `count` parts: one where the option `one` names it; one file with the option `merged`."""
+
+    count: int
+    one: str = ""
+    merged: str = ""
+
+    def times(self, params: Sequence[str]) -> int:
+        """How many products that makes with these recipe parameters."""
+        given = {name: value for name, _, value in (param.partition("=") for param in params)}
+        if self.merged in given and given[self.merged].lower() not in _NO:
+            return 1
+        number = given.get(self.one, "")
+        return 1 if number.isdecimal() and int(number) else self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +98,17 @@ def predicted(action: Action, table: Table) -> tuple[tuple[Predicted, ...], str]
     return (found, TABLE) if found is not None else ((), UNKNOWN)
 
 
-def made_of(products: tuple[Predicted, ...], tags: Iterable[str]) -> tuple[Predicted, ...]:
-    """Those of the products that are made where files with these tags go in, numbered without gaps."""
-    if not any(one.of for one in products):
+def made_of(products: tuple[Predicted, ...], tags: Sequence[Set[str]], params: Sequence[str]) -> tuple[Predicted, ...]:
+    """What is made of files, numbered without gaps. `tags`: the words for each of them; `params`: of the recipe."""
+    if not any(one.of or one.each for one in products):
         return products
-    there = set(tags)
-    kept = (one for one in products if not one.of or there & set(one.of))
+    kept: list[Predicted] = []
+    for one in products:
+        files = sum(not one.of or not words.isdisjoint(one.of) for words in tags)
+        times = min(files, 1)
+        for each in one.each:
+            times *= files if isinstance(each, str) else each.times(params)
+        kept += [one] * min(times, _MOST)
     return tuple(replace(one, number=number) for number, one in enumerate(kept))
 
 
@@ -108,18 +135,38 @@ def _read(data: bytes, name: str) -> Table:
     listed = content.get("products")
     if not isinstance(listed, Mapping):
         raise ConfigTrouble(f"{name}:1: 'products:' is missing: recipe names with lists of PRO.CATG")
-    return Table({str(recipe): _items(items, f"{name}: {recipe}") for recipe, items in listed.items()}, name)
+    splits = _splits(content.get("splits"), name)
+    products = {str(recipe): _items(items, splits, f"{name}: {recipe}") for recipe, items in listed.items()}
+    return Table(products, name)
 
 
-def _items(items: Any, where: str) -> tuple[Predicted, ...]:
+def _splits(listed: Any, name: str) -> dict[str, Split]:
+    found: dict[str, Split] = {}
+    for word, entry in listed.items() if isinstance(listed, Mapping) else ():
+        known = isinstance(entry, Mapping) and set(entry) <= {"count", "one", "merged"}
+        if not known or not isinstance(count := entry.get("count"), int) or not 0 < count <= _MOST:
+            raise ConfigTrouble(f"{name}: splits: {word}: expected {{count: 24, one: --nifu, merged: --merge}}")
+        found[str(word)] = Split(count, str(entry.get("one", "")), str(entry.get("merged", "")))
+    return found
+
+
+def _items(items: Any, splits: Mapping[str, Split], where: str) -> tuple[Predicted, ...]:
     """The products that are predicted: all but the optional ones; one with `count` so many times."""
     found: list[Predicted] = []
     for item in items if isinstance(items, list | tuple) else ():
         entry = item if isinstance(item, Mapping) else {"catg": item}
-        catg, count, of = entry.get("catg"), entry.get("count", 1), entry.get("of", ())
-        tags = (of,) if isinstance(of, str) else tuple(str(tag) for tag in of)
+        catg, count, of, each = entry.get("catg"), entry.get("count", 1), _words(entry, "of"), _words(entry, "each")
         if not isinstance(catg, str) or not catg or len(catg.split()) != 1 or not isinstance(count, int):
             raise ConfigTrouble(f"{where}: {item!r} is no product: expected PRO.CATG or {{catg: X, optional: true}}")
+        if unknown := [word for word in each if word != FRAME and word not in splits]:
+            raise ConfigTrouble(f"{where}: {catg}: each {unknown[0]}: neither '{FRAME}' nor one of 'splits:'")
+        parts = tuple(splits.get(word, word) for word in each)
         if not entry.get("optional"):
-            found += [Predicted(catg, len(found) + n, of=tags) for n in range(max(1, min(count, 1000)))]
+            times = max(1, min(count, 1000))
+            found += [Predicted(catg, len(found) + n, of=of, each=parts) for n in range(times)]
     return tuple(found)
+
+
+def _words(entry: Mapping[Any, Any], key: str) -> tuple[str, ...]:
+    words = entry.get(key, ())
+    return (words,) if isinstance(words, str) else tuple(str(word) for word in words)

@@ -23,6 +23,7 @@ from engine.core.ab import AB
 from engine.core.cascade import cascade, circling
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.core.sizes import counted
 from engine.create.in_order import ordered_abs
 from engine.create.jobs.job_files import EXEC_AB, EXEC_QC, QUEUES, Call, free, job_text, name_of
 from engine.errors import UsageTrouble
@@ -64,7 +65,7 @@ class JobPlan:
     @property
     def text(self) -> str:
         """One line for the operator."""
-        parts = [f"{_abs(len(self.abs))} in {self.files[0][0]}, named in {self.queue}"]
+        parts = [f"{counted(len(self.abs), 'AB')} in {self.files[0][0]}, named in {self.queue}"]
         if self.again:
             parts.append(f"{len(self.again)} of them run again")
         elif self.done:
@@ -124,7 +125,7 @@ def job_plan(
         part, again = only.removesuffix(".ab"), tuple(order)
     drs = sorted({ab.get("DRS_TYPE") or "CPL" for ab in abs_})
     call = f"{TOOL} -m {mode} -d {date}" + (f" -a {only}" if only else "")
-    head = [call, f"{_abs(len(order))}, DRS_TYPE {', '.join(drs)}"]
+    head = [call, f"{counted(len(order), 'AB')}, DRS_TYPE {', '.join(drs)}"]
     files = (
         (name_of(EXEC_AB, mode, date, part), job_text([*head, *streams], (Call(EXEC_AB, name) for name in order))),
         (name_of(EXEC_QC, mode, date, part), job_text(head, (Call(EXEC_QC, name) for name in order))),
@@ -216,7 +217,3 @@ def _told(context: Context, plan: JobPlan) -> None:
     for question in answers.open():
         if question.kind == CERTIFY and question.subject in plan.again:
             answers.close(question.id)
-
-
-def _abs(count: int) -> str:
-    return f"{count} AB{'' if count == 1 else 's'}"

@@ -14,6 +14,7 @@ from engine.create.oca.model import Assign, ClassRule, Compare, Expr, Key, Liter
 from engine.create.oca.values import Value, bucket
 
 _DEEPEST = 50  # rules inside rules
+_KEPT = 1000  # values of a key whose rules are kept at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Classifier:
             except BadExpression as trouble:
                 self.problems.append(Problem("error", trouble.code, trouble.text, trouble.at or rule.at))
         self._rules = tuple(made)
-        self._by, self._needs = _chosen(self._rules)
+        self._by, self._places = _chosen(self._rules, compiler.reading.tolerance)
         self._some: dict[Hashable, tuple[_Rule, ...]] = {}
 
     def classify(self, frame: Frame) -> None:
@@ -87,17 +88,16 @@ class Classifier:
             yield Step(rule.said, true, seen, tuple(settings))
 
     def _candidates(self, frame: Frame) -> tuple[_Rule, ...]:
-        """The rules that can be true for this file: those that ask no other value of the key most rules ask for."""
-        if not self._by:
-            return self._rules
+        """The rules that can be true for this file: those that need its value of one key, or none of that key."""
         value = bucket(frame.values.get(self._by), self._compiler.reading.tolerance)
-        if value not in self._needs:
+        if value not in self._places:
             value = None
         found = self._some.get(value)
         if found is None:
-            needed = [_needed(rule, self._by) for rule in self._rules]
-            found = tuple(rule for rule, need in zip(self._rules, needed, strict=True) if need in (None, value))
-            self._some[value] = found
+            if len(self._some) >= _KEPT:
+                self._some.clear()
+            places = self._places.get(None, []) + (self._places[value] if value is not None else [])
+            found = self._some[value] = tuple(self._rules[place] for place in sorted(places))
         return found
 
     def _made(self, rule: ClassRule, depth: int) -> _Rule:
@@ -128,21 +128,27 @@ def _run(rule: _Rule, frame: Frame, tell: Callable[[Setting], None] | None) -> N
         frame.assign(item.key, value)
 
 
-def _chosen(rules: Sequence[_Rule]) -> tuple[str, frozenset[Hashable]]:
-    """The key that most rules compare with a text and none assigns, and the texts; '' where that saves nothing."""
+def _chosen(rules: Sequence[_Rule], tolerance: float) -> tuple[str, dict[Hashable, list[int]]]:
+    """The key by whose value the fewest rules remain, of those that none assigns, and the places of the rules by the
+    value they need of it; None for those that need none."""
     assigned = {one.key for rule in rules for one in _assigned(rule.said)}
-    counts: dict[str, int] = {}
-    for rule in rules:
-        for name in {key for key, _ in _fixed(rule.said.test)} - assigned:
-            counts[name] = counts.get(name, 0) + 1
-    if not counts:
-        return "", frozenset()
-    best = min(counts, key=lambda name: (-counts[name], name))
-    return best, frozenset(need for rule in rules if (need := _needed(rule, best)) is not None)
+    needed = [dict(reversed([*_fixed(rule.said.test)])) for rule in rules]  # the first of a key counts
+    asked: dict[str, dict[Hashable, int]] = {}
+    for needs in needed:
+        for name, text in needs.items():
+            if name not in assigned:
+                counts, value = asked.setdefault(name, {}), bucket(text, tolerance)
+                counts[value] = counts.get(value, 0) + 1
 
+    def remain(name: str) -> float:
+        many = sum(asked[name].values())
+        return len(rules) - many + many / len(asked[name])
 
-def _needed(rule: _Rule, name: str) -> Hashable:
-    return next((bucket(text) for key, text in _fixed(rule.said.test) if key == name), None)
+    best = min(asked, key=lambda name: (remain(name), name), default="")
+    places: dict[Hashable, list[int]] = {}
+    for place, needs in enumerate(needed):
+        places.setdefault(bucket(needs[best], tolerance) if best in needs else None, []).append(place)
+    return best, places
 
 
 def _fixed(test: Expr) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from engine.create.oca.logic import assigns, constant, exclude, fits, flat, terms, walk
 from engine.create.oca.model import Compare, Key, Literal, Or, Problem
 from engine.create.oca.needs import needs, rounds
+from engine.create.oca.ruleset import RuleSet
 from engine.create.oca.text import expression
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _OPPOSITE = {"<": ">=", ">=": "<", "<=": ">", ">": "<="}
 
 
 def check(rules: Rules, makes: Mapping[str, Iterable[str]] | None = None) -> tuple[Problem, ...]:
-    """All findings: those of reading, then those of the rule set as a whole, in the order of the text.
+    """All findings: of reading, of making ready, and of the rule set as a whole, in the order of the text.
 
     `makes` are the categories of the products of each action, as far as they are known: circles show by them.
     """
@@ -35,6 +36,7 @@ def check(rules: Rules, makes: Mapping[str, Iterable[str]] | None = None) -> tup
         *book.categories(),
         *book.actions(),
         *book.terms(),
+        *book.prefixes(),
         *book.blanks(),
         *book.overruled(),
         *book.incomplete(),
@@ -47,7 +49,7 @@ def check(rules: Rules, makes: Mapping[str, Iterable[str]] | None = None) -> tup
     def place(problem: Problem) -> tuple[int, int, int]:
         return files.get(problem.at.file, 0), problem.at.line, problem.at.column
 
-    return tuple(sorted(dict.fromkeys((*rules.problems, *found)), key=place))
+    return tuple(sorted(dict.fromkeys((*RuleSet(rules).problems, *found)), key=place))
 
 
 def _places(rules: Rules) -> Iterator[At]:
@@ -140,6 +142,18 @@ class _Book:
                 if isinstance(node, Or) and _always(node):
                     text = f"{_short(expression(node))} holds whenever both are there"
                     yield _problem("info", "always-true", text, _at(node.terms[0]))
+
+    def prefixes(self) -> Iterator[Problem]:
+        """`inputFile.` and `LF.` where there is no such file: they mean the file itself there."""
+        places: list[tuple[str, Expr | None, At]] = [("", rule.test, rule.at) for _, rule in self.classes]
+        places += [("", node.value, node.at) for _, rule in self.classes for node in assigns(rule)]
+        places += [("LF", rule.where, rule.at) for rule in self.rules.organisation]
+        places += [("inputFile", one.where, one.at) for action in self.rules.actions for one in action.associations]
+        for allowed, expr, at in places:
+            for node in walk(expr):
+                if isinstance(node, Key) and node.prefix not in ("", "SIG", allowed):
+                    text = f"there is no {node.prefix} here: {node.prefix}.{node.name} is read as {node.name}"
+                    yield _problem("warning", "prefix", text, at)
 
     def blanks(self) -> Iterator[Problem]:
         """Texts that begin with a blank: they count, and are hardly meant."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.create.oca.model import Rules
 
 LARGEST = 64_000_000
+_WHAT = "give a text file of rules: .oca, .h or .RLS, in UTF-8 or Latin-1"
 _JAVA = b"\xac\xed"
 
 
@@ -33,11 +34,12 @@ def text_of(path: Path) -> str:
     """The text of one file: UTF-8, else Latin-1; line ends of any system. BadRules for what is no text."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe that nobody writes to would keep us for ever
-            raise BadRules("cannot be read: it is no file", where=str(path))
+            raise BadRules("cannot be read: it is no file", where=str(path), remedy=_WHAT)
         with path.open("rb") as handle:
             data = handle.read(LARGEST + 1)
     except OSError as trouble:
-        raise BadRules(f"cannot be read: {trouble.strerror}", where=str(path)) from None
+        said = f"cannot be read: {trouble.strerror}"
+        raise BadRules(said, where=str(path), remedy="see that it is there and may be read") from None
     if data.startswith(_JAVA):
         raise BadRules(
             "these are compiled rules of Gasgano (Java objects), not text",
@@ -45,9 +47,10 @@ def text_of(path: Path) -> str:
             remedy="use the .oca file beside it",
         )
     if b"\0" in data[:65536]:
-        raise BadRules("this is a binary file, not rules", where=str(path))
+        raise BadRules("this is a binary file, not rules", where=str(path), remedy=_WHAT)
     if len(data) > LARGEST:
-        raise BadRules(f"larger than {LARGEST // 1_000_000} MB: these are no rules", where=str(path))
+        said = f"larger than {LARGEST // 1_000_000} MB: these are no rules"
+        raise BadRules(said, where=str(path), remedy=_WHAT)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from engine.create.oca.model import (
     Not,
     Or,
 )
+from engine.create.oca.values import like
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,6 +92,23 @@ def _pattern(like: str) -> re.Pattern[str]:
 def fits(text: str, op: str, wanted: str) -> bool:
     """Whether a known text meets `== wanted` or `like wanted`."""
     return _pattern(wanted).fullmatch(text) is not None if op == "like" else text.rstrip() == wanted.rstrip()
+
+
+class Texts:
+    """Known texts, e.g. categories, ready to be asked which of them a word or a pattern with % means."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.texts = sorted(set(texts))
+
+    def like(self, wanted: str) -> Iterator[str]:
+        """Those that `like wanted` is true for, in their order; only those with its beginning are looked at."""
+        head, some, _ = wanted.partition("%")
+        matches = like(wanted)
+        for text in self.texts[bisect_left(self.texts, head) :] if head else self.texts:
+            if not text.startswith(head) or (not some and text != head):
+                return
+            if matches(text):
+                yield text
 
 
 def exclude(one: Iterable[Expr], other: Iterable[Expr]) -> bool:

@@ -51,11 +51,15 @@ class Macros:
         if match is None:
             raise BadRules("this #define is not understood", where=str(at), remedy="#define NAME text")
         if "#" in _TOKEN.sub("", match[4]):
-            raise BadRules("# and ## in a macro are not understood", where=str(at))
+            raise BadRules("# and ## in a macro are not understood", where=str(at), remedy="write the text out")
         names = tuple(name.strip() for name in match[3].split(",")) if match[2] else None
         names = () if names == ("",) else names
         if names and (len(set(names)) < len(names) or not all(name.isidentifier() for name in names)):
-            raise BadRules(f"the arguments of macro {match[1]} are not understood", where=str(at))
+            raise BadRules(
+                f"the arguments of macro {match[1]} are not understood",
+                where=str(at),
+                remedy="#define NAME(a,b) text, every name once",
+            )
         made = Macro(match[1], names, match[4].strip())
         if self.known.get(match[1], made) != made:
             text = f"macro {match[1]} is defined anew, with another meaning"
@@ -99,7 +103,11 @@ class Macros:
     def _write(self, text: str, at: At) -> None:
         self.room -= len(text)
         if self.room < 0:
-            raise BadRules(f"the rules grow beyond {CHARACTERS // 1_000_000} million characters", where=str(at))
+            raise BadRules(
+                f"the rules grow beyond {CHARACTERS // 1_000_000} million characters",
+                where=str(at),
+                remedy="include less, or smaller macros",
+            )
         self.out.write(text)
 
     def _warn(self, macro: Macro, text: str, match: re.Match[str], at: At) -> None:
@@ -135,7 +143,8 @@ class Macros:
         body = macro.body
         if macro.names is not None:
             if len(values) != len(macro.names):
-                raise BadRules(f"macro {macro.name} takes {len(macro.names)} values, not {len(values)}", where=str(at))
+                said = f"macro {macro.name} takes {len(macro.names)} values, not {len(values)}"
+                raise BadRules(said, where=str(at), remedy=f"{macro.name}({', '.join(macro.names)})")
             given = {name: self._replace(text, inside[:-1], at) for name, text in zip(macro.names, values, strict=True)}
             body = self._filled(body, given, inside, at)
         return self._replace(body, inside, at)
@@ -155,12 +164,14 @@ class Macros:
         """Count what macros cost, so that no few lines can take all time and memory."""
         self.left -= characters + 10
         if self.left < 0:
-            raise BadRules(f"macros without end: {' -> '.join(inside[:3])} grows and grows", where=str(at))
+            said = f"macros without end: {' -> '.join(inside[:3])} grows and grows"
+            raise BadRules(said, where=str(at), remedy="let them stand in each other less often")
 
     def _replace(self, text: str, inside: tuple[str, ...], at: At) -> str:
         """`text` with all macros replaced but those it stands inside of."""
         if len(inside) > DEPTH:
-            raise BadRules(f"macros go more than {DEPTH} deep: {' -> '.join(inside[:3])} ...", where=str(at))
+            said = f"macros go more than {DEPTH} deep: {' -> '.join(inside[:3])} ..."
+            raise BadRules(said, where=str(at), remedy="let them stand in each other less often")
         self._work(len(text), inside, at)
         parts, written = [], 0
         for match in _TOKEN.finditer(text):

@@ -6,11 +6,10 @@ it) compare with, and from the names of its associations.
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.create.oca.logic import Texts
 from engine.create.oca.model import (
     And,
     Arithmetic,
@@ -22,9 +21,12 @@ from engine.create.oca.model import (
     Negative,
     Not,
     Or,
-    Organise,
     Rules,
 )
+from engine.create.oca.source import BadRules
+
+MOST = 1_000_000  # pairs of actions that need each other
+_FEWER = "let fewer actions make the same category, or ask for fewer with %"
 
 
 def needs(rules: Rules, makes: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
@@ -34,17 +36,23 @@ def needs(rules: Rules, makes: Mapping[str, Iterable[str]]) -> dict[str, set[str
     for name in actions:
         for catg in makes.get(name, ()):
             makers.setdefault(catg, []).append(name)
-    found: dict[str, set[str]] = {name: set() for name in actions}
+    asked: dict[str, dict[str, None]] = {name: {} for name in actions}
     for action in actions.values():
         for association in action.associations:
             if association.max_ret != 0 and association.source == "calibFiles":
-                words = (association.tag, *literals(association.where))
-                found[action.name].update(_makers(words, makers))
-    for rule in rules.organisation:
-        if rule.action in found:
-            found[rule.action].update(_makers(literals(rule.where), makers))
-    for name, parents in found.items():
-        parents.discard(name)
+                asked[action.name].update(dict.fromkeys((association.tag, *literals(association.where))))
+    for name, inputs in organised(rules).items():
+        if name in asked:
+            asked[name].update(dict.fromkeys(inputs))
+    known, room = Texts(makers), MOST
+    found: dict[str, set[str]] = {}
+    for name, words in asked.items():
+        catgs = (catg for word in words for catg in known.like(word))
+        found[name] = {maker for catg in catgs for maker in makers[catg]} - {name}
+        room -= len(found[name])
+        if room < 0:
+            where = str(actions[name].at)
+            raise BadRules(f"the actions need each other in more than {MOST} ways", where=where, remedy=_FEWER)
     return found
 
 
@@ -68,9 +76,12 @@ def literals(expr: Expr | None) -> Iterator[str]:
             return
 
 
-def organised(rules: Iterable[Organise]) -> frozenset[str]:
-    """The words that organisation rules compare with, e.g. the categories of the files they take."""
-    return frozenset(word for rule in rules for word in literals(rule.where))
+def organised(rules: Rules) -> dict[str, set[str]]:
+    """By action the words that its organisation rules compare with, e.g. the categories of the files they take."""
+    found: dict[str, set[str]] = {}
+    for rule in rules.organisation:
+        found.setdefault(rule.action, set()).update(literals(rule.where))
+    return found
 
 
 def circles(parents: Mapping[str, set[str]]) -> dict[str, int]:
@@ -120,19 +131,10 @@ def _way_around(start: str, circle: frozenset[str], parents: Mapping[str, set[st
     todo = deque([start])
     while start not in came:
         name = todo.popleft()
-        for parent in sorted(parents[name] & circle - came.keys()):
+        for parent in sorted(one for one in parents[name] if one in circle and one not in came):
             came[parent] = name
             todo.append(parent)
     way = [came[start]]
     while way[-1] != start:
         way.append(came[way[-1]])
     return tuple(reversed(way))
-
-
-def _makers(words: Iterable[str], makers: Mapping[str, list[str]]) -> Iterator[str]:
-    for word in dict.fromkeys(words):
-        if "%" in word:
-            pattern = re.compile(fnmatch.translate(word.replace("[", "[[]").replace("%", "*")))
-            yield from (name for catg, names in makers.items() if pattern.match(catg) for name in names)
-        else:
-            yield from makers.get(word, ())

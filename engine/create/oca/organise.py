@@ -156,7 +156,9 @@ class Organiser:
                 told = _EVENTS.get(_event(term))
                 if told is None:
                     raise BadExpression(
-                        "bad-event", "only SIG.FRAME == 1 and SIG.TEMPLATE == 1 are events", place(term)
+                        "bad-event",
+                        "only SIG.FRAME == 1 and SIG.TEMPLATE == 1 are events, each joined to other terms by 'and'",
+                        place(term),
                     )
                 if event not in ("", told):
                     raise BadExpression("bad-event", "a rule has one event", place(term))

@@ -66,7 +66,9 @@ def _real(path: Path, asked: str = "") -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError):
-        raise BadRules(f"{path.name!r} is a link that leads to itself", where=asked or str(path)) from None
+        raise BadRules(
+            f"{path.name!r} is a link that leads to itself", where=asked or str(path), remedy="make the link anew"
+        ) from None
 
 
 class _Expansion:
@@ -97,7 +99,9 @@ class _Expansion:
             names = [*(self.shown(other) for other, _ in self.chain), self.shown(path)]
             raise BadRules(f"includes go in a circle: {' -> '.join(names)}", where=asked, remedy="take one of them out")
         if len(self.chain) >= DEPTH or self.files > FILES:
-            raise BadRules(f"more than {DEPTH} includes deep, or {FILES} in all", where=asked)
+            raise BadRules(
+                f"more than {DEPTH} includes deep, or {FILES} in all", where=asked, remedy="put the files together"
+            )
         self.chain.append((path, asked))
         self.text(blanked(self.read(path), self.shown(path), self.source.problems), path)
         self.chain.pop()
@@ -125,14 +129,14 @@ class _Expansion:
             else:
                 self.marker(rest if word == "line" else word + rest, lines, lines.line(match.end()) + 1, at)
         if conditions:
-            raise BadRules("this #if has no #endif", where=str(conditions[-1][2]))
+            raise BadRules("this #if has no #endif", where=str(conditions[-1][2]), remedy="end it with #endif")
         self.macros.expand(text, done, len(text), lines)
 
     def marker(self, rest: str, lines: Lines, line: int, at: At) -> None:
         """`# 12 "file.h"`: `line` of this text is line 12 of that file."""
         match = _MARKER.match(rest)
         if match is None:
-            raise BadRules("this line marker is not understood", where=str(at))
+            raise BadRules("this line marker is not understood", where=str(at), remedy='# 12 "file.h"')
         lines.name = match[2] or lines.name
         lines.shift = int(match[1]) - line
 
@@ -143,7 +147,7 @@ class _Expansion:
             conditions.append((true, true, at))
             return
         if not conditions:
-            raise BadRules(f"#{word} without #if", where=str(at))
+            raise BadRules(f"#{word} without #if", where=str(at), remedy="take it out, or begin with #if or #ifdef")
         _, before, began = conditions.pop()
         if word != "endif":
             true = not before and (word == "else" or self.true(rest, at))
@@ -156,21 +160,27 @@ class _Expansion:
             return int(rest[:9]) != 0
         match = _DEFINED.fullmatch(rest)
         if match is None:
-            raise BadRules(f"#if {rest[:40]}: only a number or defined(NAME) is understood", where=str(at))
+            raise BadRules(
+                f"#if {rest[:40]}: only a number or defined(NAME) is understood",
+                where=str(at),
+                remedy="#define a name where it holds, and ask with #ifdef",
+            )
         return ((match[2] or match[3]) in self.macros) != bool(match[1])
 
     def include(self, rest: str, path: Path, at: At) -> None:
         """Another file, from beside this one or from the rule directory."""
         match = _INCLUDE.fullmatch(rest)
         if match is None:
-            raise BadRules('an include needs a file name in quotes: #include "name.h"', where=str(at))
+            raise BadRules("an include needs a file name in quotes", where=str(at), remedy='#include "name.h"')
         name = match[1] or match[2]
         if name.startswith(("/", "~")) or ".." in name.split("/") or "\0" in name:
             raise BadRules(f"{name!r} is not below the rule directory", where=str(at), remedy="include by plain names")
         for directory in (path.parent, self.below):
             found = _real(directory / name, str(at))
             if not found.is_relative_to(self.below):
-                raise BadRules(f"{name!r} leads out of the rule directory", where=str(at))
+                raise BadRules(
+                    f"{name!r} leads out of the rule directory", where=str(at), remedy="copy the file, not a link"
+                )
             if os.path.lexists(found):
                 self.file(found, str(at))
                 return

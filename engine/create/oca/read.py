@@ -17,6 +17,7 @@ from lark import Lark
 from lark.exceptions import UnexpectedToken
 from lark.lexer import Lexer, Token
 
+from engine.create.oca.advice import advice
 from engine.create.oca.build import BUILD, Limits
 from engine.create.oca.lexer import Sheet, Word, words
 from engine.create.oca.model import ClassRule, Organise, Rules
@@ -41,6 +42,7 @@ _NEXT = re.compile(
 _STRING = re.compile(r""" "[^"\n]*" | '[^'\n]*' """, re.VERBOSE)
 _LINE = 500
 _LOOK_AHEAD = 200
+_LOOK_BACK = 20
 _INDENTED = 200
 SYNTAX = "syntax"
 _VALUE = {"NAME", "STRING", "NUMBER", "LPAR", "SIGN"}
@@ -135,9 +137,12 @@ class _Reading:
         wanted = sorted({_SAID.get(kind, kind.lower()) for kind in rest})
         wanted += ["a value"] * value
         if word is not None and word.type not in ("DEEP", "STRANGE") and wanted:
-            found += f", expected {' or '.join(wanted)}" if len(wanted) < 9 else ", this is no rule"
+            found += f", expected {' or '.join(wanted)}" if len(wanted) < 9 else ""
         if word is not None and word.text not in "\"'" and word.type != "DEEP" and self._open_string(word.offset):
             found = f"a string of this line is never closed: {found}"
+        elif word is not None and word.text not in "\"'":
+            before = self.text[max(begin, word.offset - _LOOK_BACK) : word.offset]
+            found = "; ".join(filter(None, (found, advice(word.type, word.text, before, expected))))
         line = source.place(begin)
         where = word.offset if word else begin
         self.sheet.tell(where, "error", SYNTAX, f"{found}; the rule from line {line.line} on is left out")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from engine.create.oca.associate import Associated, Associator, Pools
 from engine.create.oca.classify import Classifier
 from engine.create.oca.closures import Compiler
 from engine.create.oca.frame import Frame
-from engine.create.oca.model import Assign, Rules
+from engine.create.oca.model import Action, Assign, ClassRule, Compare, Key, Literal, Rules
 from engine.create.oca.organise import Group, Organised, Organiser
 from engine.create.oca.reading import Reading
 from engine.create.oca.values import Value
@@ -27,7 +27,8 @@ class RuleSet:
     def __init__(self, rules: Rules, reading: Reading | None = None) -> None:
         self.rules = rules
         self.reading = reading = reading or Reading()
-        self.classifier = Classifier(rules.classification, Compiler(reading))
+        said = (*rules.classification, *_of_products(rules.actions))
+        self.classifier = Classifier(said, Compiler(reading))
         self.organiser = Organiser(rules.organisation, rules.actions, Compiler(reading, "LF"))
         self.associator = Associator(rules.actions, Compiler(reading, "inputFile"))
         made = (self.classifier, self.organiser, self.associator)
@@ -68,3 +69,18 @@ class RuleSet:
             if value is not None:
                 found[assign.key] = value
         return found
+
+
+def _of_products(actions: Iterable[Action]) -> Iterator[ClassRule]:
+    """What product blocks say of their products besides name and category, as rules for files of that category.
+
+    They hold last: a virtual product still has the header of its raw file, by which it would be taken for one.
+    """
+    for product in (product for action in actions for product in action.products):
+        keys = {one.key: one.value for one in product.assigns}
+        catg = keys.get("PRO.CATG")
+        name = str(catg.value).strip() if isinstance(catg, Literal) else ""
+        rest = tuple(one for one in product.assigns if not one.key.startswith("PRO."))
+        if rest:
+            test = Compare("==", Key("", "PRO.CATG"), Literal(name or product.name), product.at)
+            yield ClassRule(test, rest, product.at)

@@ -14,6 +14,7 @@ from engine.core.ab import AB, Expected, tag_of
 from engine.errors import UsageTrouble
 from engine.process.ab.consumers import products_read
 from engine.process.ab.deliver import predicted
+from engine.process.ab.inputs import ab_of
 from engine.stores.abs import AbStore, read
 
 
@@ -95,7 +96,7 @@ def choose(
 
 def _parents(ab: AB) -> list[str]:
     """Names of the ABs that make what an AB reads: those it waits for, and those its inputs are named after."""
-    named = (f"{name.rpartition('_')[0].removeprefix('r.')}.ab" for name in products_read(ab))
+    named = (ab_of(name) for name in products_read(ab))
     return [name for name in dict.fromkeys([*ab.waitfor, *named]) if name != ab.name]
 
 

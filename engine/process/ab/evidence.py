@@ -23,9 +23,9 @@ from engine.process.ab.pipeline import OPEN_LOG, OWN_LOG, PRODUCTS
 
 _LEVEL = re.compile(rb"\[\s*(ERROR|WARNING)\s*\]\s*(.*)")
 _SPEAKER = re.compile(r"^[\w.\-]*:?\s*(?:\[tid=\d+\])?\s*")
-_DUMPED = re.compile(r"\[\d+/\d+\]\s*'(.*?)'\s*\(\d+\)")
+_DUMPED = re.compile(r"\[\d+/\d+\]\s*'(.*?)'\s*\(\d+\)(?: at (\w+))?")
 _BARE = re.compile(
-    r"\[\d+/\d+\]\s*'(?:[^:']+|[^:']*: Propagating error)'\s*\(\d+\)"
+    r"\[\d+/\d+\]\s*'(?:[^:']+|[^:']*: Propagating [^']*)'\s*\(\d+\)"
 )  # a dumped error without what it is about
 _HARMLESS = ("Unable to open directory", "Run-time version", "Writing of output sof omitted")
 _TELLING = re.compile(
@@ -312,7 +312,9 @@ def _code_words(rc: int, log: LogEvidence) -> str:
 
 def _quoted(text: str) -> str:
     found = _DUMPED.search(text)
-    return found[1] if found else text
+    if not found:
+        return text
+    return f"{found[1]} (in {found[2]})" if found[2] and _BARE.search(text) else found[1]
 
 
 def _bytes(number: float) -> str:

@@ -7,6 +7,7 @@ directory of its date by PIPEFILE; else the AB fails and names what is missing.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.tree import DfoTree
@@ -14,6 +15,11 @@ from engine.core.ab import AB
 from engine.core.product import stem_of
 from engine.errors import RecipeTrouble
 from engine.headers.pipefile import pipefile_of
+
+
+def ab_of(product: str) -> str:
+    """The name of the AB that a pipeline product is named after: `X_tpl.ab` of `r.X_tpl_0000.fits`."""
+    return f"{product.rpartition('_')[0].removeprefix('r.')}.ab"
 
 
 class MissingInput(RecipeTrouble):
@@ -44,24 +50,52 @@ class Inputs:
             raise RecipeTrouble("no inputs: the AB has no SOF_CONTENT line", remedy="create the AB again")
         found: list[tuple[Path, str]] = []
         missing: list[str] = []
+        maker = ""
         targets: dict[Path, None] = {}
         for text, tag in needs:
             place = self.find(text)
             if place is not None:
                 found.append((place, tag))
                 continue
-            missing.append(f"{self.tree.shorten(self.tree.expand(text))} ({tag})")
+            path = self.tree.expand(text)
+            missing.append(f"{self.tree.shorten(path)} ({tag})")
+            if not maker and path.is_relative_to(self.tree.product) and path.name.startswith("r."):
+                maker = f"process {ab_of(path.name)}, or "
             if target := self.target(text):
                 targets[target] = None
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             trouble = MissingInput(
                 f"missing input {missing[0]}{more}",
-                remedy="process the AB that makes it, or bring the file there, then r",
+                remedy=f"{maker}bring the file there, then r",
             )
             trouble.targets = tuple(targets)
             raise trouble
         return found
+
+    def as_read(self, ab: AB, found: Sequence[tuple[Path, str]]) -> AB:
+        """The AB whose MCALIB lines say what is read: the product of a parent that ran again, not the one that moved.
+
+        `found` is what `of` gave. The line is VIRTUAL again, as before the parent moved. Blocking.
+        """
+        read = {entry.path for entry in ab.sof}
+        moved = [calib.path for calib in ab.calibs if calib.state == "REAL" and calib.path not in read]
+        if not moved:
+            return ab
+        product = self.tree.product
+        pairs = zip(ab.sof, found, strict=False)
+        places = {path.name: entry.path for entry, (path, _) in pairs if path.is_relative_to(product)}
+        now = {written: places[name] for written in moved if (name := self._pipefile(written)) in places}
+
+        def line(value: str) -> str:
+            state, written, *rest = value.split()
+            return " ".join(("VIRTUAL", now[written], *rest)) if state == "REAL" and written in now else value
+
+        return ab.mapped("MCALIB", line) if now else ab
+
+    def _pipefile(self, written: str) -> str:
+        path = self.tree.expand(written)
+        return pipefile_of(path) or pipefile_of(path.with_name(f"{stem_of(path.name)}.hdr"))
 
     def targets(self, ab: AB) -> tuple[Path, ...]:
         """Where the missing inputs of an AB belong that a source may have. Blocking."""

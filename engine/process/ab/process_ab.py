@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -219,14 +219,27 @@ class ProcessAb:
                 f"an earlier recipe of this AB still runs (pid {found[0]}) in its work directory",
                 remedy="wait for it or end it, then r",
             )
-        text = sof_text(self.inputs.of(ab))
+        inputs = self.inputs.of(ab)
+        text = sof_text(inputs)
         command = self.pipeline.command(ab.recipe, ab.params, ab.get("INSTRUMENT"))
         self.area.fresh(workdir)
         written(f"{workdir}/{SOF}", text)
         log = self.log_path(ab)
         rotated(log)
         headed(log, ab.name, self.context.utc(), self.pipeline.name, command, workdir, text)
+        if self.inputs.as_read(ab, inputs) is not ab:
+            self._name_what_is_read(ab.name, inputs)
         return Prepared(ab, log, command)
+
+    def _name_what_is_read(self, name: str, inputs: Sequence[tuple[Path, str]]) -> None:
+        """Correct the MCALIB lines of the AB file. Blocking."""
+        ab = read(self.store.path(name))
+        fresh = self.inputs.as_read(ab, inputs)
+        self.store.write(fresh)
+        for old, new in zip(ab.calibs, fresh.calibs, strict=True):
+            if new != old:
+                told = f"{name} reads {Path(new.path).name}, made anew, and no more {Path(old.path).name}"
+                self.context.bus.publish(Notice("info", told))
 
     def _aborted(self, task: Task) -> Result | None:
         return Result("INTERRUPTED", task.aborted) if task.aborted else None
@@ -384,7 +397,8 @@ class ProcessAb:
                 ab = ab.with_value("LOG_NAME", self.log_path(ab).name)
             self.store.write(ab.with_value("PROCESS_STATUS", "FAILED"))
         except (DfosError, OSError) as trouble:
-            reason = f"{reason}; and the AB could not be written: {trouble}"
+            if str(trouble) not in reason:
+                reason = f"{reason}; and the AB could not be written: {trouble}"
         if workdir:
             self.area.tidy(workdir, failed=True)
         return Result("FAILED", reason, message)

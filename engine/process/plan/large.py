@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.sizes import time_text
 from engine.process.plan.history import History, Needs
 from engine.process.plan.pool import Entry, pool_of
 from engine.questions import Choice, Parked, Question
@@ -60,8 +61,8 @@ def _question(entry: Entry, most: int) -> Question:
 
 
 def said(needs: Needs) -> str:
-    """A forecast in words: hours, memory, disk."""
-    words = [f"about {needs.forecast_s / 3600:.3g} h", f"{needs.memory_gb:,.4g} GB of memory"]
+    """A forecast in words: time, memory, disk."""
+    words = [f"about {time_text(needs.forecast_s)}", f"{needs.memory_gb:,.4g} GB of memory"]
     if needs.disk_gb:
         words.append(f"{needs.disk_gb:,.4g} GB of disk")
     return ", ".join(words)

@@ -15,6 +15,7 @@ from typing import Any
 from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.sizes import counted
 from engine.errors import UsageTrouble
 from engine.process.qc import record as records
 from engine.process.qc.job import QcJob
@@ -65,7 +66,9 @@ def passed_over(pool: Sequence[AB], options: Mapping[str, str]) -> list[AB]:
 
 
 def _passed(abs_: Sequence[AB]) -> str:
-    return f"QC of {len(abs_)} ABs passed over, first {abs_[0].name}, which is {abs_[0].status}" if abs_ else ""
+    return (
+        f"QC of {counted(len(abs_), 'AB')} passed over, first {abs_[0].name}, which is {abs_[0].status}" if abs_ else ""
+    )
 
 
 async def _corrected(
@@ -81,7 +84,7 @@ async def _corrected(
             continue
         now = await QcJob(context, ab, plugins).rescored(_changed(context, record, options), again="rescore" in options)
         done += now.scores != record.scores or bool(record.decided and "rescore" in options)
-    return f"scores of {done} of {len(abs_)} ABs {'deleted' if 'delete' in options else 'changed'}"
+    return f"scores of {done} of {counted(len(abs_), 'AB')} {'deleted' if 'delete' in options else 'changed'}"
 
 
 def _changed(context: Context, record: Record, options: Mapping[str, str]) -> Record:

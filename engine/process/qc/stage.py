@@ -11,6 +11,7 @@ from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import GREY
+from engine.core.sizes import counted
 from engine.process.qc import record as records
 from engine.process.qc.beside import Beside
 from engine.process.qc.job import QcJob
@@ -28,8 +29,8 @@ class QcOutcome:
     @property
     def text(self) -> str:
         """For the summary of an order; '' when there was nothing to do."""
-        words = [f"{len(self.scored)} QC reports"] if self.scored else []
-        return ", ".join([*words, *([f"{len(self.unscored)} ABs not scored"] if self.unscored else [])])
+        words = [f"{counted(len(self.scored), 'QC report')}"] if self.scored else []
+        return ", ".join([*words, *([f"{counted(len(self.unscored), 'AB')} not scored"] if self.unscored else [])])
 
 
 def waiting(context: Context, abs_: Iterable[AB]) -> list[AB]:
@@ -59,8 +60,8 @@ async def qc_pool(
     if not due:
         return QcOutcome()
     jobs = jobs_of(due) if daily else [[ab] for ab in due]
-    of = f", {len(jobs)} QC jobs" if daily else ""
-    context.bus.publish(ev.PhaseStarted("qc", f"{len(due)} ABs{of}"))
+    of = f", {counted(len(jobs), 'QC job')}" if daily else ""
+    context.bus.publish(ev.PhaseStarted("qc", f"{counted(len(due), 'AB')}{of}"))
     found: dict[str, Record] = {}
     queue = iter(jobs)
 

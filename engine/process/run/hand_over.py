@@ -18,6 +18,7 @@ import engine
 from config.schema import Settings
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.sizes import counted
 from engine.errors import UsageTrouble
 from engine.events import Notice
 from engine.process.ab.process_ab import ProcessAb
@@ -74,7 +75,7 @@ async def hand_over(
     attempts.flush()
     refs = await batch.executor.submit(specs)
     batch.given(refs)
-    words = f"{len(specs)} ABs handed over to {batch.boot}; they go on without this console"
+    words = f"{counted(len(specs), 'AB')} handed over to {batch.boot}; this goes on without this console"
     context.bus.publish(Notice("info", words))
     names = {entry.ab for entry in chosen}
     handed = [attempt for attempt in attempts.open() if attempt.ab in names]

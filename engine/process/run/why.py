@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _DEEPEST = 50
 _CIRCLE = "Remove the wrong WAITFOR or SOF_CONTENT line; the rest of the pool goes on."
 _MEMORY = "`m` (or dfos retry {ab} --memory 2) runs it again with more memory, and what depends on it."
+_AGAIN = "Remove the cause (`l` shows the log), then `r` (or dfos retry {ab}) runs it again with what depends on it."
 _OUTSIDE = "Process the other pool first, or remove the WAITFOR line if it is wrong."
 
 
@@ -39,6 +40,8 @@ def why(streams: Streams, ab: str) -> list[str]:
 
 
 def _nothing(state: str) -> str:
+    if state == "REVIEW":
+        return "It waits for a verdict: `c` in the monitor, or dfos answer; `r` would run it again."
     gone = state in ("MOVED", "INGESTED")
     return "Nothing to do; its products have moved." if gone else "Nothing to do; `r` would run it again."
 
@@ -80,7 +83,7 @@ def _remedy_known(row: Row) -> str:
     if lacked_memory(row.state, row.reason):
         return _MEMORY.format(ab=row.ab)
     if row.state in ("FAILED", "STALE"):
-        return f"Remove the cause (`l` shows the log), then `r` runs {row.ab} again with what depends on it."
+        return _AGAIN.format(ab=row.ab)
     if row.state in ENDED_WELL:
         return _nothing(row.state)
     if row.state == "BLOCKED" and row.reason:
@@ -161,7 +164,7 @@ def _remedy(streams: Streams, entry: Entry) -> str:
     if lacked_memory(entry.state, entry.reason):
         return _MEMORY.format(ab=entry.ab)
     if entry.state == "FAILED":
-        return f"Remove the cause (`l` shows the log), then `r` runs {entry.ab} again with what depends on it."
+        return _AGAIN.format(ab=entry.ab)
     if entry.state == "STALE":
         return f"`r` runs {entry.ab} again with what depends on it."
     if entry.state in AT_WORK:

@@ -19,6 +19,7 @@ from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
 from engine.core.product import DELETE, MOVE, WITHHELD
+from engine.core.sizes import counted
 from engine.errors import AnswerNeeded, MoveTrouble, OpenJournal, PluginTrouble
 from engine.release import manifest
 from engine.release.certify import certify
@@ -154,7 +155,7 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
     await _refuse_unseen(context, plan, sums)
     bus = context.bus
     moves, deletes, withheld = (len(plan.of(fate)) for fate in (MOVE, DELETE, WITHHELD))
-    bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {moves} products to {plan.final_dir}"))
+    bus.publish(ev.PhaseStarted("move", f"{plan.mode} {plan.date}: {counted(moves, 'product')} to {plan.final_dir}"))
     bus.publish(ev.PlanMade(plan.mode, plan.date, moves, deletes, withheld, plan.size))
     for text in plan.notes:
         bus.publish(ev.Notice("info", f"moveProducts: {text}"))
@@ -171,7 +172,7 @@ async def _execute(context: Context, plan: MovePlan) -> Moved:
         context.who,
         lambda transaction: steps(plan, context.tree, transaction, context.settings.move.trash_days, sums),
         begun=context.utc(),
-        summary=f"move {moves} products of {plan.mode} {plan.date} to"
+        summary=f"move {counted(moves, 'product')} of {plan.mode} {plan.date} to"
         f" {context.tree.shorten(Path(plan.final_dir))}, retire {deletes}",
     )
     await journal.run(transaction, context.utc, telling(bus, "move"))
@@ -185,13 +186,13 @@ def _report(plan: MovePlan) -> Iterator[str]:
     virtual = sum("/VCAL/" in entry.path for entry in plan.retired_last)
     carried = len(plan.carried) + len(plan.pages)
     yield (
-        f"moveProducts: {len(plan.of(MOVE))} products, {carried} logs and plots in place,"
-        f" {len(plan.of(DELETE))} products not saved, {virtual} virtual calibrations became real"
+        f"moveProducts: {counted(len(plan.of(MOVE)), 'product')}, {carried} logs and plots in place,"
+        f" {counted(len(plan.of(DELETE)), 'product')} not saved, {counted(virtual, 'virtual calibration')} became real"
     )
     named = [fate for fate in plan.of(MOVE) if fate.final != fate.product.pipefile]
     yield f"renameProducts: {len(named)} names given, {len(plan.pool)} earlier names changed"
     again = sum(entry.target.endswith(".ab") for entry in plan.logged)
-    yield f"updateAB: {len(plan.abs)} ABs updated, {again} that moved earlier"
+    yield f"updateAB: {counted(len(plan.abs), 'AB')} updated, {again} that moved earlier"
     yield f"ingestProducts: {'queued in JOBS_INGEST' if plan.call else 'nothing to queue'}"
 
 

@@ -19,6 +19,7 @@ from engine.atomic.journal import Journal
 from engine.atomic.recover import telling
 from engine.context import Context
 from engine.core.done import Done
+from engine.core.sizes import counted
 from engine.errors import MoveTrouble
 from engine.release.record import with_manifest
 from engine.release.rename.hooks import amended, judged
@@ -70,7 +71,9 @@ async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) ->
     if wish.only_script:
         return Done(code, f"rn_files written in {plan.place}, nothing renamed")
     what = "called by their PIPEFILE again" if wish.back else "renamed"
-    return Done(code, f"{len(plan.changes)} products {what}, {_counts(plan)}; their ABs follow with updateAB")
+    return Done(
+        code, f"{counted(len(plan.changes), 'product')} {what}, {_counts(plan)}; their ABs follow with updateAB"
+    )
 
 
 def planned(tree: DfoTree, settings: Settings, wish: Wish, plugins: Mapping[str, Any], utc: str) -> RenamePlan:

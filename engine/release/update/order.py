@@ -20,6 +20,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.core.dates import date_label, mode_label
 from engine.core.done import Done
+from engine.core.sizes import counted
 from engine.errors import MoveTrouble
 from engine.release.move.survey import changed
 from engine.release.record import with_manifest
@@ -146,7 +147,7 @@ async def update(context: Context, mode: str, date: str) -> UpdatePlan:
     mode_label(mode), date_label(date)
     with lock.pool(context.tree, mode, date, TOOL, context.who):
         plan = await asyncio.to_thread(_planned_apart, context, mode, date)
-        context.bus.publish(ev.PhaseStarted("update", f"{mode} {date}: {len(plan.changes)} ABs change"))
+        context.bus.publish(ev.PhaseStarted("update", f"{mode} {date}: {counted(len(plan.changes), 'AB')} to change"))
         for name, text in plan.warnings:
             context.bus.publish(ev.Notice("warning", f"{name}: {text}"))
         for text in plan.findings:

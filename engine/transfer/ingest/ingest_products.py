@@ -17,6 +17,7 @@ from engine import events as ev
 from engine.atomic import lock
 from engine.context import Context
 from engine.core.dates import date_label, mode_label
+from engine.core.sizes import counted
 from engine.errors import AnswerNeeded, ArchiveTrouble, BadFits, DfosError, UsageTrouble
 from engine.questions import Question
 from engine.transfer.archives.archives import archive_of
@@ -62,8 +63,8 @@ class Ingested:
         if self.verified:
             found = f": {too_many_words(self.bad)}" if self.bad else ""
             lost = f", {len(self.missing)} missing: {too_many_words(self.missing)}" if self.missing else ""
-            return f"{self.verified} files verified, {len(self.bad)} damaged{found}{lost}"
-        words = [f"{len(self.confirmed)} products in the archive"]
+            return f"{counted(self.verified, 'file')} verified, {len(self.bad)} damaged{found}{lost}"
+        words = [f"{counted(len(self.confirmed), 'product')} in the archive"]
         left = ((self.bad, "not verified"), (self.failed, "refused"), (self.missing, "missing"), (self.waiting, "wait"))
         for names, what in left:
             if names:
@@ -127,7 +128,7 @@ async def verify_only(context: Context, mode: str, date: str) -> Ingested:
     found = [*products(place), *products(place / FOLDER, graphics=True)]
     if not found:
         raise _nothing(place)
-    context.bus.publish(ev.PhaseStarted("verify", f"{mode} {date}: {len(found)} files"))
+    context.bus.publish(ev.PhaseStarted("verify", f"{mode} {date}: {counted(len(found), 'file')}"))
     bad = []
     for number, one in enumerate(found, 1):
         problems = (one.fault,) if one.fault else (await asyncio.to_thread(checked, one.path))[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine import events as ev
 from engine.context import Context
 from engine.core.ab import AB
+from engine.core.sizes import counted
 from engine.errors import ArchiveTrouble, BadAb, DfosError
 from engine.questions import LATER, Parked, Question
 from engine.stores.abs import read
@@ -102,19 +103,21 @@ class IngestRun:
         ingest_log.mend(self.log, self.states.lines())
         todo = [item for item in self.items.values() if item.state not in (INGESTED, FAILED)]
         if todo:
-            self._stage("running", f"{len(self.items)} products")
+            self._stage("running", f"{counted(len(self.items), 'product')}")
         await self._verified()
         if self.bad and not skip_bad:
             self._stage("failed", f"{len(self.bad)} of {len(self.items)} products are damaged, first {self.bad[0][0]}")
             self._notice("error", f"nothing is handed over: {too_many_words(self.bad)}")
             return
         bus = self.context.bus
-        bus.publish(ev.PhaseStarted("ingest", f"{self.call.mode} {self.call.date}: {len(self.items)} products"))
+        bus.publish(
+            ev.PhaseStarted("ingest", f"{self.call.mode} {self.call.date}: {counted(len(self.items), 'product')}")
+        )
         self._progress.begin("ingest", self.items.values(), lambda item: item.state == INGESTED)
         await self._delivered([item for item in self.items.values() if item.state in (VERIFIED, INGESTING)])
         await self._asked()
         for ab, count in await asyncio.to_thread(self._complete_abs):
-            bus.publish(ev.AbChanged(ab, "INGESTED", f"{count} products in the archive"))
+            bus.publish(ev.AbChanged(ab, "INGESTED", f"{counted(count, 'product')} in the archive"))
         self._conclude()
 
     # --- what there is ------------------------------------------------------------------------
@@ -161,7 +164,9 @@ class IngestRun:
         todo = [item for item in self.items.values() if item.state in (QUEUED, CONVERTED)]
         bad = [(item.name, item.result) for item in self.items.values() if item.state == FAILED]
         if todo:
-            self.context.bus.publish(ev.PhaseStarted("verify", f"{self.call.mode} {self.call.date}: {len(todo)} files"))
+            self.context.bus.publish(
+                ev.PhaseStarted("verify", f"{self.call.mode} {self.call.date}: {counted(len(todo), 'file')}")
+            )
             self._progress.begin("verify", todo, lambda item: False)
         for batch in _batches(todo):
             looked = await asyncio.to_thread(self._looked_at, batch)
@@ -352,7 +357,7 @@ class IngestRun:
         elif failed or self.bad or self.missing:
             self._stage("failed", f"not ingested: {too_many_words((*self.bad, *failed, *self.missing))}")
         else:
-            self._stage("done", f"{total} products in the archive")
+            self._stage("done", f"{counted(total, 'product')} in the archive")
         left = (*failed, *self.missing, *open_)
         if left:
             text = f"{len(left)} of {total + len(self.missing)} products not ingested, first {left[0][0]}: {left[0][1]}"

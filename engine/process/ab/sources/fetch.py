@@ -12,6 +12,7 @@ from pathlib import Path
 from config import sources as config
 from engine.atomic import fs
 from engine.context import Context
+from engine.core.sizes import counted
 from engine.errors import DfosError, RecipeTrouble
 from engine.events import Notice, Progressed
 from engine.headers.verify import verify
@@ -101,7 +102,7 @@ class Fetcher:
             why = {name: reason and str(trouble) for name, reason in why.items()}
         self._done += len(names)
         lacking = sum(map(bool, why.values()))
-        text = f"{len(names) - lacking} files fetched" + (f", {lacking} not to be had" if lacking else "")
+        text = f"{counted(len(names) - lacking, 'file')} fetched" + (f", {lacking} not to be had" if lacking else "")
         self._context.bus.publish(Progressed("fetch", self._done, self._of, text))
         return why
 
