@@ -8,6 +8,7 @@ cells, not characters, so that wide characters keep the columns straight.
 from __future__ import annotations
 
 import locale
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ _SPACES = frozenset("\t\n\r\v\f\x85\u2028\u2029")
 # Characters whose width terminals disagree about, or that change the width of their neighbour.
 _UNSURE = frozenset([*range(0x1F1E6, 0x1F200), *range(0x1F3FB, 0x1F400)])
 _DROPPED = frozenset([*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)])
+
+_STAMPED = re.compile(r"(?:r\.)?[A-Z][A-Z0-9]*\.\d{4}-\d\d-(?=\d\dT)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +65,19 @@ class Glyphs:
         return " " * (width - size) + text if right else text + " " * (width - size)
 
     def fit_ends(self, text: str, width: int) -> str:
-        """The cleaned text in exactly `width` cells; of a long one both ends stay, the middle is cut out."""
+        """The cleaned text in exactly `width` cells; of a long one both ends stay, the middle is cut out.
+
+        Of a file named by instrument and time, day, time and ending stay: those of one date differ in nothing else.
+        """
         text = self.clean(text)
         size = width_of(text)
         if size <= width or width < 5:
             return self.fit(text, width)
         tail = (width - 1) // 2
+        if stamped := _STAMPED.match(text):
+            if size - stamped.end() >= width:
+                return self.ellipsis + self.fit_ends(text[stamped.end() :], width - 1)
+            tail = size - stamped.end()
         back = set_cell_size(text[::-1], tail)[::-1]
         return set_cell_size(text, width - 1 - tail) + self.ellipsis + back
 

@@ -35,6 +35,7 @@ _STYLES = {
     WITHHELD: theme.WARN,
 }
 _WORDS = {"stays": "ABs stay", "AB": "ABs", "log": "logs", "plot": "plots", "page": "pages", "note": "notes"}
+_ONE = {"stays": "AB stays"}
 _SAID = (CONFLICT, "unknown", "warning", "note")  # sentences: they have the whole line
 _FATE = 9  # cells of the longest fate and a blank
 _SIZE = 9
@@ -103,7 +104,7 @@ class PlanScreen(ListScreen[PlanLine]):
         if moves:
             second.append((f" to {self.glyphs.clean(plan.place)}", None))
         others = [(fate, count) for fate, count in self._counts.items() if fate not in (CONFLICT, VERDICT, MOVE)]
-        fates = [f"{count} {_WORDS.get(fate, fate)}" for fate, count in others]
+        fates = [f"{count} {_WORDS.get(fate, fate) if count > 1 else _ONE.get(fate, fate)}" for fate, count in others]
         parts: list[Span] = [(" " + dot.join(fates), None)] if fates else []
         if self._raw_types:
             parts.append((f" {self.glyphs.clean(self._raw_types)}", theme.DIM))

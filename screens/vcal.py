@@ -40,7 +40,9 @@ class VcalScreen(ListScreen[Virtual]):
         states = Counter(entry.state for entry in self.rows)
         second: list[Span] = [(f" {counted(len(self.rows), 'virtual calibration')}", theme.BOLD)]
         if states:
-            words = ", ".join(f"{count} {state}" for state, count in states.items())
+            words = ", ".join(
+                f"{count} {'wait' if state == 'waits' and count > 1 else state}" for state, count in states.items()
+            )
             second.append((f" {self.glyphs.dot} {words}", theme.WARN if states[ORPHAN] else None))
         entry = self.current
         return second, [(f" {self.glyphs.clean(entry.meaning)}", None)] if entry is not None else []
@@ -53,7 +55,7 @@ class VcalScreen(ListScreen[Virtual]):
     def line_of(self, row: Virtual, width: int) -> Spans:
         """One entry."""
         left, right = _widths(width)
-        name = self.glyphs.fit_ends(row.name.removesuffix(".fits"), left)
+        name = self.glyphs.fit_ends(row.name.removesuffix(".fits").removesuffix(".hdr"), left)
         ab = self.glyphs.fit_ends(row.ab or "no AB", right)
         text = f"{name} {ab} {row.date or '-':<11}{duration(row.age_s):>6} "
         return [(text, None), (row.state, theme.WARN if row.state == ORPHAN else None)]

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from console.cli import words
-from engine.core.sizes import time_text
+from engine.core.sizes import counted, time_text
 
 if TYPE_CHECKING:
     from engine.process.plan.forecast import PoolForecast
@@ -70,9 +70,9 @@ def lines(found: PoolForecast) -> list[str]:
     shorter = f", {time_text(saved)} less than rank by rank" if saved >= 60 else ""
     out = [
         head,
-        f"  time    {time_text(found.seconds)} in {found.streams} streams{shorter}",
-        f"  memory  {found.peak_gb:,.4g} GB at most, of {found.host_gb:,.4g} GB for recipes",
-        f"  disk    {found.disk_gb:,.4g} GB will be written, {found.free_gb:,.4g} GB free",
+        f"  time    {time_text(found.seconds)} in {counted(found.streams, 'stream')}{shorter}",
+        f"  memory  {_known(found.peak_gb, 'at most')}, of {found.host_gb:,.4g} GB for recipes",
+        f"  disk    {_known(found.disk_gb, 'will be written')}, {found.free_gb:,.4g} GB free",
     ]
     if not found.fits_disk:
         out.append(f"  ! no room: {found.reserve_gb:,.4g} GB must stay free; the last ABs would wait for disk")
@@ -99,6 +99,11 @@ def lines(found: PoolForecast) -> list[str]:
 def _refused(found: PoolForecast) -> list[str]:
     """What will not run, and why."""
     return [line for ab, why in found.refused for line in (f"  ! {ab}", *(f"    {part}" for part in _folded(why)))]
+
+
+def _known(amount: float, what: str) -> str:
+    """GB, where anything is known of them."""
+    return f"{amount:,.4g} GB {what}" if amount else "nothing known"
 
 
 def _folded(text: str, behind: str = "") -> list[str]:

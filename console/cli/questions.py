@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """List open questions; exit code 3 while there are any."""
     given = parser().parse_args(argv)
+    from engine.errors import UsageTrouble
     from engine.stores.answers import Answers
     from engine.stores.database import connect
     from screens import plain
@@ -30,8 +31,12 @@ def main(argv: list[str]) -> int:
     if given.json:
         print(json.dumps([question.to_dict() for question in found], indent=1))
     elif given.number is not None:
+        if not found:
+            raise UsageTrouble(f"there is no open question {given.number}", remedy="dfos questions lists them")
         for question in found:
             print("\n".join(plain.lines(question)))
+    elif not found:
+        print("no open questions")
     else:
         for question in found:
             keys = "|".join(choice.key for choice in question.choices)

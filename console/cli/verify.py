@@ -53,6 +53,7 @@ def main(argv: list[str]) -> int:
 
 
 def _lines(report: Report) -> list[str]:
+    from engine.core.sizes import counted as plural
     from engine.core.sizes import size_text
     from engine.release.verify_date import counted
 
@@ -64,7 +65,7 @@ def _lines(report: Report) -> list[str]:
     return [
         *lines,
         f"{report.date}: {report.whole} files ({size_text(report.size)}) as they were{more};"
-        f" {counts or 'nothing wrong'} ({len(report.manifests)} manifests)",
+        f" {counts or 'nothing wrong'} ({plural(len(report.manifests), 'manifest')})",
     ]
 
 

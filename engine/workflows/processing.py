@@ -102,7 +102,10 @@ async def checked(run: UnderWay) -> None:
 
 def summary(run: UnderWay, outcome: Outcome) -> str:
     """How many ABs ended how, in words."""
-    words = [f"{counted(len(outcome.done), 'AB')} done"]
+    order = run.order
+    stale = set(outcome.done).intersection(stale_of(run.context.board, order.mode, order.date))
+    words = [f"{counted(len(outcome.done) - len(stale), 'AB')} done"]
+    words += [f"{len(stale)} stale (the next -P runs {'it' if len(stale) == 1 else 'them'} again)"] if stale else []
     counts = {
         "FAILED": outcome.failed,
         "BLOCKED": outcome.blocked,

@@ -205,7 +205,8 @@ def _streams(
     word = "held" if board.gate.closed or board.mode == "paused" else "idle"
     changed = _changed(board, glyphs, brevity)
     if not busy:
-        return [(f" streams{changed}  all {board.streams} {word}" if board.streams else " streams  none", None)]
+        free = f"all {board.streams} {word}" if board.streams > 1 else f"the one is {word}"
+        return [(f" streams{changed}  {free}" if board.streams else " streams  none", None)]
     spans: list[Span] = [(f" streams{changed}", None)]
     for number in range(1, max(board.streams, *busy) + 1):
         row = busy.get(number)

@@ -28,7 +28,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Widest text of each kind among all ABs, in cells, and the beginning of the names that is left out."""
+    """Widest text of each kind among all ABs, in cells, and the beginning of the names that is left out.
+
+    `target` is 0 where no AB has one: then there is no such column, and more room for the kind.
+    """
 
     name: int = 18
     kind: int = 7
@@ -44,11 +47,12 @@ class Measure:
         def widest(values: set[str], least: int, most: int) -> int:
             return min(most, max((width_of(glyphs.clean(value)) for value in values), default=least))
 
+        targets = {row.target for row in rows.values() if row.target}
         names = max((len(row.ab) for row in rows.values()), default=18) - len(prefix) - len(".ab")
         return Measure(
             name=max(8, min(26, names)),
-            kind=max(4, widest({row.kind for row in rows.values()}, 7, 10)),
-            target=max(6, widest({row.target for row in rows.values()}, 6, 12)),
+            kind=max(4, widest({row.kind for row in rows.values()}, 7, 10 if targets else 18)),
+            target=max(6, widest(targets, 6, 12)) if targets or not rows else 0,
             recipe=max(6, widest({row.recipe for row in rows.values()}, 6, 18)),
             score=max(5, widest({row.score for row in rows.values()}, 5, 12)),
             prefix=prefix,
@@ -68,16 +72,17 @@ def columns_for(width: int, measure: Measure) -> tuple[Column, ...]:
     chosen = [ab]
     room = width - LEAD - ab.width - 1 - 14  # the state is never narrower than 14
     for column in (time, kind, target, score, stream):
-        if room >= column.width + 1:
+        if column.width and room >= column.width + 1:
             chosen.append(column)
             room -= column.width + 1
+    all_but_two = 6 if target.width else 5
     for column, spare in ((recipe, 10), (started, 8)):
-        if len(chosen) >= 6 and room >= column.width + 1 + spare:
+        if len(chosen) >= all_but_two and room >= column.width + 1 + spare:
             chosen.append(column)
             room -= column.width + 1
     state = 14 + room
     message = 0
-    if len(chosen) == 8 and state >= 48:
+    if len(chosen) == all_but_two + 2 and state >= 48:
         message = state - 1 - 28
         state = 28
     picked = {column.name: column for column in chosen}

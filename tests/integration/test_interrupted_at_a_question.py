@@ -129,7 +129,7 @@ def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwi
     assert "Really empty" in asked.dfos("questions", code=3)
     said = asked.dfos("answer", "1", "keep")
     assert "more to answer" not in said and "1 product moved" in said
-    assert asked.dfos("questions") == "" and asked.final() == 2
+    assert asked.dfos("questions") == "no open questions\n" and asked.final() == 2
 
 
 def test_an_answer_nothing_waits_for_says_how_it_goes_on(asked: Asked) -> None:

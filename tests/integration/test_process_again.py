@@ -207,6 +207,17 @@ def state(scene: Scene, ab: AB) -> tuple[str, str]:
     return row.state, row.reason
 
 
+async def test_what_becomes_stale_in_a_run_is_not_counted_as_done(scene: Scene) -> None:
+    basic, post, _ = family(scene)
+    assert (await ordered(scene)).exit_code == 0
+    scene.store.write(scene.ab(basic).with_value("PROCESS_STATUS", "CREATED"))  # as createAB makes it again
+    scene.product(basic).unlink()
+    ended = await ordered(scene)
+    assert "2 ABs done, 1 stale (the next -P runs it again)" in ended.text
+    assert scene.row(post).state == "STALE"
+    assert "3 ABs done" in (await ordered(scene)).text
+
+
 async def test_what_was_built_from_a_product_made_anew_is_stale_and_runs_again(scene: Scene) -> None:
     basic, post, other = family(scene)
     assert (await ordered(scene)).exit_code == 0

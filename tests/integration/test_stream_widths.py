@@ -1,17 +1,20 @@
-"""`dfos streams`, and an engine that is killed: what was changed still holds."""
+"""`dfos streams`, and the next engine: what was changed still holds."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from config.tree import DfoTree
-from console.engine_process import AccountLink, attach_or_start
+from console.host import Host
+from console.verbs import Verbs
+from engine.errors import UsageTrouble
+from engine.stores.orders import Order
 from tests.accounts import DFOS
-from tests.fakes import until
 from tests.moving import account
 
 
@@ -34,27 +37,20 @@ def test_without_an_engine(tmp_path: Path) -> None:
         streams(tree, *nonsense, code=2)
 
 
-async def test_an_engine_that_is_killed_leaves_them_to_the_next(tmp_path: Path) -> None:
+async def test_a_change_is_the_next_engines_too_and_can_be_taken_back(tmp_path: Path) -> None:
     context = account(tmp_path)
     context.db.close()
-    first = AccountLink(context.tree)
-    await attach_or_start(first, context.tree)
-    await first.ready.wait()
-    assert await first.command("streams", n=2, kind="scipost") == "scipost: 2 at once"
-    assert await first.command("streams", n=7) == "7 streams"
-    await until(lambda: first.board.streams == 7 and first.board.configured == "configured 3, scipost 3")
-    os.kill(_pid(context.tree), signal.SIGKILL)
-    await until(lambda: not first.alive)
-    second = AccountLink(context.tree)
-    await attach_or_start(second, context.tree)
-    await second.ready.wait()
-    await until(lambda: second.board.streams == 7 and second.board.configured == "configured 3, scipost 3")
-    assert ("scipost", 2, 3) in streams(context.tree), "by the engine"
-    assert streams(context.tree, "--configured")[0] == ("", 3, 3)
-    await until(lambda: second.board.streams == 3 and not second.board.configured)
-    await second.command("quit")
-    await second.leave()
-
-
-def _pid(tree: DfoTree) -> int:
-    return int(json.loads((tree.state / "lock").read_text())["pid"])
+    async with Host(context.tree, {}, who="anna") as first:
+        order = Verbs(first)
+        assert await order("streams", {"n": 2, "kind": "scipost"}, "anna") == "scipost: 2 at once"
+        assert await order("streams", {"n": 7}, "anna") == "7 streams"
+        with pytest.raises(UsageTrouble):
+            await order("streams", {"n": 2, "kind": "no"}, "anna")
+    async with Host(context.tree, {}, who="bert") as second:
+        assert (second.board.streams, second.board.configured) == (7, "configured 3, scipost 3")
+        settings = second.context(Order("SCIENCE", "2094-01-16", "P")).settings
+        assert (settings.streams, settings.kinds["scipost"].streams) == (7, 2), "what a run works with"
+        found = await asyncio.to_thread(streams, context.tree)
+        assert ("scipost", 2, 3) in found, "by the engine"
+        assert (await asyncio.to_thread(streams, context.tree, "--configured"))[0] == ("", 3, 3)
+        assert (second.board.streams, second.board.configured) == (3, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
@@ -12,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import UsageTrouble
+from engine.errors import EngineAway, UsageTrouble
 from engine.headers.verify import verify
 from engine.process.executors.local import LocalExecutor
-from engine.process.run.run_pool import process_pool
+from engine.process.run.run_pool import Outcome, process_pool
+from engine.processes import mark_of, start_of
 from engine.stores.abs import AbStore, read
 from engine.stores.attempts import Attempts
 from tests.builders import make_ab, make_context, make_product, make_tree
@@ -30,7 +33,8 @@ _ENGINE = """
 import asyncio, json, os, sys
 from pathlib import Path
 from engine.process.ab.pipeline import Pipeline
-from engine.process.run.run_pool import process_pool
+from engine.process.run.run_pool import Outcome, process_pool
+from engine.processes import mark_of, start_of
 from engine.stores.abs import AbStore
 from tests.builders import make_context, make_tree
 
@@ -235,3 +239,112 @@ async def test_cancelled_from_outside_the_recipe_ends_too(slurm: OnSlurm, tmp_pa
     await slurm.without_us()
     await until(lambda: LocalExecutor().find(slurm.tree.tmp / "work") is None)
     assert slurm.status([basic]) == ["CREATED"]
+
+
+class Night:
+    """An exposure whose recipe waits for us, and its cube; handed over by a console that is gone."""
+
+    def __init__(self, scene: OnSlurm) -> None:
+        self.scene = scene
+        self.fifo = scene.root / "fifo"
+        os.mkfifo(self.fifo)
+        self.basic = scene.basic(1, f"--wait={self.fifo}")
+        self.post = scene.post(self.basic)
+
+    @property
+    def log(self) -> str:
+        return text_of(self.scene.tree.dfs_log / f"{self.basic.root}.log")
+
+    async def begun(self) -> None:
+        await self.scene.hand_over_and_die()
+        await asyncio.wait_for(until(lambda: "started" in self.log), 60)
+
+    async def go(self) -> None:
+        await asyncio.to_thread(self.fifo.write_text, "go")
+
+    def claim(self) -> dict[str, Any]:
+        """What the wrapper of the exposure's job wrote when it began."""
+        [path] = (self.scene.tree.tmp / "work" / "records").glob("*.claim.json")
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return found
+
+    def recipe(self) -> int:
+        token = self.claim()["token"]
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        return next(pid for pid in pids if mark_of(pid, "DFOS_ATTEMPT") == token)
+
+    async def outcome(self) -> tuple[Outcome, Context]:
+        """What the next console makes of it."""
+        context = make_context(self.scene.root, tree=self.scene.tree, batch=self.scene.batch)
+        run = process_pool(context, self.scene.store.load(), pipeline=self.scene.pipeline)
+        return await asyncio.wait_for(run, 90), context
+
+
+@pytest.fixture
+async def night(slurm: OnSlurm) -> Night:
+    return await asyncio.to_thread(Night, slurm)
+
+
+async def test_a_node_drained_in_the_middle_holds_the_rest_until_it_is_back(night: Night) -> None:
+    await night.begun()
+    system = night.scene.slurm
+    await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=drain", "reason=cooling")
+    await night.go()
+    await asyncio.wait_for(until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"]), 60)
+    await asyncio.to_thread(system.until_node, "drain")
+    assert night.scene.status([night.post]) == ["CREATED"] and not night.scene.over()
+    await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=resume")
+    await night.scene.without_us()
+    assert night.scene.status([night.basic, night.post]) == ["SUCCESSFUL"] * 2
+
+
+async def test_a_controller_killed_and_started_again_goes_on_with_the_cascade(night: Night) -> None:
+    await night.begun()
+    system = night.scene.slurm
+    await asyncio.to_thread(system.save, str(night.claim()["job"]))
+    await asyncio.to_thread(system.kill_controller)
+    await night.go()
+    await asyncio.wait_for(until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"]), 60)
+    await asyncio.to_thread(system.start_controller)
+    await asyncio.to_thread(system.until_node, "idle", "mix")
+    await night.scene.without_us()
+    assert night.scene.status([night.basic, night.post]) == ["SUCCESSFUL"] * 2
+    assert night.log.count("started") == 1
+
+
+async def test_a_controller_that_is_down_at_the_hand_over_takes_the_cascade_later(night: Night) -> None:
+    system = night.scene.slurm
+    await asyncio.to_thread(system.kill_controller)
+    with pytest.raises(EngineAway):
+        await night.outcome()
+    assert night.scene.status([night.basic, night.post]) == ["CREATED"] * 2
+    await asyncio.to_thread(system.start_controller)
+    await asyncio.to_thread(system.until_node, "idle")
+    run = asyncio.create_task(night.outcome())
+    await night.go()
+    outcome, context = await run
+    assert len(outcome.done) == 2 and night.log.count("started") == 1
+    context.db.close()
+
+
+async def test_a_recipe_killed_from_outside_has_failed_and_what_needs_it_is_blocked(night: Night) -> None:
+    await night.begun()
+    os.kill(night.recipe(), signal.SIGKILL)
+    await night.scene.without_us()
+    assert night.scene.status([night.basic, night.post]) == ["FAILED", "CREATED"]
+    outcome, context = await night.outcome()
+    assert outcome.failed == (night.basic.name,) and outcome.blocked == (night.post.name,)
+    context.db.close()
+
+
+async def test_a_wrapper_killed_from_outside_takes_its_recipe_along_and_is_said(night: Night) -> None:
+    await night.begun()
+    recipe = night.recipe()
+    os.kill(int(night.claim()["pid"]), signal.SIGKILL)
+    await night.scene.without_us()
+    await asyncio.wait_for(until(lambda: not start_of(recipe)), 30)
+    assert night.scene.status([night.basic, night.post]) == ["CREATED"] * 2, "nobody was left to judge it"
+    outcome, context = await night.outcome()
+    assert outcome.failed == (night.basic.name,) and outcome.blocked == (night.post.name,)
+    assert "signal 9" in context.board.rows[night.basic.name].reason
+    context.db.close()

@@ -76,7 +76,7 @@ async def test_products_fate_final_name_and_raw_types(link: FakeLink, library: F
         assert lines[3].split() == ["fate", "from", "to", "size"]
         fate, source, final, size = lines[4].removeprefix(" › ").split(maxsplit=3)
         assert (fate, size) == ("move", "41.2 GB")
-        assert source.startswith("r.MUSE.2014") and source.endswith("_dpc_0000") and "…" in source
+        assert source.startswith("r.MU…") and source.endswith("…22T23:57:32.118_dpc_0000"), "what tells it from others"
         assert final.startswith("MU_SCBD_1096") and final.endswith("WFM_OBJ_0000")
         assert "(DELETE PIXT" in lines[5] and "withheld" in lines[6]
         assert "x execute" in lines[-1] and all(len(line) <= 80 for line in lines)

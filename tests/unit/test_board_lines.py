@@ -116,6 +116,26 @@ def test_an_old_picture_and_a_silent_engine() -> None:
     assert "silent" not in said(situation_line(idle, True, None, NOW + 9999, 80, UNICODE))
 
 
+def test_names_by_instrument_and_time_keep_what_tells_them_apart() -> None:
+    name = "UVES.2014-10-22T21:01:00.000_tpl.ab"
+    assert UNICODE.fit_ends(name, 29) == "UVES.2…22T21:01:00.000_tpl.ab"
+    for width in range(5, 60):
+        text = UNICODE.fit_ends(f"r.{name}", width)
+        assert width_of(text) == width
+        if width >= 24:
+            assert "22T21:01:00.000_tpl.ab" in text
+    assert (
+        UNICODE.fit_ends("MU_SCBD_3250018_2022-06-24T08:46:05.083_WFM-NOAO-N_OBJ.fits", 21) == "MU_SCBD_32…N_OBJ.fits"
+    )
+
+
+def test_abs_without_targets_show_their_kinds_whole() -> None:
+    board = board_of(row(state="DONE", target="", kind="uves_cal_mkmaster"))
+    columns = columns_for(80, Measure.of(board.rows, "UVES.2014-10-22", UNICODE))
+    widths = {column.name: column.width for column in columns}
+    assert widths["kind"] == 17 and "target" not in widths and widths["state"] >= 14
+
+
 def test_an_engine_that_ended_with_its_orders_is_not_called_silent() -> None:
     board = board_of(row(state="DONE"))
     board.ended = ev.RunEnded(0, "CALIB 2014-10-22: 1 AB done")
