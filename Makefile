@@ -23,8 +23,8 @@ $(VENV)/.tests: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed   ## a demo account in ./demo-account, and the console on it
 	@$(BIN)/dfos demo --root $(DEMO) $(ARGS)
 
-test: $(VENV)/.tests       ## the whole suite, two files of tests at a time
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+test: $(VENV)/.tests       ## the whole suite
+	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.tests      ## style, types, who may import whom
 	$(BIN)/ruff format --check .
