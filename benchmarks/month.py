@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from console.board_of import known
+from console.hosting.board_of import known
 from engine.board import Board
 from engine.bus import Bus
 from engine.context import Context

@@ -18,8 +18,8 @@ from engine import events as ev
 from engine.board import Board
 from engine.core.status import STATES
 from engine.questions import CERTIFY, LATER, Choice, Question
-from screens.ab_monitor import AbMonitor
 from screens.links import Library
+from screens.monitor.ab_monitor import AbMonitor
 from screens.theme import DFOS
 
 SIZE = (100, 28)

@@ -213,7 +213,7 @@ def _board(rows: int):  # type: ignore[no-untyped-def]
 
 
 def _monitor(board):  # type: ignore[no-untyped-def]
-    from screens.ab_monitor import AbMonitor
+    from screens.monitor.ab_monitor import AbMonitor
 
     class Link:
         alive = True

@@ -11,17 +11,17 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-from console.library import AccountLibrary
+from console.views.library import AccountLibrary
 from engine.board import Change
 from engine.errors import DfosError
 from engine.events import Stamped
-from screens.ab_monitor import AbMonitor
-from screens.certify import Certify
+from screens.ask.questions import Questions
 from screens.glyphs import glyphs
 from screens.links import EngineLink
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
-from screens.questions import Questions
-from screens.recovery import RecoveryScreen
+from screens.monitor.ab_monitor import AbMonitor
+from screens.release.recovery import RecoveryScreen
+from screens.review.certify import Certify
 from screens.start import start
 from screens.theme import DFOS
 

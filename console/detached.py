@@ -12,7 +12,7 @@ from pathlib import Path
 
 def main(words: list[str]) -> int:
     """Process one AB on this host; 0 when it is SUCCESSFUL."""
-    from console.plugins import load
+    from console.plugins.find import load
     from engine.errors import DfosError
     from engine.process.run.node import Account, run
 

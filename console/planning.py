@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.account import open_settings
-from console.board_of import board_in
 from console.cli import words
-from console.operators import Auto
-from console.plugins import load
+from console.hosting.board_of import board_in
+from console.hosting.operators import Auto
+from console.plugins.find import load
 from engine.bus import Bus
 from engine.context import Context
 from engine.release.move.hooks import naming_of

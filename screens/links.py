@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from engine.board import Board
-from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
-from screens.released import Plan, Run, Thrown, Undo, Virtual
-from screens.reviewed import Cover, Picture, Review
+from screens.queue.queued import Job, JobCall, JobFile, Ordered, WorkPlace
+from screens.release.released import Plan, Run, Thrown, Undo, Virtual
+from screens.review.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 
 

@@ -42,8 +42,8 @@ def main(argv: list[str]) -> int:
 async def _answered(tree: DfoTree, given: argparse.Namespace, who: str) -> str:
     from datetime import UTC, datetime
 
-    from console.board_of import board_of, refuse_if_moved
-    from console.client import Gone, Link
+    from console.hosting.board_of import board_of, refuse_if_moved
+    from console.link.client import Gone, Link
     from engine.errors import UsageTrouble
     from engine.stores.answers import Answers
     from engine.stores.database import connect
@@ -80,7 +80,7 @@ def _go_on(tree: DfoTree, given: argparse.Namespace) -> int:
     if not due:
         print("no order waits for it: give the command again, it finds the answer", file=sys.stderr)
         return 0
-    from console.running import carry_out
+    from console.link.running import carry_out
 
     given.auto = True
     return carry_out(tree, [], given)

@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
     from console.cli.run_date import date_of_run
-    from console.running import carry_out, queue
+    from console.link.running import carry_out, queue
     from engine.core.dates import date_label
     from engine.stores.orders import Order
 

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     """Clean up one DATE."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     chosen = {"both": not given.mode, "override": given.override, "dry_run": given.dry_run}

@@ -63,8 +63,8 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
     import asyncio
 
     from console.app import ConsoleApp
-    from console.engine_process import AccountLink, attach_or_start
-    from console.library import AccountLibrary
+    from console.link.engine_process import AccountLink, attach_or_start
+    from console.views.library import AccountLibrary
 
     async def shown() -> None:
         link = AccountLink(tree)

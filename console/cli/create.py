@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     tree = words.tree(given.root)
     if given.dry_run:
         return _shown(tree, given)
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     return carry_out(tree, [Order(given.mode, given.date, tool="createAB")], given)

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
         else:
             words.say([*plan.describe(), "", "nothing was written"])
         return plan.exit_code
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     options = {"queue": given.queue} | ({"ab": given.ab} if given.ab else {})

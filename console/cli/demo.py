@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     spec = DemoSpec(targets=given.targets, exposures=given.exposures, sky=given.sky, strict=given.strict)
     root = Path(given.root).absolute()
     account = build_account(root, spec, lambda text: print(text, file=sys.stderr, flush=True))
-    from console.running import carry_out, queue
+    from console.link.running import carry_out, queue
     from engine.stores.orders import Order
 
     tree = words.tree(str(root))

@@ -25,7 +25,8 @@ def main(argv: list[str]) -> int:
     from pathlib import Path
 
     from console.account import find_root
-    from console.doctor import as_json, as_text, examine, verdict
+    from console.doctor.check import as_json, as_text, verdict
+    from console.doctor.examine import examine
 
     given = parser().parse_args(argv)
     checks = examine(find_root(given.root, os.environ, Path.cwd()), os.environ, tuple(given.set))

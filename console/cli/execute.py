@@ -164,8 +164,8 @@ def run_lines(
 
 
 def _carried_out(tree: DfoTree, files: Sequence[JobFile], given: argparse.Namespace, *, dry: bool) -> int:
-    from console.job_orders import orders_of, what_of
-    from console.running import carry_out
+    from console.hosting.job_orders import orders_of, what_of
+    from console.link.running import carry_out
     from engine.workflows.month import concentrated
 
     lost: list[str] = []

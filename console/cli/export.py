@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
         )
     if not due:
         return 0
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     options = {"target": given.target} if given.target else {}

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     """Deliver the products of one MODE and DATE."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     options = {"verify": "yes"} if given.verify else {}

@@ -12,7 +12,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from screens.queued import Job
+    from screens.queue.queued import Job
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         from console.cli import jobs_queue
 
         return jobs_queue.main(tree, given)
-    from console.jobs_view import jobs
+    from console.views.jobs import jobs
 
     found = jobs(tree)
     if given.json:
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 def _run(tree: DfoTree, given: argparse.Namespace) -> int:
     """Carry out a job; of a job file its line goes when it has ended."""
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     job = _known(tree, given.run)
@@ -76,7 +76,7 @@ def _run(tree: DfoTree, given: argparse.Namespace) -> int:
 
 def _line(job: Job) -> str:
     from engine.core.sizes import size_text
-    from screens.job_words import states_words
+    from screens.queue.job_words import states_words
 
     if not job.mode:
         return f"{job.number:>3}  {job.queue}: not understood: {job.line}" + (f" ({job.why})" if job.why else "")
@@ -87,7 +87,7 @@ def _line(job: Job) -> str:
 
 
 def _known(tree: DfoTree, number: int) -> Job:
-    from console.jobs_view import jobs
+    from console.views.jobs import jobs
     from engine.errors import UsageTrouble
 
     job = next((job for job in jobs(tree) if job.number == number), None)
@@ -103,9 +103,9 @@ def _known(tree: DfoTree, number: int) -> Job:
 
 
 def _files(tree: DfoTree, number: int, as_json: bool) -> int:
-    from console.jobs_view import calls, files
-    from screens.job_words import call_line, file_line
-    from screens.queued import JobCall
+    from console.views.jobs import calls, files
+    from screens.queue.job_words import call_line, file_line
+    from screens.queue.queued import JobCall
 
     job = _known(tree, number)
     found = calls(tree, job) if job.name else files(tree, job)
@@ -118,9 +118,9 @@ def _files(tree: DfoTree, number: int, as_json: bool) -> int:
 
 
 def _remove(tree: DfoTree, number: int, sure: bool) -> int:
-    from console.jobs_view import unqueue
+    from console.views.jobs import unqueue
     from engine.errors import UsageTrouble
-    from screens.job_words import remove_sure
+    from screens.queue.job_words import remove_sure
 
     job = _known(tree, number)
     words.say([f"{job.queue}: {job.line}", *(f"  {line}" for line in remove_sure(job).text)])

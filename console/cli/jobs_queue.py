@@ -11,7 +11,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from screens.queued import Ordered
+    from screens.queue.queued import Ordered
 
 
 def main(tree: DfoTree, given: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def main(tree: DfoTree, given: argparse.Namespace) -> int:
 
 
 def _orders(tree: DfoTree, as_json: bool) -> int:
-    from console.orders_view import orders
+    from console.views.orders import orders
 
     found = orders(tree)
     if as_json:
@@ -33,7 +33,7 @@ def _orders(tree: DfoTree, as_json: bool) -> int:
 
 
 def _lines(order: Ordered) -> list[str]:
-    from screens.job_words import ended_words
+    from screens.queue.job_words import ended_words
 
     since = order.ended or (order.begun if order.state == "running" else "") or order.given
     who = f"  by {order.who}" if order.who else ""
@@ -47,8 +47,8 @@ def _at_work(tree: DfoTree, as_json: bool) -> int:
     import asyncio
     import time
 
-    from console.work_view import at_work
-    from screens.job_words import work_line
+    from console.views.work import at_work
+    from screens.queue.job_words import work_line
 
     place = asyncio.run(at_work(tree))
     if as_json:
@@ -64,7 +64,7 @@ def _take_back(tree: DfoTree, number: int) -> int:
     """By the engine if one runs, since somebody may wait for the order there."""
     import asyncio
 
-    from console.orders_view import take_back
+    from console.views.orders import take_back
     from engine.errors import UsageTrouble
     from engine.stores.database import connect
 
@@ -82,7 +82,7 @@ def _take_back(tree: DfoTree, number: int) -> int:
 
 
 async def _by_engine(tree: DfoTree, number: int) -> str:
-    from console.client import Gone, Link
+    from console.link.client import Gone, Link
 
     link = Link()
     try:

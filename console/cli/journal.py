@@ -11,7 +11,7 @@ from console.cli import words
 
 if TYPE_CHECKING:
     from config.tree import DfoTree
-    from screens.released import Run
+    from screens.release.released import Run
 
 OPEN = 5  # exit code while something is cut
 
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
         return _recover(tree, given)
     if given.number is not None:
         return _steps(tree, given.number, given.json)
-    from console.journal_view import runs
+    from console.views.journal import runs
 
     found = runs(tree)
     if given.json:
@@ -54,7 +54,7 @@ def _lines(run: Run) -> list[str]:
 
 
 def _steps(tree: DfoTree, number: int, as_json: bool) -> int:
-    from console.journal_view import step_lines, steps
+    from console.views.journal import step_lines, steps
 
     if as_json:
         found = [{"done": done, "phase": phase, "words": said} for done, phase, said in steps(tree, number)]
@@ -66,8 +66,8 @@ def _steps(tree: DfoTree, number: int, as_json: bool) -> int:
 
 def _recover(tree: DfoTree, given: argparse.Namespace) -> int:
     """Say what finishing will do, then do it."""
-    from console.journal_view import runs
-    from console.running import carry_out
+    from console.link.running import carry_out
+    from console.views.journal import runs
     from engine.errors import UsageTrouble
     from engine.stores.orders import Order
 

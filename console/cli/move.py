@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
     tree = words.tree(given.root)
     if given.dry_run or given.plan_out:
         return _shown(tree, mode_label(given.mode), date_label(given.date), given)
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     if given.plan:

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
 
     from console.account import open_settings
     from console.cli.run_date import date_of_run
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.core.dates import date_label, is_month, mode_label
     from engine.errors import UsageTrouble
     from engine.stores.orders import Order

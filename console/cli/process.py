@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     """One order per MODE and DATE, in the order of the call."""
     given = parser().parse_args(argv)
     tree = words.tree(given.root)
-    from console.running import carry_out, run_of
+    from console.link.running import carry_out, run_of
     from engine.errors import UsageTrouble
     from engine.process.ab.again import pools
     from engine.stores.orders import Order

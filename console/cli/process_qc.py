@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
     tree = words.tree(given.root)
     if given.replay:
         return _replayed(tree)
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     options = {"qc": "only"}

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     from engine.errors import UsageTrouble
     from engine.stores.answers import Answers
     from engine.stores.database import connect
-    from screens import plain
+    from screens.ask import plain
 
     tree = words.tree(given.root)
     found = Answers(connect(tree.journal, readonly=True)).open() if tree.journal.exists() else ()

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
         plan = planned(tree, date_label(given.date), end)
         words.say([*plan.describe(), f"{plan.text}; nothing was written"])
         return 1 if plan.lost else 0
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     return carry_out(tree, [Order("CALIB", given.date, tool="refreshVCAL", options={"end": end})], given)

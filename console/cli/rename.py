@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     place_of(tree, wish.mode, wish.date)  # a wrong MODE, DATE or a missing GEN_CALDIR is told at once
     if given.dry_run:
         return _shown(tree, wish, given)
-    from console.running import carry_out
+    from console.link.running import carry_out
 
     return carry_out(tree, [wish.order()], given)
 
@@ -61,7 +61,7 @@ def _shown(tree: DfoTree, wish: Wish, given: argparse.Namespace) -> int:
     import time
 
     from console.account import open_settings
-    from console.plugins import load
+    from console.plugins.find import load
     from engine.errors import MoveTrouble
     from engine.release.rename.order import planned
 

@@ -39,8 +39,8 @@ def main(argv: list[str]) -> int:
     import asyncio
 
     tree = words.tree(given.root)
-    from console.board_of import board_of
-    from console.running import carry_out
+    from console.hosting.board_of import board_of
+    from console.link.running import carry_out
     from engine.stores.orders import Order
 
     rows = _chosen(board_of(tree), given.ab or "", given.failed)
@@ -67,7 +67,7 @@ def _chosen(board: Board, part: str, failed: bool) -> list[Row]:
 
 
 async def _by_engine(tree: DfoTree, names: list[str], memory: str) -> list[str]:
-    from console.client import Gone, Link
+    from console.link.client import Gone, Link
 
     link, more = Link(), {"memory": memory} if memory else {}
     try:
@@ -85,7 +85,7 @@ def _reset(tree: DfoTree, rows: list[Row], sets: Sequence[str], memory: str) -> 
     import os
 
     from console.account import open_settings
-    from console.running import run_of
+    from console.link.running import run_of
     from engine.atomic import lock
     from engine.errors import UsageTrouble
     from engine.process.run.run_pool import reset

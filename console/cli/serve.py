@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     import os
     import signal
 
-    from console.host import Host
+    from console.hosting.host import Host
 
     tree = words.tree(given.root)
     os.chdir(tree.root)  # where the console was started may be unmounted one day

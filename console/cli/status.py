@@ -69,7 +69,7 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     """
     from dataclasses import asdict
 
-    from console.board_of import board_of
+    from console.hosting.board_of import board_of
     from engine.stores.answers import Answers
     from engine.stores.database import connect
     from engine.stores.orders import QUEUED, RUNNING, Orders
@@ -170,7 +170,7 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     from collections import Counter
 
     from engine.core.status import STATES, said, waits_for
-    from screens.plain import printable
+    from screens.ask.plain import printable
 
     engine = found["engine"]
     who = (

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
 
 async def _by_engine(tree: DfoTree, given: argparse.Namespace) -> list[Width] | None:
     """What the engine says after the change; None when there is no engine."""
-    from console.client import Gone, Link
+    from console.link.client import Gone, Link
     from engine.stores.widths import Width
 
     link = Link()

@@ -107,7 +107,7 @@ def _data(tree: DfoTree, item: Retirement, today: str) -> dict[str, object]:
 
 
 def _emptied(tree: DfoTree, given: argparse.Namespace) -> int:
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.release.undo.trash_look import named, retirements
     from engine.stores.orders import Order
 
@@ -127,7 +127,7 @@ def _emptied(tree: DfoTree, given: argparse.Namespace) -> int:
 def _restored(tree: DfoTree, given: argparse.Namespace) -> int:
     import os
 
-    from console.running import carry_out
+    from console.link.running import carry_out
     from engine.release.undo.trash_look import sought
     from engine.stores.orders import Order
 

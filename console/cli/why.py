@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     given = parser().parse_args(argv)
     import asyncio
 
-    from screens.plain import printable
+    from screens.ask.plain import printable
 
     lines = asyncio.run(_why(words.tree(given.root), given.ab))
     print(json.dumps(lines) if given.json else "\n".join(printable(line) for line in lines))
@@ -33,8 +33,8 @@ def main(argv: list[str]) -> int:
 
 
 async def _why(tree: DfoTree, part: str) -> list[str]:
-    from console.board_of import board_of
-    from console.client import Gone, Link
+    from console.hosting.board_of import board_of
+    from console.link.client import Gone, Link
     from engine.errors import UsageTrouble
     from engine.process.run.why import why_known
 

@@ -9,7 +9,7 @@ from rich.style import Style
 
 from screens import theme
 from screens.glyphs import Glyphs, width_of
-from screens.reviewed import Finding, Review, Verdict
+from screens.review.reviewed import Finding, Review, Verdict
 from screens.widgets.lines import Span, Spans
 from screens.widgets.listing import wrapped
 

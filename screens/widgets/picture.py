@@ -18,7 +18,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.strip import Strip
 
-from screens.reviewed import Picture
+from screens.review.reviewed import Picture
 from screens.widgets.lines import LineWidget
 
 BLOCKS, ASCII, PIXELS = "blocks", "ascii", "pixels"

@@ -13,7 +13,7 @@ from screens import theme
 from screens.glyphs import Glyphs, width_of
 from screens.links import Library
 from screens.look_up import LookUps
-from screens.reviewed import Picture, Review
+from screens.review.reviewed import Picture, Review
 from screens.start import start
 from screens.widgets.evidence import evidence_lines
 from screens.widgets.lines import LineBlock, spread

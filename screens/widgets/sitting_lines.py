@@ -5,8 +5,8 @@ from __future__ import annotations
 from engine.board import Board
 from screens import theme
 from screens.glyphs import Glyphs, clock, width_of
-from screens.reviewed import Review
-from screens.sitting import Sitting, word_of
+from screens.review.reviewed import Review
+from screens.review.sitting import Sitting, word_of
 from screens.widgets.board_lines import engine_ended, marks
 from screens.widgets.evidence import judged
 from screens.widgets.lines import Span, Spans, spread

@@ -22,16 +22,16 @@ from engine.core.cascade import kind_of
 from engine.core.status import STATES
 from engine.kinds import kinds_of
 from engine.pgi import PROTOCOLS
-from screens.ab_monitor import AbMonitor
-from screens.at_work import AtWorkScreen
-from screens.certify import Certify
-from screens.jobs import JobsScreen
 from screens.keys import key_name
-from screens.orders import OrdersScreen
-from screens.plan import PlanScreen
-from screens.recovery import RecoveryScreen
-from screens.trash import TrashScreen
-from screens.vcal import VcalScreen
+from screens.monitor.ab_monitor import AbMonitor
+from screens.queue.at_work import AtWorkScreen
+from screens.queue.jobs import JobsScreen
+from screens.queue.orders import OrdersScreen
+from screens.release.plan import PlanScreen
+from screens.release.recovery import RecoveryScreen
+from screens.release.trash import TrashScreen
+from screens.release.vcal import VcalScreen
+from screens.review.certify import Certify
 from tests.builders import make_ab, make_settings
 
 HOME = Path(__file__).parents[2]

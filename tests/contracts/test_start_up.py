@@ -67,7 +67,7 @@ def test_move_products_needs_mode_and_date(words: list[str], tmp_path: Path) -> 
 
 @pytest.mark.row(431)
 def test_the_headless_path_never_sees_textual(tmp_path: Path) -> None:
-    code = "import console.running, console.host, console.headless, engine.workflows.phoenix"
+    code = "import console.link.running, console.hosting.host, console.link.headless, engine.workflows.phoenix"
     _, modules, _ = imported(code, tmp_path)
     assert not modules & {"textual", "rich", "textual_image"}
     _, modules, _ = imported("import engine.workflows.phoenix", tmp_path)

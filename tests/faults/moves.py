@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from config.schema import Saved
-from console.shell_pgi import ShellPgi
+from console.plugins.shell_pgi import ShellPgi
 from engine.atomic import fs
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from config.tree import DIRECTORIES
-from console.shell_pgi import ShellPgi
+from console.plugins.shell_pgi import ShellPgi
 from engine.atomic import fs, lock, syscalls
 from engine.atomic.recover import recover, unfinished
 from engine.context import Context

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from console.job_orders import orders_of
+from console.hosting.job_orders import orders_of
 from engine.atomic.journal import Journal
 from engine.context import Context
 from engine.core.ab import AB

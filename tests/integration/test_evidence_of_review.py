@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from console import pictures
-from console.board_of import board_of
-from console.evidence import cover_of, review_of
+from console.hosting.board_of import board_of
+from console.views import pictures
+from console.views.evidence import cover_of, review_of
 from engine.demo.account import DemoSpec, build_account
 from engine.stores.abs import read
 from tests.integration.test_phoenix_parts import RUN, STANDIN, call

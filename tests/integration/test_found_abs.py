@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from console import found_abs
-from console.board_of import board_of
 from console.cli.main import run
+from console.hosting import found_abs
+from console.hosting.board_of import board_of
 from engine.context import Context
 from engine.stores.abs import AbStore
 from tests.builders import make_ab

@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from config.tree import DfoTree
-from console import exec_view, work_view
 from console.cli import jobs as jobs_command
 from console.cli import words
-from console.job_orders import ended_line, is_ordered, linked, orders_of, queued_orders
-from console.jobs_view import calls, jobs, unqueue
-from console.orders_view import orders, take_back, words_of
+from console.hosting.job_orders import ended_line, is_ordered, linked, orders_of, queued_orders
+from console.views import job_files as exec_view
+from console.views import work as work_view
+from console.views.jobs import calls, jobs, unqueue
+from console.views.orders import orders, take_back, words_of
 from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
 from engine.process.executors import wrapper
@@ -33,7 +34,7 @@ from engine.stores.answers import Answers
 from engine.stores.attempts import Attempts
 from engine.stores.database import connect
 from engine.stores.orders import ENDED, PARKED, QUEUED, RUNNING, Order, Orders
-from screens.queued import AtWork, Job
+from screens.queue.queued import AtWork, Job
 from tests.builders import PSEUDO, make_ab, make_tree
 
 NAME = f"execAB_SCIENCE_{PSEUDO}"

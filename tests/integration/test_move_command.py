@@ -11,7 +11,7 @@ import pytest
 
 from config.legacy import read_move_products
 from console.cli.move import parser
-from console.operators import AnswersFile, Auto, PlainTerminal
+from console.hosting.operators import AnswersFile, Auto, PlainTerminal
 from console.planning import plan_of
 from engine.atomic import lock, trash
 from engine.context import Context

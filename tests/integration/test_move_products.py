@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from config.schema import Move
-from console.operators import AnswersFile, Auto
+from console.hosting.operators import AnswersFile, Auto
 from engine import events as ev
 from engine.atomic import fs, lock, trash
 from engine.atomic.journal import Journal

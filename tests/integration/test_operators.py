@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from console.operators import AnswersFile, Auto, Desk, PlainTerminal
+from console.hosting.operators import AnswersFile, Auto, Desk, PlainTerminal
 from engine import events as ev
 from engine.board import Board
 from engine.bus import Bus

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from console import plugins as pgis
-from console.shell_pgi import ShellPgi
+from console.plugins import find as pgis
+from console.plugins.shell_pgi import ShellPgi
 from engine.atomic import trash
 from engine.core.ab import AB
 from engine.events import Notice

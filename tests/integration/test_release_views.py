@@ -11,11 +11,11 @@ import pytest
 from console.cli import jobs as jobs_command
 from console.cli import journal as journal_command
 from console.cli import words
-from console.headers import cards_of
-from console.jobs_view import files, jobs, log_lines, unqueue
-from console.journal_view import runs, step_lines, whole
-from console.plan_view import data_of, plan_from
-from console.trash_view import file_lines, thrown
+from console.views.headers import cards_of
+from console.views.jobs import files, jobs, log_lines, unqueue
+from console.views.journal import runs, step_lines, whole
+from console.views.plan import data_of, plan_from
+from console.views.trash import file_lines, thrown
 from engine.atomic import fs, lock
 from engine.atomic.recover import recover
 from engine.context import Context

@@ -15,7 +15,7 @@ import pytest
 
 from config.codes import Code, Rename
 from console.cli import rename as command
-from console.shell_pgi import ShellPgi
+from console.plugins.shell_pgi import ShellPgi
 from engine import events as ev
 from engine.context import Context
 from engine.errors import MoveTrouble, PluginTrouble, UsageTrouble

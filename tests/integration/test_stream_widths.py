@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from config.tree import DfoTree
-from console.host import Host
-from console.verbs import Verbs
+from console.hosting.host import Host
+from console.hosting.verbs import Verbs
 from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 from tests.accounts import DFOS

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from console.cli.trash import _lines as listed
-from console.operators import Auto
+from console.hosting.operators import Auto
 from engine.atomic import acts, fs
 from engine.atomic.recover import recover
 from engine.context import Context

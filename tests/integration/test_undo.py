@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from console.board_of import known
 from console.cli import undo as command
 from console.cli import words
-from console.operators import Auto
+from console.hosting.board_of import known
+from console.hosting.operators import Auto
 from engine import events as ev
 from engine.atomic.journal import Journal, Step
 from engine.context import Context

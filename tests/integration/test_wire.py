@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from console import wire
-from console.client import Gone, Link
-from console.server import Server
+from console.hosting.server import Server
+from console.link import wire
+from console.link.client import Gone, Link
 from engine import events as ev
 from engine.board import Board
 from engine.bus import Bus

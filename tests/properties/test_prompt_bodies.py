@@ -14,15 +14,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from textual.screen import Screen
 
-from console.operators import AnswersFile, Auto, Desk, PlainTerminal
+from console.hosting.operators import AnswersFile, Auto, Desk, PlainTerminal
 from engine.board import Board
 from engine.bus import Bus
 from engine.errors import UsageTrouble
 from engine.questions import LATER, Answer, Choice, Question
 from engine.stores.answers import Answers
-from screens import plain
-from screens.comment import CommentField
-from screens.prompt import Prompt
+from screens.ask import plain
+from screens.ask.prompt import Prompt
+from screens.review.comment import CommentField
 from tests.tui.conftest import FakeLibrary, FakeLink, Host
 
 NOW = 1_795_254_190.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from console.work_view import in_batch, open_attempts
+from console.views.work import in_batch, open_attempts
 from engine.process.executors.choice import executor_of, records_of
-from screens.queued import AtWork, WorkPlace
+from screens.queue.queued import AtWork, WorkPlace
 from tests.real.test_batch_attached import Scene, scene
 
 __all__ = ["scene"]

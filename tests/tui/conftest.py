@@ -20,9 +20,9 @@ from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
-from screens.queued import Job, JobCall, JobFile, Ordered, WorkPlace
-from screens.released import Plan, Run, Thrown, Undo, Virtual
-from screens.reviewed import Cover, Picture, Review
+from screens.queue.queued import Job, JobCall, JobFile, Ordered, WorkPlace
+from screens.release.released import Plan, Run, Thrown, Undo, Virtual
+from screens.review.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 from screens.theme import DFOS
 from tests.accounts import built, copied

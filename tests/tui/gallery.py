@@ -8,7 +8,7 @@ import time
 
 from engine import events as ev
 from engine.questions import Choice, Question
-from screens.ab_monitor import AbMonitor
+from screens.monitor.ab_monitor import AbMonitor
 from screens.shown import Slot
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, certify_question, deep_run, run_started
 

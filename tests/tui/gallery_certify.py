@@ -18,16 +18,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from textual.app import App
 
-from console.operators import Desk
+from console.hosting.operators import Desk
 from engine import events as ev
 from engine.board import Board
 from engine.bus import Bus
 from engine.questions import CERTIFY, LATER, Choice, Question
 from engine.stores.answers import Answers
-from screens.certify import Certify
+from screens.ask.questions import Questions
 from screens.messages import BoardChanged
-from screens.questions import Questions
-from screens.reviewed import Cover, Finding, Picture, Review, Verdict
+from screens.review.certify import Certify
+from screens.review.reviewed import Cover, Finding, Picture, Review, Verdict
 from screens.shown import LogPart, Slot
 from screens.theme import DFOS
 

@@ -11,14 +11,14 @@ from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError
-from screens.ab_detail import AbDetail
-from screens.ab_monitor import AbMonitor
 from screens.keys import KeysScreen
-from screens.log_view import LogView
 from screens.messages import Leave, OpenCertify, OpenQuestions
-from screens.plugins import PluginsScreen
+from screens.monitor.ab_detail import AbDetail
+from screens.monitor.ab_monitor import AbMonitor
+from screens.monitor.log_view import LogView
+from screens.monitor.plugins import PluginsScreen
+from screens.monitor.why import WhyScreen
 from screens.shown import MoreMemory, Width
-from screens.why import WhyScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import (
     NOW,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from engine import events as ev
 from engine.board import Board, Row
-from screens.cascade import CascadeScreen
-from screens.cascade_tree import NEEDED, NEEDS, Node, tree
 from screens.glyphs import ASCII, UNICODE, Glyphs
+from screens.monitor.cascade import CascadeScreen
+from screens.monitor.cascade_tree import NEEDED, NEEDS, Node, tree
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, fold_all, screen_text
 
 

@@ -11,13 +11,13 @@ from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError, UsageTrouble
-from screens.certify import Certify
-from screens.comment import CommentField
-from screens.cover import Reading
 from screens.glyphs import ASCII, UNICODE
-from screens.jump import Jump
-from screens.log_view import LogView
-from screens.reviewed import Cover, Finding, Picture, Review, Verdict
+from screens.monitor.log_view import LogView
+from screens.review.certify import Certify
+from screens.review.comment import CommentField
+from screens.review.cover import Reading
+from screens.review.jump import Jump
+from screens.review.reviewed import Cover, Finding, Picture, Review, Verdict
 from screens.widgets.confirm import Confirm
 from screens.widgets.picture import PictureView
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, run_started, screen_text

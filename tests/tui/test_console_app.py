@@ -13,11 +13,11 @@ from textual.pilot import Pilot
 
 from config.tree import DfoTree
 from console.app import ConsoleApp
-from console.engine_process import AccountLink, attach_or_start
-from console.library import AccountLibrary
-from screens.ab_monitor import AbMonitor
-from screens.certify import Certify
-from screens.questions import Questions
+from console.link.engine_process import AccountLink, attach_or_start
+from console.views.library import AccountLibrary
+from screens.ask.questions import Questions
+from screens.monitor.ab_monitor import AbMonitor
+from screens.review.certify import Certify
 from tests.tui.conftest import engine_pid, screen_text
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from screens.cover import cover_lines, plain_lines
 from screens.glyphs import ASCII, UNICODE
-from screens.reviewed import Cover
+from screens.review.cover import cover_lines, plain_lines
+from screens.review.reviewed import Cover
 
 PST = Cover("this run", "MUSE.2014-10-22T23:57:32.118_pst.ab", "scipost", "DONE", ".....o.", "thin clouds at the start")
 TPL = Cover("historical", "MUSE.2014-10-22T23:57:32.118_tpl.ab", "tpl", "", "", "")

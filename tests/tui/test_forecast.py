@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from screens.forecast import ForecastScreen
 from screens.glyphs import ASCII, UNICODE, Glyphs
+from screens.monitor.forecast import ForecastScreen
 from screens.shown import Forecast, KindForecast, TargetForecast
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, screen_text
 

@@ -12,13 +12,13 @@ from textual.screen import Screen
 
 from engine import events as ev
 from engine.errors import EngineAway, UsageTrouble
-from screens.at_work import AtWorkScreen
 from screens.glyphs import ASCII, UNICODE, Glyphs
-from screens.jobs import JobsScreen
 from screens.messages import OpenQuestions
-from screens.orders import OrdersScreen
 from screens.page import Page
-from screens.queued import AtWork, Job, JobCall, Ordered, WorkPlace
+from screens.queue.at_work import AtWorkScreen
+from screens.queue.jobs import JobsScreen
+from screens.queue.orders import OrdersScreen
+from screens.queue.queued import AtWork, Job, JobCall, Ordered, WorkPlace
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, run_started, screen_text
 

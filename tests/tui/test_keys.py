@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from screens.ab_detail import AbDetail
-from screens.ab_monitor import AbMonitor
 from screens.glyphs import UNICODE
 from screens.keys import KeysScreen, keys_of
-from screens.log_view import LogView
+from screens.monitor.ab_detail import AbDetail
+from screens.monitor.ab_monitor import AbMonitor
+from screens.monitor.log_view import LogView
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 
 PROMISED = "enter l w c r / s F f p S X + - i o Q P ? : q j k g G pgdn pgup home end"

@@ -9,10 +9,10 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.errors import DfosError
-from screens.ab_detail import AbDetail
 from screens.glyphs import UNICODE
-from screens.log_view import LogView, is_error
 from screens.messages import OpenCertify
+from screens.monitor.ab_detail import AbDetail
+from screens.monitor.log_view import LogView, is_error
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, screen_text
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.color import ColorSystem
 from textual.app import App, ComposeResult
 
-from screens.reviewed import Picture
+from screens.review.reviewed import Picture
 from screens.widgets.picture import (
     ASCII,
     BLOCKS,

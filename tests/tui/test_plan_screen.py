@@ -12,13 +12,13 @@ from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError
-from screens.ab_monitor import AbMonitor
-from screens.ask_line import AskLine
+from screens.ask.ask_line import AskLine
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.messages import OpenCertify
+from screens.monitor.ab_monitor import AbMonitor
 from screens.page import Page
-from screens.plan import PlanScreen
-from screens.released import Plan, PlanLine
+from screens.release.plan import PlanScreen
+from screens.release.released import Plan, PlanLine
 from screens.widgets.confirm import Confirm
 from tests.effort import effort
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, screen_text

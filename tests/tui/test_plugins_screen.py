@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.errors import DfosError
 from screens.glyphs import UNICODE
-from screens.plugins import PluginsScreen
+from screens.monitor.plugins import PluginsScreen
 from screens.shown import Slot
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 

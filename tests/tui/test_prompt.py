@@ -11,10 +11,10 @@ from textual.screen import Screen
 from engine import events as ev
 from engine.errors import UsageTrouble
 from engine.questions import LATER, Choice, Question
-from screens.comment import CommentField
-from screens.cover import Reading
+from screens.ask.prompt import Prompt
 from screens.glyphs import ASCII, UNICODE, Glyphs
-from screens.prompt import Prompt
+from screens.review.comment import CommentField
+from screens.review.cover import Reading
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, run_started, screen_text
 
 RECREATE = Question(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.qc_view import bit_line
+from console.views.qc import bit_line
 from engine.process.qc.flag import Decoded
 from screens.glyphs import ASCII, UNICODE, Glyphs, width_of
-from screens.qc import QcScreen
+from screens.monitor.qc import QcScreen
 from screens.shown import QcPanel, ScoreLine
 from screens.widgets.plot import plot_lines
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, screen_text

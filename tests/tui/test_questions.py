@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from engine import events as ev
+from screens.ask.prompt import Prompt
+from screens.ask.questions import Questions
 from screens.messages import OpenCertify
-from screens.prompt import Prompt
-from screens.questions import Questions
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, certify_question, run_started, screen_text
 from tests.tui.test_prompt import RECREATE
 

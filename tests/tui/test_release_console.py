@@ -11,10 +11,10 @@ import pytest
 
 from config.tree import DfoTree
 from console.cli.main import run
-from screens.jobs import JobsScreen
-from screens.plan import PlanScreen
-from screens.recovery import RecoveryScreen
-from screens.trash import TrashScreen
+from screens.queue.jobs import JobsScreen
+from screens.release.plan import PlanScreen
+from screens.release.recovery import RecoveryScreen
+from screens.release.trash import TrashScreen
 from tests.tui.conftest import screen_text
 from tests.tui.test_console_app import console, until
 

@@ -11,18 +11,18 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine import events as ev
-from screens.ab_monitor import AbMonitor
-from screens.ask_line import AskLine
+from screens.ask.ask_line import AskLine
 from screens.glyphs import ASCII, UNICODE, Glyphs
-from screens.jobs import JobsScreen
 from screens.keys import keys_of
+from screens.monitor.ab_monitor import AbMonitor
 from screens.page import Page
-from screens.queued import Job, JobFile
-from screens.recovery import RecoveryScreen
-from screens.released import Run, Thrown, Undo, Virtual
-from screens.trash import TrashScreen
-from screens.undo import UndoScreen
-from screens.vcal import VcalScreen
+from screens.queue.jobs import JobsScreen
+from screens.queue.queued import Job, JobFile
+from screens.release.recovery import RecoveryScreen
+from screens.release.released import Run, Thrown, Undo, Virtual
+from screens.release.trash import TrashScreen
+from screens.release.undo import UndoScreen
+from screens.release.vcal import VcalScreen
 from screens.widgets.confirm import Confirm
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, run_started, screen_text
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import DfosError
 from screens.glyphs import ASCII, UNICODE
-from screens.why import WhyScreen
+from screens.monitor.why import WhyScreen
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 
 AB = "MUSE.2014-10-23T00:57:32.118_dpc.ab"

@@ -10,7 +10,8 @@ import pytest
 
 from config.tree import DIRECTORIES
 from console.cli import doctor as command
-from console.doctor import MISSING, OK, WARN, Check, as_json, as_text, examine, verdict
+from console.doctor.check import MISSING, OK, WARN, Check, as_json, as_text, verdict
+from console.doctor.examine import examine
 
 Account = Callable[..., Path]
 

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import UsageTrouble
 from engine.questions import Choice, Question
-from screens import plain
+from screens.ask import plain
 
 RECREATE = Question(
     id="move.recreate:SCIENCE:2094-01-14",
@@ -100,6 +100,6 @@ def test_details_fall_back_to_what_the_question_carries() -> None:
 
 
 def test_plain_means_without_the_screen_library() -> None:
-    code = "import sys, screens.plain; print({'textual', 'rich', 'asyncio'} & set(sys.modules) or 'light')"
+    code = "import sys, screens.ask.plain; print({'textual', 'rich', 'asyncio'} & set(sys.modules) or 'light')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "light"

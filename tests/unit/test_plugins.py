@@ -10,8 +10,8 @@ import pytest
 
 from config.schema import Move, Plugins
 from config.tree import DfoTree
-from console import plugins
-from console.shell_pgi import ShellPgi
+from console.plugins import find as plugins
+from console.plugins.shell_pgi import ShellPgi
 from engine.core.ab import AB
 from engine.errors import PluginTrouble
 from tests.builders import make_ab, make_settings, make_tree

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from console.cli import status
-from console.headless import line_of
+from console.link.headless import line_of
 from engine import events as ev
 from engine.board import Board
 from engine.core.status import said

@@ -113,7 +113,7 @@ async def test_a_failure_blocks_what_depends_on_it_and_nothing_else(tmp_path: Pa
     assert scene.state(names(bad, "dpc")[0]) == ("BLOCKED", f"{fails} FAILED")
     why = scene.streams.why(names(bad, "dpc")[0])
     assert f"{fails} FAILED: work area full." in why
-    assert f"`r` runs {fails} again" in why[-1]
+    assert f"`r` (or dfos retry {fails}) runs it again" in why[-1]
 
 
 async def test_retry_runs_it_and_what_depends_on_it(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from engine.errors import UsageTrouble
 from engine.stores.database import connect
 from engine.stores.widths import Width, Widths
+from screens.monitor.widths import changes, told
 from screens.shown import Width as Shown
-from screens.widths import changes, told
 from tests.builders import make_settings
 
 KINDS = {"pst": {"recipe": "muse_scipost", "tag": "pst", "rank": 4, "streams": 3}}

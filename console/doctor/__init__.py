@@ -1,0 +1,1 @@
+"""`dfos doctor`: what an account needs, looked at in one go."""

@@ -1,0 +1,1 @@
+"""The plugins (PGI) that the configuration names: found, called, and ended."""

@@ -1,0 +1,1 @@
+"""Questions of the engine, and one line to type."""

@@ -1,0 +1,1 @@
+"""Jobs that wait, orders of the engine, and what is at work."""

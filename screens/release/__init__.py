@@ -1,0 +1,1 @@
+"""Moves, their recovery and undo, the trash, virtual calibrations."""

@@ -1,0 +1,1 @@
+"""Certification: one AB after the other, its evidence, a verdict, a comment."""
