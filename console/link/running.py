@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -39,18 +39,19 @@ def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace)
     `given` holds the options of `words.add_running`. An empty list carries out what waits in the queue.
     Ctrl-C ends at once, with what goes on and what does not.
     """
-    signal.signal(signal.SIGTERM, _terminated)
     errand = _Errand(tree, [_signed(order, given) for order in orders], given)
     try:
-        return asyncio.run(errand.run())
-    except KeyboardInterrupt:
+        return asyncio.run(_until_terminated(errand.run()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print(f"interrupted; {errand.last_words()}", file=sys.stderr)
         return ExitCode.INTERRUPTED
 
 
-def _terminated(*_: object) -> None:
+async def _until_terminated(errand: Coroutine[Any, Any, int]) -> int:
     """SIGTERM leaves as Ctrl-C does: recipes go on and are found again, and nothing is cut between two statements."""
-    signal.raise_signal(signal.SIGINT)
+    task = asyncio.create_task(errand)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # a shell may have SIGINT ignored
+    return await task
 
 
 def queue(tree: DfoTree, orders: Sequence[Order]) -> list[int]:

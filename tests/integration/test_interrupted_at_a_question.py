@@ -25,13 +25,19 @@ POOL = ("-m", "CALIB", "-d", NIGHT)
 class Asked:
     """A moveProducts in mode INTER that asks on a terminal what becomes of the final directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, deaf: bool = False) -> None:
+        """`deaf`: begun in the background of a shell, which has SIGINT ignored."""
         self.context: Context = account(root, move={**MOVE.model_dump(mode="json"), "tool_mode": "INTER"})
         self.seen, self.text = "", codecs.getincrementaldecoder("utf-8")()  # what is read may end within a letter
         processed(self.context, bias(0))
         assert called(self.context, *POOL) == 0
         processed(self.context, bias(10))
         self.master, slave = pty.openpty()
+
+        def signals() -> None:  # whoever runs the tests may ignore them
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
+
         command = [*DFOS, "moveProducts", "--root", str(self.context.tree.root), *POOL]
         self.move = subprocess.Popen(
             command,
@@ -39,7 +45,7 @@ class Asked:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whoever runs the tests may ignore it
+            preexec_fn=signals,
         )
         os.close(slave)
         self.until("holds")
@@ -78,15 +84,19 @@ class Asked:
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Asked]:
-    made = Asked(tmp_path)
+def asked(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Asked]:
+    made = Asked(tmp_path, deaf=getattr(request, "param", "") == "in the background")
     yield made
     made.move.kill()
     made.move.wait()
     os.close(made.master)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [("", signal.SIGINT), ("", signal.SIGTERM), ("in the background", signal.SIGTERM)],
+    indirect=["asked"],
+)
 def test_ctrl_c_ends_it_at_once_with_true_words(asked: Asked, how: int) -> None:
     asked.move.send_signal(how)
     said = asked.rest()

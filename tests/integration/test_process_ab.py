@@ -15,6 +15,7 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.headers.cards import keywords
 from engine.headers.verify import verify
+from engine.process.ab.ab_log import headed
 from engine.process.ab.pipeline import Pipeline
 from engine.process.qc.stage import qc_pool
 from engine.process.run.job import Outcome
@@ -289,6 +290,17 @@ async def test_run_again_retires_what_was_there(scene: Scene) -> None:
     logs = sorted(path.name for path in scene.tree.dfs_log.glob("*.log*"))
     assert logs == [f"{ab.root}.log", f"{ab.root}.log.1"]
     assert [attempt.attempt for attempt in Attempts(scene.context.db).of(ab.name)] == [1, 2]
+
+
+async def test_the_log_of_an_attempt_that_never_began_is_not_kept(scene: Scene) -> None:
+    ab = scene.basic()
+    log = scene.tree.dfs_log / f"{ab.root}.log"
+    headed(
+        log, ab.name, "2094-01-16T00:00:00", "esorex", ["esorex", "muse_scibasic"], scene.tree.root, "raw.fits OBJECT"
+    )
+    outcome = await scene.run(ab)
+    assert outcome.done == (ab.name,)
+    assert [path.name for path in scene.tree.dfs_log.glob("*.log*")] == [log.name]
 
 
 @pytest.mark.row(345)

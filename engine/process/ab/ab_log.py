@@ -9,13 +9,25 @@ from engine.atomic import fs
 
 
 def rotated(log: Path) -> None:
-    """Keep the log of an earlier attempt as `<log>.<n>`, 1 the oldest."""
+    """Keep the log of an earlier attempt as `<log>.<n>`, 1 the oldest; one that no recipe has written to goes."""
     if not os.path.lexists(log):
+        return
+    if _is_head_only(log):
+        fs.remove(log)
         return
     number = 1
     while log.with_name(f"{log.name}.{number}").exists():
         number += 1
     fs.rename(log, log.with_name(f"{log.name}.{number}"))
+
+
+def _is_head_only(log: Path) -> bool:
+    """True when its engine ended before the recipe was started."""
+    try:
+        with log.open("rb") as file:
+            return all(line.startswith(b"# ") for line in file)
+    except OSError:
+        return False
 
 
 def headed(log: Path, ab: str, utc: str, pipeline: str, command: list[str], workdir: Path, sof: str) -> None:
