@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from config.tree import DfoTree
+from console.exit_codes import ExitCode
 from console.link.client import Gone, Link
 
 PATIENCE = 30.0  # seconds an engine may take to listen
@@ -80,7 +81,9 @@ async def attach_or_start(link: Link, tree: DfoTree) -> bool:
             return True
         except Gone:
             code = ended(engine)
-            if code not in (None, 4):  # 4: another console was quicker; its engine will listen
+            if code == ExitCode.BUSY:  # another one begins to listen, or has not quite ended: then it is our turn
+                engine = start(tree)
+            elif code is not None:
                 break
     raise Gone(f"the engine does not start: {_last_words(tree)}", where=str(tree.state / "engine.log"))
 
