@@ -14,7 +14,9 @@ from console.plugins import find as plugins
 from console.plugins.shell_pgi import ShellPgi
 from engine.core.ab import AB
 from engine.errors import PluginTrouble
+from engine.processes import start_of
 from tests.builders import make_ab, make_settings, make_tree
+from tests.fakes import text_of, until
 
 
 @pytest.fixture
@@ -179,21 +181,26 @@ def test_a_plugin_that_fails_says_so_and_changes_nothing(tree: DfoTree, body: st
     assert list(tree.tmp.iterdir()) == []
 
 
-def test_a_plugin_that_hangs_is_terminated_with_its_children(tree: DfoTree, tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    with pytest.raises(PluginTrouble, match="did not end within"):
-        pgi(tree, f"sleep 1000 & echo $! > {note}; wait", 0.5).notify(make_ab())
-    state = Path(f"/proc/{int(note.read_text())}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+def hung(tree: DfoTree, body: str, note: Path) -> int:
+    """The pid that a plugin noted before it hung; a busy machine may need more time to get there."""
+    for limit in (0.5, 5, 50):
+        with pytest.raises(PluginTrouble, match="did not end within"):
+            pgi(tree, body, limit).notify(make_ab())
+        if text_of(note).endswith("\n"):
+            break
+    return int(text_of(note))
 
 
-def test_what_has_left_the_group_of_a_plugin_is_terminated_too(tree: DfoTree, tmp_path: Path) -> None:
+async def test_a_plugin_that_hangs_is_terminated_with_its_children(tree: DfoTree, tmp_path: Path) -> None:
+    child = hung(tree, f"sleep 1000 & echo $! > {tmp_path / 'pid'}; wait", tmp_path / "pid")
+    await until(lambda: not start_of(child))
+
+
+async def test_what_has_left_the_group_of_a_plugin_is_terminated_too(tree: DfoTree, tmp_path: Path) -> None:
     note = tmp_path / "pid"
     body = f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & while [ ! -s {note} ]; do :; done; wait; sleep 1000"
-    with pytest.raises(PluginTrouble, match="did not end within"):
-        pgi(tree, body, 2).notify(make_ab())
-    state = Path(f"/proc/{int(note.read_text())}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    child = hung(tree, body, note)
+    await until(lambda: not start_of(child))
 
 
 def test_a_plugin_without_an_interpreter_is_trouble(tree: DfoTree) -> None:
