@@ -78,8 +78,8 @@ class Widths:
 
     def differs(self) -> str:
         """The configured widths of those that were changed: `configured 3, scipost 3`; '' when none was."""
-        changed = [one for one in self.all() if one.width != one.configured]
-        return ", ".join(f"{one.kind or 'configured'} {one.configured}" for one in changed)
+        changed = [f"{one.kind} {one.configured}".strip() for one in self.all() if one.width != one.configured]
+        return f"configured {', '.join(changed)}" if changed else ""
 
     def _by_configuration(self) -> dict[str, int]:
         kinds = {name: kind.streams for name, kind in self._configured.kinds.items()}
