@@ -60,9 +60,22 @@ async def test_without_kinds_every_recipe_is_one_and_drs_type_says_how_many_run(
     assert not [event for event in events if isinstance(event, Notice)]
 
 
+MONTHLY = {
+    "GIRAFFE_STACK": "GIRAFFE",
+    "HAWKI_R": "HAWKI",
+    "KMOS_R": "KMOS",
+    "UVES_STACK": "UVES",
+    "XSHOOT_R2": "XSHOOTER",
+}
+NAMELESS = {"AMBER", "NACO", "VIMOS", "VISIR"}  # no page of naming tables is known
+
+
 @pytest.mark.parametrize("name", sorted(set(profiles(None)) - {"MUSE_DEEP"}))
 def test_a_shipped_profile_is_all_an_account_needs(name: str, tmp_path: Path) -> None:
     (tmp_path / "dfos.yaml").write_text(f"profile: {name}\n")
     settings = load(tmp_path).settings
-    assert (settings.instrument, settings.rename.table, settings.update.profile) == (name, name, "dfos")
-    assert settings.kinds == {} and settings.rename.calib
+    instrument = MONTHLY.get(name, name)
+    table = "" if name in NAMELESS else instrument
+    profile = "phoenix" if name in MONTHLY else "dfos"
+    assert (settings.instrument, settings.rename.table, settings.update.profile) == (instrument, table, profile)
+    assert settings.kinds == {} and bool(settings.rename.calib) == bool(table)

@@ -97,7 +97,7 @@ async def run(account: Account, ab: str, attempt: int, workdir: str, token: str,
         True,
     )
     job = ProcessAb(context, account.pipeline, LocalExecutor(tied=True), plugins)
-    known = read(job.store.path(ab))
+    known = read(job.ground.store.path(ab))
     kind = kind_of(known, kinds_of(account.settings)) or Kind(known.recipe, known.recipe, known.tag, (), 1, 1)
     watcher = _Watcher()
     task = Task(ab, kind, 1, 0, attempt, workdir, token, time.time(), None, watcher)
@@ -119,7 +119,7 @@ async def run(account: Account, ab: str, attempt: int, workdir: str, token: str,
                 return 2
     finally:
         with contextlib.suppress(DfosError):
-            await job.fetcher.close()
+            await job.close()
         context.db.close()
     return {"DONE": 0, "FAILED": 1}.get(result.state, 2)
 

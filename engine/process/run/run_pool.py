@@ -92,9 +92,8 @@ async def _processed(
         return await streams.run()
     finally:
         gc.unfreeze()
-        job.threads.close()
+        await job.close()
         await starter.close()
-        await job.fetcher.close()
 
 
 def reset(tree: DfoTree, settings: Settings, ab: str, mode: str, date: str) -> list[str]:
