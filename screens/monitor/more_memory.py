@@ -42,7 +42,9 @@ class Asking:
         if root := offered(ab, self.link):
             start(self.screen, self._offer, root, exclusive=True, group="memory")
         else:
-            self.tell(f"{ab.removesuffix('.ab')} was not ended for its memory; r runs it again as it is")
+            rows = self.link.board.rows
+            again = "; r runs it again as it is" if ab in rows and rerun_of(ab, rows).roots else ""
+            self.tell(f"{ab.removesuffix('.ab')} was not ended for its memory{again}")
 
     async def _offer(self, ab: str) -> None:
         try:

@@ -324,7 +324,11 @@ async def test_what_was_ended_for_its_memory_is_offered_more(library: FakeLibrar
     library.more[failed.ab] = MoreMemory(failed.ab, 4000, 4100, 0, 8000)
     async with monitor(link, library) as (app, _, pilot):
         await pilot.press("f", "m")
-        assert "was not ended for its memory" in text(app)
+        assert "was not ended for its memory; r runs it again" in text(app)
+        link.board.rows[next(iter(link.board.rows))].state = "MOVED"
+        await pilot.press("home", "m")
+        assert "was not ended for its memory" in text(app) and "r runs it again" not in text(app)
+        await pilot.press("f")
         failed.reason = "out of memory; m (dfos retry X --memory 2) runs it again with more"
         await pilot.press("m")
         await pilot.pause()
