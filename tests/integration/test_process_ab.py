@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -301,6 +301,17 @@ async def test_the_log_of_an_attempt_that_never_began_is_not_kept(scene: Scene) 
     outcome = await scene.run(ab)
     assert outcome.done == (ab.name,)
     assert [path.name for path in scene.tree.dfs_log.glob("*.log*")] == [log.name]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda log: log.symlink_to("/dev/zero")])
+async def test_what_is_no_log_is_put_aside_unread(scene: Scene, make: Callable[[Path], None]) -> None:
+    ab = scene.basic()
+    log = scene.tree.dfs_log / f"{ab.root}.log"
+    make(log)
+    async with asyncio.timeout(60):
+        outcome = await scene.run(ab)
+    assert outcome.done == (ab.name,)
+    assert log.is_file() and f"{log.name}.1" in {path.name for path in log.parent.glob("*")}
 
 
 @pytest.mark.row(345)

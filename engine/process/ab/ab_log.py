@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from engine.atomic import fs
+
+_HEAD = 4 << 20  # bytes; the head of an AB with 1,000 inputs has 0.2 MB
 
 
 def rotated(log: Path) -> None:
@@ -22,12 +25,14 @@ def rotated(log: Path) -> None:
 
 
 def _is_head_only(log: Path) -> bool:
-    """True when its engine ended before the recipe was started."""
+    """True when its engine ended before the recipe was started. A link, a pipe or a large file is none of those."""
     try:
-        with log.open("rb") as file:
-            return all(line.startswith(b"# ") for line in file)
+        handle = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return False
+    with open(handle, "rb") as file:  # noqa: PTH123 - an open file, no path
+        found = os.fstat(handle)
+        return stat.S_ISREG(found.st_mode) and found.st_size < _HEAD and all(line.startswith(b"# ") for line in file)
 
 
 def headed(log: Path, ab: str, utc: str, pipeline: str, command: list[str], workdir: Path, sof: str) -> None:
