@@ -1,17 +1,12 @@
-"""exportProducts against OpenSSH's own server on this machine, with a configuration and host keys of its own."""
+"""exportProducts against OpenSSH's own server on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
-import pwd
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,108 +15,19 @@ import psutil
 import pytest
 
 from engine import events as ev
-from engine.context import Context
 from engine.transfer.export.export import export
 from engine.transfer.export.queue import Call, queued
-from tests.exporting import DATE, GOES, exporting, keys, lost, public, tree
-from tests.ports import free_ports
+from tests.exporting import DATE, GOES, lost, public, tree
+from tests.sshd import ME, Site, serving
 
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-SFTP = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(path).exists()), "")
 pytestmark = pytest.mark.real("sshd")
-ME = pwd.getpwuid(os.getuid())
 BIG = bytes(range(256)) * 120_000  # 31 MB
-
-
-class Sshd:
-    """One sshd of ours, in the foreground; `restart` brings it back on the same port."""
-
-    def __init__(self, place: Path, host_key: str, authorized: str, *extra: str) -> None:
-        self.place, self.log = place, place / "log"
-        [self.port] = free_ports(1)
-        (place / "authorized_keys").write_text(f"{authorized}\n")
-        (place / "authorized_keys").chmod(0o600)
-        self.config = place / "config"
-        self.config.write_text(
-            "\n".join(
-                (
-                    f"Port {self.port}",
-                    "ListenAddress 127.0.0.1",
-                    f"HostKey {host_key}",
-                    f"AuthorizedKeysFile {place}/authorized_keys",
-                    f"PidFile {place}/pid",
-                    "StrictModes yes",
-                    "UsePAM no",
-                    "PasswordAuthentication no",
-                    "PermitRootLogin prohibit-password",
-                    "LogLevel DEBUG1",
-                    *extra,
-                    f"Subsystem sftp {SFTP or 'internal-sftp'}",
-                )
-            )
-            + "\n"
-        )
-        self.process: subprocess.Popen[bytes] | None = None
-        self.restart()
-
-    def restart(self) -> None:
-        assert SSHD, "OpenSSH's server is required here and is not installed"
-        if os.getuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        self.process = subprocess.Popen([SSHD, "-D", "-f", str(self.config), "-E", str(self.log)])
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-        raise AssertionError(self.log.read_text())
-
-    def sessions(self) -> list[psutil.Process]:
-        """Its children: the logins, and what serves their files."""
-        assert self.process
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def stop(self) -> None:
-        if self.process and self.process.poll() is None:
-            for child in self.sessions():
-                child.kill()
-            self.process.terminate()
-            self.process.wait(60)
-
-
-class Site:
-    """A web server, a gate before it, their keys and ours."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.keys = keys(place, "them", "gate", "us")
-        self.server = self.another("them", "AllowTcpForwarding no")
-        self.remote = place / "web"
-        self.release = self.remote / "MUSE_DEEP"
-
-    def another(self, name: str, *extra: str) -> Sshd:
-        home = self.place / f"sshd-{name}"
-        home.mkdir()
-        return Sshd(home, str(self.place / name), public(self.keys["us"]), *extra)
-
-    def account(self, **target: object) -> Context:
-        values = {"user": ME.pw_name, "directory": str(self.remote), **target}
-        return exporting(self.place, self.server.port, public(self.keys["them"]), **values)
-
-    def names(self, part: str) -> set[str]:
-        return {path.name for path in (self.release / part / DATE).iterdir()}
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    # below the home directory: with StrictModes sshd takes no key from under a directory that others may write
-    with tempfile.TemporaryDirectory(prefix=".dfos-sshd-", dir=ME.pw_dir) as folder:
-        made = Site(Path(folder))
-        try:
-            yield made
-        finally:
-            made.server.stop()
+    with serving() as made:
+        yield made
 
 
 @pytest.mark.row(34, 78, 79, 80, 435)
@@ -185,9 +91,7 @@ async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site, capl
     def cut(stamped: ev.Stamped) -> None:
         event = stamped.event
         if isinstance(event, ev.Progressed) and not killed and float(event.text.split()[1]) > 12:
-            for child in site.server.sessions():
-                killed.append(child.pid)
-                child.send_signal(signal.SIGKILL)
+            killed.append(site.server.cut())
 
     context.bus.subscribe(cut)
     done = await export(context, "SCIENCE", DATE)
@@ -221,8 +125,7 @@ async def test_a_server_that_falls_silent_is_given_up_and_gone_on_with(site: Sit
     context.bus.subscribe(silence)
     done = await export(context, "SCIENCE", DATE)
     assert stopped and done.exit_code == 16 and done.queued, done.text
-    for child in stopped:
-        child.kill()
+    site.server.cut()
     assert (await export(context, "SCIENCE", DATE)).exit_code == 0
     assert (site.release / "logs" / DATE / "a-big.log").read_bytes() == BIG
 

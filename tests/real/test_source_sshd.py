@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from engine.process.ab.sources.fetch import Fetcher
 from tests.exporting import public
 from tests.fakes import make_fits
 from tests.integration.test_process_ab import Scene
-from tests.real.test_export_sshd import ME, Site
+from tests.sshd import ME, Site, serving
 
 pytestmark = pytest.mark.real("sshd")
 NIGHT = "2014-10-22"
@@ -24,14 +23,9 @@ RAW = "MUSE.2014-10-22T23:57:32.118.fits"
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    # below the home directory: with StrictModes sshd takes no key from under a directory that others may write
-    with tempfile.TemporaryDirectory(prefix=".dfos-sshd-", dir=ME.pw_dir) as folder:
-        made = Site(Path(folder))
+    with serving() as made:
         (made.remote / NIGHT).mkdir(parents=True)
-        try:
-            yield made
-        finally:
-            made.server.stop()
+        yield made
 
 
 def scene_of(site: Site, root: Path, *, trusted: bool = True, **changes: Any) -> Scene:
@@ -122,8 +116,7 @@ async def test_a_server_that_comes_back_is_asked_again(site: Site, tmp_path: Pat
     scene = scene_of(site, tmp_path)
     fetcher = Fetcher(scene.context)
     await fetcher.provide([scene.tree.raw / NIGHT / RAW])
-    for session in site.server.sessions():
-        session.kill()
+    assert site.server.cut()
     await fetcher.provide([scene.tree.raw / NIGHT / "b.fits"])
     site.server.stop()
     with pytest.raises(RecipeTrouble, match=r"c\.fits"):

@@ -1,0 +1,144 @@
+"""OpenSSH's own server on this machine, with a configuration and host keys of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from engine.context import Context
+from tests.exporting import DATE, exporting, keys, public
+from tests.ports import free_ports
+
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+SFTP = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(path).exists()), "")
+ME = pwd.getpwuid(os.getuid())
+
+
+class Sshd:
+    """One sshd of ours, in the foreground; `restart` brings it back on the same port."""
+
+    def __init__(self, place: Path, host_key: str, authorized: str, *extra: str) -> None:
+        self.place, self.log = place, place / "log"
+        [self.port] = free_ports(1)
+        (place / "authorized_keys").write_text(f"{authorized}\n")
+        (place / "authorized_keys").chmod(0o600)
+        self.config = place / "config"
+        self.config.write_text(
+            "\n".join(
+                (
+                    f"Port {self.port}",
+                    "ListenAddress 127.0.0.1",
+                    f"HostKey {host_key}",
+                    f"AuthorizedKeysFile {place}/authorized_keys",
+                    f"PidFile {place}/pid",
+                    "StrictModes yes",
+                    "UsePAM no",
+                    "PasswordAuthentication no",
+                    "PermitRootLogin prohibit-password",
+                    "LogLevel DEBUG1",
+                    *extra,
+                    f"Subsystem sftp {SFTP or 'internal-sftp'}",
+                )
+            )
+            + "\n"
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin to serve, on the port it has."""
+        assert SSHD, "OpenSSH's server is required here and is not installed"
+        if os.getuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        self.process = subprocess.Popen([SSHD, "-D", "-f", str(self.config), "-E", str(self.log)])
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+        raise AssertionError(self.log.read_text())
+
+    def sessions(self) -> list[psutil.Process]:
+        """Its children: the logins, and what serves their files."""
+        assert self.process
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def cut(self) -> int:
+        """Kill every login, and see them gone; how many there were."""
+        found = self.sessions()
+        _end(found)
+        return len(found)
+
+    def stop(self) -> None:
+        """End it and its logins."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)  # nobody comes in from here on
+            found = self.sessions()
+            self.process.kill()
+            self.process.wait(60)
+            _end(found)
+
+
+def _end(found: list[psutil.Process]) -> None:
+    for session in found:
+        with suppress(psutil.NoSuchProcess):  # it ended by itself, or with its parent
+            session.kill()
+    end = time.monotonic() + 60
+    while any(_lives(session) for session in found):
+        assert time.monotonic() < end, "a login that cannot be ended"
+        time.sleep(0.005)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)  # nobody may ever reap it
+    return False
+
+
+class Site:
+    """A web server, a gate before it, their keys and ours."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.keys = keys(place, "them", "gate", "us")
+        self.server = self.another("them", "AllowTcpForwarding no")
+        self.remote = place / "web"
+        self.release = self.remote / "MUSE_DEEP"
+
+    def another(self, name: str, *extra: str) -> Sshd:
+        """One more server, with the host key of that name."""
+        home = self.place / f"sshd-{name}"
+        home.mkdir()
+        return Sshd(home, str(self.place / name), public(self.keys["us"]), *extra)
+
+    def account(self, **target: object) -> Context:
+        """An account that exports to the web server."""
+        values = {"user": ME.pw_name, "directory": str(self.remote), **target}
+        return exporting(self.place, self.server.port, public(self.keys["them"]), **values)
+
+    def names(self, part: str) -> set[str]:
+        """What the web server has of the date in `logs` or `plots`."""
+        return {path.name for path in (self.release / part / DATE).iterdir()}
+
+
+@contextmanager
+def serving() -> Iterator[Site]:
+    """A site below the home directory: with StrictModes sshd takes no key from under a directory that others write."""
+    with tempfile.TemporaryDirectory(prefix=".dfos-sshd-", dir=ME.pw_dir) as folder:
+        made = Site(Path(folder))
+        try:
+            yield made
+        finally:
+            made.server.stop()
