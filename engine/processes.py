@@ -34,6 +34,12 @@ def start_of(pid: int) -> int:
     return int(fields[_START]) if _lives(fields) else 0
 
 
+def birth_of(child: int) -> int:
+    """The same of a child of ours, also when it has ended and waits to be asked for its exit code."""
+    fields = _stat(child)
+    return int(fields[_START]) if fields else 0
+
+
 def state_of(pid: int) -> str:
     """A process's state letter as ps shows it; '' when it is gone."""
     fields = _stat(pid)

@@ -61,7 +61,7 @@ def exporting(root: Path, port: int, host_key: str, *, clock: Any = None, **targ
     """A context whose account exports to `qcweb`, 127.0.0.1:`port`, whose key is known; its own key is `us`."""
     values = {"host": "127.0.0.1", "port": port, "user": "qc", "key": str(root / "us"), "directory": "tree"}
     extra = {name: target.pop(name) for name in ("read_back_mb", "targets") if name in target}
-    made = Target(**{**values, "timeout_s": 10.0, **target})
+    made = Target(**{**values, "timeout_s": 180.0, **target})
     targets = {"qcweb": made, **extra.pop("targets", {})}
     options = {"clock": clock} if clock else {}
     context = make_context(root, export=Export(targets=targets, **extra), **options)
@@ -85,6 +85,12 @@ class Chroot(asyncssh.SFTPServer):
 async def web_server(root: Path, them: asyncssh.SSHKey, us: asyncssh.SSHKey, **options: Any) -> Any:
     """asyncssh's own server over `root`/remote; `sftp` may be a class derived from Chroot. Gives its port."""
     (root / "remote").mkdir(exist_ok=True)
+    met: list[asyncssh.SSHServerConnection] = []
+
+    class Host(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            met.append(conn)
+
     kind = type("Here", (options.pop("sftp", Chroot),), {"root": root / "remote"})
     server = await asyncssh.listen(
         "127.0.0.1",
@@ -92,8 +98,10 @@ async def web_server(root: Path, them: asyncssh.SSHKey, us: asyncssh.SSHKey, **o
         server_host_keys=[them],
         authorized_client_keys=asyncssh.import_authorized_keys(us.export_public_key().decode()),
         sftp_factory=kind,
+        server_factory=Host,
         **options,
     )
+    server.met = met  # type: ignore[attr-defined]  # who has come so far
     try:
         yield server
     finally:

@@ -11,7 +11,7 @@ from config.tree import DfoTree
 from console.exit_codes import ExitCode
 from console.link.client import Gone, Link
 
-PATIENCE = 30.0  # seconds an engine may take to listen
+PATIENCE = 120.0  # seconds an engine may take to listen
 
 
 def command(root: Path) -> list[str]:

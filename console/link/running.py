@@ -30,7 +30,7 @@ from engine.stores.orders import ENDED, PARKED, QUEUED, Order, Orders
 if TYPE_CHECKING:
     from config.tree import DfoTree
 
-PATIENCE = 10.0  # seconds an engine may hold the account without listening, while it begins or ends
+PATIENCE = 60.0  # seconds an engine may hold the account without listening, while it begins or ends
 
 
 def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace) -> int:

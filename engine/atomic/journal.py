@@ -22,6 +22,7 @@ from config.tree import DfoTree
 from engine.atomic import acts, fs
 from engine.atomic.before import Before
 from engine.errors import DfosError, MoveTrouble, OpenJournal
+from engine.stores.database import add_columns
 
 MOST = 10_000  # files between two commits
 LONGEST = 1.0  # seconds between two commits, where one step is not longer
@@ -87,9 +88,8 @@ class Journal:
             return
         for statement in _TABLES:
             connection.execute(statement)
-        if "done" not in {row["name"] for row in connection.execute("PRAGMA table_info(transactions)")}:
-            # Written by a version that marked single steps: they are repeated, which changes nothing.
-            connection.execute("ALTER TABLE transactions ADD COLUMN done INTEGER NOT NULL DEFAULT 0")
+        # Written by a version that marked single steps: they are repeated, which changes nothing.
+        add_columns(connection, "transactions", {"done": "INTEGER NOT NULL DEFAULT 0"})
 
     def begin(
         self,

@@ -18,6 +18,7 @@ from typing import Any
 from engine import events as ev
 from engine.board import Board, Row
 from engine.bus import Bus
+from engine.stores.database import add_columns
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS ab_rows (
@@ -81,10 +82,7 @@ class Attempts:
         self.db = db
         if not readonly:
             db.executescript(_TABLES)
-            known = {row[1] for row in db.execute("PRAGMA table_info(attempts)")}
-            for name, type_ in _ADDED.items():
-                if name not in known:
-                    db.execute(f"ALTER TABLE attempts ADD COLUMN {name} {type_}")
+            add_columns(db, "attempts", _ADDED)
         self._id: int = db.execute("SELECT coalesce(max(id), 0) FROM attempts").fetchone()[0]
         self._change: int = db.execute("SELECT coalesce(max(change), 0) FROM ab_rows").fetchone()[0]
         self._pending: list[tuple[str, tuple[object, ...]]] = []

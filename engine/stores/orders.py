@@ -14,9 +14,10 @@ from typing import Any
 
 from engine.core.dates import date_label, is_month, mode_label
 from engine.errors import UsageTrouble
+from engine.stores.database import add_columns
 
 QUEUED, RUNNING, PARKED, ENDED = "queued", "running", "parked", "ended"
-_ADDED = ("begun", "questions")  # since the first version
+_ADDED = {"begun": "TEXT NOT NULL DEFAULT ''", "questions": "TEXT NOT NULL DEFAULT ''"}  # since the first version
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +74,25 @@ class Orders:
             " run TEXT NOT NULL DEFAULT '', given TEXT NOT NULL, ended TEXT NOT NULL DEFAULT '',"
             " exit_code INTEGER, text TEXT NOT NULL DEFAULT '')"
         )
-        known = {row["name"] for row in connection.execute("PRAGMA table_info(orders)")}
-        for name in [name for name in _ADDED if name not in known]:
-            connection.execute(f"ALTER TABLE orders ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+        add_columns(connection, "orders", _ADDED)
 
     def give(self, order: Order, when: str) -> Order:
         """Queue an order, durably. One that is open already for the same pool and parts is not doubled."""
         order.checked()
-        for old in self.waiting():
-            if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
-                order, number=0
-            ):
-                self._db.execute(
-                    "UPDATE orders SET what = ?, state = ? WHERE number = ?",
-                    (json.dumps(asdict(replace(order, number=old.number))), QUEUED, old.number),
-                )
-                return replace(order, number=old.number)
-        row = self._db.execute(
-            "INSERT INTO orders (what, state, given) VALUES (?, ?, ?)", (json.dumps(asdict(order)), QUEUED, when)
-        )
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")  # two commands may give the same at once, or it may end just now
+            for old in self.waiting():
+                if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
+                    order, number=0
+                ):
+                    self._db.execute(
+                        "UPDATE orders SET what = ?, state = ? WHERE number = ?",
+                        (json.dumps(asdict(replace(order, number=old.number))), QUEUED, old.number),
+                    )
+                    return replace(order, number=old.number)
+            row = self._db.execute(
+                "INSERT INTO orders (what, state, given) VALUES (?, ?, ?)", (json.dumps(asdict(order)), QUEUED, when)
+            )
         return replace(order, number=row.lastrowid or 0)
 
     def mark(

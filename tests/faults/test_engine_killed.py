@@ -3,81 +3,53 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from console.account import open_tree
+from console.cli.status import survey
 from tests.accounts import copied
+from tests.faults.killed import at_an_event
 
-DFOS = [sys.executable, "-P", "-m", "console"]
-WORDS = [
-    "demo",
-    "--targets",
-    "1",
-    "--exposures",
-    "2",
-    "--sky",
-    "1",
-    "--auto",
-    "--json",
-    "--set",
-    "process.pipeline=stand-in",
-]
+WORDS = ["--targets", "1", "--exposures", "2", "--sky", "1", "--auto", "--json", "--set", "process.pipeline=stand-in"]
+CALIB, SCIENCE = "2014-10-22", "2094-01-16"
 Event = dict[str, Any]
+Moment = tuple[str, ...]  # what the line of an event has
 
 
-def is_state(state: str, kind: str) -> Callable[[Event], bool]:
-    tag = {"combine": "_dpc.ab", "align": "_dal.ab", "scipost": "_pst.ab"}[kind]
-    return lambda event: event["event"] == "AbChanged" and event["state"] == state and event["ab"].endswith(tag)
+def is_state(state: str, tag: str) -> Moment:
+    return ('"AbChanged"', f'"{state}"', f'_{tag}.ab"')
 
 
-def is_phase(name: str) -> Callable[[Event], bool]:
-    return lambda event: event["event"] == "PhaseStarted" and event["phase"] == name
+def is_phase(name: str, date: str) -> Moment:
+    return ('"PhaseStarted"', f'"{name}"', date)
 
 
-def is_science(name: str) -> Callable[[Event], bool]:
-    return lambda event: event["event"] == name and any("2094-01-16" in str(value) for value in event.values())
-
-
-MOMENTS: dict[str, Callable[[Event], bool]] = {
-    "creating ABs": is_phase("create"),
-    "a scipost runs": is_state("RUNNING", "scipost"),
-    "an alignment is judged": is_state("JUDGED", "align"),
-    "the combination runs": is_state("RUNNING", "combine"),
-    "the combination is done": is_state("DONE", "combine"),
-    "certifying": is_phase("certify"),
-    "the plan is made": is_science("PlanMade"),
-    "the first product moved": is_science("ProductMoved"),
-    "the status is written": is_science("StatusWritten"),
-    "the first product is archived": lambda event: event["event"] == "ProductIngested",
+# the calibrations come first
+BEFORE = (is_phase("create", CALIB), is_phase("certify", CALIB), ('"ProductIngested"',))
+BEGUN, PROCESSED = is_phase("create", SCIENCE), is_phase("certify", SCIENCE)
+MOMENTS: dict[str, tuple[str, Moment]] = {
+    "creating ABs": ("begun", BEGUN),
+    "a scipost runs": ("begun", is_state("RUNNING", "pst")),
+    "an alignment is judged": ("begun", is_state("JUDGED", "dal")),
+    "the combination runs": ("begun", is_state("RUNNING", "dpc")),
+    "the combination is done": ("begun", is_state("DONE", "dpc")),
+    "certifying": ("processed", PROCESSED),
+    "the plan is made": ("processed", ('"PlanMade"', SCIENCE)),
+    "the first product moved": ("processed", ('"ProductMoved"', SCIENCE)),
+    "the status is written": ("processed", ('"StatusWritten"', '"sci_Finished"')),
+    "the first product is archived": ("processed", ('"ProductIngested"', "MU_SCBD")),
 }
 
 
-def run(where: Path, until: Callable[[Event], bool] | None = None) -> tuple[int, list[Event]]:
-    """Run the demo; kill it hard at the first event that is `until`."""
-    process = subprocess.Popen(
-        [*DFOS, *WORDS, "--root", str(where / "account")],
-        cwd=where,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    events = []
-    with process.stdout:
-        for line in process.stdout:
-            events.append(json.loads(line))
-            if until and until(events[-1]):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-    return process.wait(timeout=120), events
+def run(where: Path, until: Moment = ()) -> list[Event]:
+    """Run the demo to its end, or until it is killed at the first event that is `until`; its events."""
+    done = at_an_event(until, "demo", *WORDS, "--root", str(where / "account"), cwd=where)
+    assert done.returncode == (-signal.SIGKILL if until else 0), f"{until}: {done.stderr[-2000:]}"
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def tree(where: Path) -> dict[str, str]:
@@ -91,10 +63,7 @@ def tree(where: Path) -> dict[str, str]:
     lines = (root / "monitor/DFO_STATUS").read_text().splitlines()
     for line in lines:
         found[f"status {line.split()[0]} {line.split()[1]}"] = str(len(lines))
-    status = subprocess.run(
-        [*DFOS, "status", "--json", "--root", str(root)], capture_output=True, text=True, check=True
-    )
-    for row in json.loads(status.stdout)["abs"]:
+    for row in survey(open_tree(root, {"HOME": "/nowhere"}))["abs"]:
         found[f"state of {row['ab']}"] = row["state"]
     found["queue"] = (root / "jobs/JOBS_INGEST").read_text() if (root / "jobs/JOBS_INGEST").exists() else ""
     return found
@@ -103,29 +72,29 @@ def tree(where: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     where = tmp_path_factory.mktemp("calm")
-    code, _ = run(where)
-    assert code == 0
+    run(where)
     return tree(where)
 
 
 @pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The account when everything has been processed and nothing certified."""
-    where = tmp_path_factory.mktemp("processed")
-    run(where, MOMENTS["certifying"])
-    return where
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Accounts whose engine was killed when nothing ran: all is done with the calibrations; all is processed."""
+    begun, processed = tmp_path_factory.mktemp("begun"), tmp_path_factory.mktemp("processed")
+    for moment in (*BEFORE, BEGUN):
+        run(begun, moment)
+    copied(begun / "account", processed / "account")
+    run(processed, PROCESSED)
+    return {"begun": begun / "account", "processed": processed / "account"}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_and_started_again_it_ends_in_the_same_tree(
-    tmp_path: Path, undisturbed: dict[str, str], processed: Path, moment: str
+    tmp_path: Path, undisturbed: dict[str, str], prepared: dict[str, Path], moment: str
 ) -> None:
-    if list(MOMENTS).index(moment) > list(MOMENTS).index("certifying"):
-        copied(processed / "account", tmp_path / "account")
-    code, events = run(tmp_path, MOMENTS[moment])
-    assert code == -signal.SIGKILL, f"the moment '{moment}' never came: {events[-3:]}"
-    code, events = run(tmp_path)
-    assert code == 0, events[-5:]
+    account, event = MOMENTS[moment]
+    copied(prepared[account], tmp_path / "account")
+    run(tmp_path, event)
+    events = run(tmp_path)
     assert tree(tmp_path) == undisturbed
     runs = [event["ab"] for event in events if event["event"] == "AbChanged" and event["state"] == "RUNNING"]
     assert len(runs) == len(set(runs)) or moment.startswith("the combination")

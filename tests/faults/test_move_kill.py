@@ -1,24 +1,26 @@
-"""The real command, really killed: at seeded random moments, by SIGKILL; then the same command with --recover."""
+"""The real command, really killed: before seeded random calls, by SIGKILL; then the same command with --recover."""
 
 from __future__ import annotations
 
 import random
 import re
 import shutil
+import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.accounts import DFOS
+from tests.fakes import LIMIT_S
+from tests.faults.killed import at_a_call
 from tests.faults.moves import contents
 from tests.faults.power import differences
 from tests.moving import account
 from tests.released import NIGHT, bias, biases, processed
 
-COMMAND = [sys.executable, "-P", "-m", "console", "moveProducts", "-m", "CALIB", "-d", NIGHT, "--auto", "--json"]
+COMMAND = ["moveProducts", "-m", "CALIB", "-d", NIGHT, "--auto", "--json"]
 KILLS = 8
 _WRITTEN = re.compile(rb"[0-9a-f]{64}\t(\d+)\t(ab|script)")  # the sum of a text that says when it was written
 _NOW = re.compile(rb"20[2-9]\d-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?)?")
@@ -51,44 +53,32 @@ def _seen(root: Path) -> dict[str, bytes]:
 
 def _called(root: Path, *options: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [*COMMAND, "--root", str(root / "account"), *options], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        [*DFOS, *COMMAND, "--root", str(root / "account"), *options],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=LIMIT_S,
     )
 
 
 @pytest.mark.row(68)
 def test_killed_at_random_moments(tmp_path: Path, template: Path) -> None:
     root = tmp_path / "site"
+    command = [*COMMAND, "--root", str(root / "account")]
     shutil.copytree(template, root)
-    begun = time.monotonic()
-    done = _called(root)
-    whole = time.monotonic() - begun
+    done = at_a_call(0, *command, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    wanted, dice, cut = _seen(root), random.Random(20141022), 0
+    calls = int(done.stderr.splitlines()[-1])
+    wanted, dice = _seen(root), random.Random(20141022)
     before = contents(template)
-    for number in range(KILLS):
+    for number in sorted(dice.sample(range(1, calls * 9 // 10), KILLS)):
         shutil.rmtree(root)
         shutil.copytree(template, root)
-        child = subprocess.Popen(
-            [*COMMAND, "--root", str(root / "account")],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        with child:
-            assert child.stdout
-            for line in child.stdout:
-                if b'"PlanMade"' in line:
-                    break
-            try:
-                child.wait(timeout=dice.uniform(0.0, whole / 6))
-            except subprocess.TimeoutExpired:
-                child.kill()
-                cut += 1
-        assert before <= contents(root, all_of_it=True), f"kill {number}: content is gone"
+        killed = at_a_call(number, *command, cwd=tmp_path)
+        assert killed.returncode == -signal.SIGKILL, f"call {number} of {calls}: {killed.stderr}"
+        assert before <= contents(root, all_of_it=True), f"call {number}: content is gone"
         again = _called(root, "--recover")
-        assert again.returncode == 0, f"kill {number}: {again.stderr.decode()}"
-        assert differences(_seen(root), wanted) == [], f"kill {number}"
-    assert cut, "no kill came in time"
+        assert again.returncode == 0, f"call {number}: {again.stderr.decode()}"
+        assert differences(_seen(root), wanted) == [], f"call {number}"
 
 
 def test_the_second_command_is_told_who_is_first(tmp_path: Path, template: Path) -> None:

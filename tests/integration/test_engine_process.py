@@ -25,9 +25,9 @@ async def test_an_engine_that_has_not_quite_ended_is_followed_by_another(tmp_pat
         coming = asyncio.create_task(attach_or_start(link, tree))
         await until(lambda: "is held by" in text_of(log))
     assert await coming, "an engine of its own"
-    try:
-        await link.ready.wait()
-        assert link.alive
-    finally:
-        await link.leave()
-        os.kill(json.loads((tree.state / "lock").read_text())["pid"], signal.SIGTERM)
+    await link.ready.wait()
+    assert link.alive
+    await link.leave()
+    engine = json.loads((tree.state / "lock").read_text())["pid"]  # a child of ours: its pid is not given again
+    os.kill(engine, signal.SIGTERM)
+    assert await asyncio.to_thread(os.waitpid, engine, 0) == (engine, 0)

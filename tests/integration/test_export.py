@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -236,7 +236,7 @@ async def test_an_interrupted_upload_goes_on_where_it_was(
         if isinstance(event, ev.Progressed) and not ended and float(event.text.split()[1]) > 3:
             ended.append(1)
             site.server.close()
-            for connection in list(asyncssh_connections(site.server)):
+            for connection in site.server.met:
                 connection.abort()
 
     context.bus.subscribe(cut)
@@ -263,13 +263,6 @@ async def test_an_interrupted_upload_goes_on_where_it_was(
     assert (logs / "a-big.log").read_bytes() == BIG
     assert min(written) == delivery.BLOCK if damage else min(written) >= 2 * delivery.BLOCK
     assert not [path for path in logs.iterdir() if path.name.startswith(".")]
-
-
-def asyncssh_connections(server: Any) -> list[Any]:
-    """The connections of asyncssh's server."""
-    import gc
-
-    return [found for found in gc.get_objects() if isinstance(found, asyncssh.SSHServerConnection)]
 
 
 async def test_what_an_interrupted_upload_of_another_version_left_goes(site: Site) -> None:
@@ -461,13 +454,9 @@ async def test_a_server_that_is_down_leaves_the_export_queued(tmp_path: Path) ->
 
 async def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
     made = keys(tmp_path, "them", "us")
-    writers: list[asyncio.StreamWriter] = []
-    silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    done = await export(exporting(tmp_path, port, public(made["them"]), timeout_s=0.3), "SCIENCE", DATE)
-    for writer in writers:
-        writer.close()
-    silent.close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        done = await export(exporting(tmp_path, port, public(made["them"]), timeout_s=0.3), "SCIENCE", DATE)
     assert done.exit_code == 16 and "no answer in time" in done.outcomes[0].trouble
 
 

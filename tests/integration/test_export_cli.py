@@ -40,7 +40,7 @@ class Site:
             stderr=asyncio.subprocess.PIPE,
             env={},
         )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 180)
         assert process.returncode == code, err.decode()
         return out.decode(), err.decode()
 
@@ -55,7 +55,7 @@ def build(root: Path, port: int) -> None:
     (account / "dfo_config_dir" / "dfos.yaml").write_text(
         f"profile: MUSE_DEEP\nprocess: {{pipeline: stand-in}}\nexport:\n  targets:\n    qcweb:\n"
         f"      host: 127.0.0.1\n      port: {port}\n      user: qc\n      directory: tree\n"
-        f"      key: {root}/us\n      timeout_s: 10.0\n"
+        f"      key: {root}/us\n      timeout_s: 180.0\n"
     )
     log = account / "dfo_log_dir" / DATE
     log.mkdir()

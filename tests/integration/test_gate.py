@@ -16,6 +16,7 @@ from engine.process.executors.local import LocalExecutor, Recipe, environment
 from engine.process.run.foreign_tasks import Gate, gate_of
 from engine.process.run.job import Result, Task
 from engine.process.run.streams import Streams
+from engine.processes import state_of
 from engine.stores.attempts import Attempts
 from tests.builders import make_context, make_run, record
 from tests.fakes import AUTODAILY, PaperClock, PaperJob, PaperTable, settle, until
@@ -136,17 +137,13 @@ class Busy(PaperJob):
 
     async def run(self, task: Task) -> Result:
         env = environment(self.root, 1, task.token)
-        argv = ["/bin/sleep", "100"]
+        argv = ["/bin/sleep", "1000"]
         recipe = self.executor.start(argv, cwd=self.root, log=self.root / "log", env=env)
         self.recipes.append(recipe)
         task.spawned(recipe)
         found = await recipe.wait()
         task.exited(found.rc)
         return Result("INTERRUPTED", task.aborted) if task.aborted else Result("DONE")
-
-
-def _process_state(recipe: Recipe) -> str:
-    return Path(f"/proc/{recipe.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 @pytest.mark.row(344)
@@ -158,12 +155,12 @@ async def test_suspend_freezes_recipes_and_lets_them_go_on(tmp_path: Path) -> No
     scene.table.there = [AUTODAILY]
     await scene.wake()
     assert scene.state() == ("SUSPENDED", HELD.replace("13:46", "13:47"))
-    await until(lambda: all(_process_state(recipe) == "T" for recipe in job.recipes))
+    await until(lambda: all(state_of(recipe.pid) == "T" for recipe in job.recipes))
     assert "It is frozen" in scene.streams.why(scene.abs_[0].name)[1]
     scene.table.there = []
     await scene.wake()
     assert scene.state() == ("RUNNING", "")
-    await until(lambda: all(_process_state(recipe) != "T" for recipe in job.recipes))
+    await until(lambda: all(state_of(recipe.pid) != "T" for recipe in job.recipes))
     scene.table.there = [AUTODAILY]
     await scene.wake()
     scene.streams.abort("rh")

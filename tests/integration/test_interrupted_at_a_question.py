@@ -9,6 +9,7 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +17,18 @@ import pytest
 
 from engine.context import Context
 from tests.accounts import DFOS
+from tests.fakes import LIMIT_S
 from tests.moving import account, called
 from tests.released import MOVE, NIGHT, bias, processed
 
 POOL = ("-m", "CALIB", "-d", NIGHT)
+# Whoever runs the tests may ignore these signals: as a terminal has them, then the command.
+_HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.{})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 class Asked:
@@ -33,32 +42,27 @@ class Asked:
         assert called(self.context, *POOL) == 0
         processed(self.context, bias(10))
         self.master, slave = pty.openpty()
-
-        def signals() -> None:  # whoever runs the tests may ignore them
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.SIG_IGN if deaf else signal.default_int_handler)
-
         command = [*DFOS, "moveProducts", "--root", str(self.context.tree.root), *POOL]
+        how = "SIG_IGN" if deaf else "SIG_DFL"
         self.move = subprocess.Popen(
-            command,
+            [sys.executable, "-c", _HEARING.format(how), *command],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=signals,
         )
         os.close(slave)
         self.until("holds")
 
     def until(self, word: str) -> None:
         while word not in self.seen or not self.seen.endswith(": "):
-            ready, _, _ = select.select([self.master], [], [], 180)
+            ready, _, _ = select.select([self.master], [], [], LIMIT_S)
             assert ready, self.seen
             self.seen += self.text.decode(os.read(self.master, 65536))
 
     def rest(self) -> str:
         """What it says until it has ended."""
-        while select.select([self.master], [], [], 180)[0]:
+        while select.select([self.master], [], [], LIMIT_S)[0]:
             try:
                 self.seen += self.text.decode(os.read(self.master, 65536))
             except OSError:  # the last one has left the terminal
@@ -74,7 +78,7 @@ class Asked:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT_S,
         )
         assert done.returncode == code and "Traceback" not in done.stderr, done.stderr
         return done.stdout + done.stderr
@@ -100,7 +104,7 @@ def asked(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Asked]:
 def test_ctrl_c_ends_it_at_once_with_true_words(asked: Asked, how: int) -> None:
     asked.move.send_signal(how)
     said = asked.rest()
-    assert asked.move.wait(timeout=180) == 130
+    assert asked.move.wait(timeout=LIMIT_S) == 130
     assert "nothing goes on; the same command asks again; open: question 1" in said
     assert "recipes" not in said and "Traceback" not in said
     assert asked.final() == 1
@@ -110,7 +114,7 @@ def test_a_line_is_read_whole_and_the_order_ends(asked: Asked) -> None:
     asked.typed("ke")
     asked.typed("ep\n")
     asked.rest()
-    assert asked.move.wait(timeout=180) == 0 and asked.final() == 2
+    assert asked.move.wait(timeout=LIMIT_S) == 0 and asked.final() == 2
 
 
 @pytest.mark.parametrize("end", ["kill", "ctrl-c", "hangup"])
@@ -119,7 +123,7 @@ def test_an_order_cut_at_its_question_is_called_interrupted_and_goes_on_with_the
         asked.move.send_signal(signal.SIGHUP)
     else:
         asked.move.send_signal(signal.SIGKILL if end == "kill" else signal.SIGINT)
-    asked.move.wait(timeout=180)
+    asked.move.wait(timeout=LIMIT_S)
     told = asked.dfos("status")
     assert "no engine" in told and "CALIB 2014-10-22 M interrupted" in told and "running" not in told
     assert "has not ended and no engine lives" in told and "dfos console goes on with it" in told
@@ -135,7 +139,7 @@ def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwi
     asked.typed("recreate\n")
     asked.until("Really empty")
     asked.move.kill()
-    asked.move.wait(timeout=180)
+    asked.move.wait(timeout=LIMIT_S)
     assert "Really empty" in asked.dfos("questions", code=3)
     said = asked.dfos("answer", "1", "keep")
     assert "more to answer" not in said and "1 product moved" in said
@@ -144,7 +148,7 @@ def test_a_question_that_follows_is_withdrawn_when_the_first_is_answered_otherwi
 
 def test_an_answer_nothing_waits_for_says_how_it_goes_on(asked: Asked) -> None:
     asked.move.kill()
-    asked.move.wait(timeout=180)
+    asked.move.wait(timeout=LIMIT_S)
     from engine.stores.database import connect
     from engine.stores.orders import ENDED, Orders
 

@@ -5,15 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from engine.errors import RecipeTrouble
+from engine.process.executors import spawn
 from engine.process.executors.local import LocalExecutor, Recipe, environment, new_token
-from engine.processes import boot_id, start_of
-from tests.fakes import text_of, until
+from engine.processes import boot_id, end_marked, start_of, state_of
+from tests.fakes import LIMIT_S, text_of, until
 
 Start = Callable[..., Recipe]
 
@@ -64,16 +65,13 @@ async def test_suspended_it_stands_still_and_goes_on(start: Start, tmp_path: Pat
     recipe.suspend()
     recipe.suspend()
 
-    def state() -> str:
-        return Path(f"/proc/{recipe.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-
-    await until(lambda: state() == "T")
+    await until(lambda: state_of(recipe.pid) == "T")
     assert recipe.suspended
     await asyncio.sleep(0.02)
     recipe.resume()
-    assert recipe.frozen_s >= 0.02 and state() != "T" and not recipe.suspended
+    assert recipe.frozen_s >= 0.02 and state_of(recipe.pid) != "T" and not recipe.suspended
     recipe.suspend()
-    await recipe.terminate()
+    await recipe.terminate(LIMIT_S)
     assert (await recipe.wait()).rc == -signal.SIGTERM, "a stopped process hears SIGTERM after SIGCONT"
 
 
@@ -103,6 +101,21 @@ def _group(pgid: int) -> list[int]:
             except ProcessLookupError:
                 continue
     return found
+
+
+async def test_one_that_has_ended_before_we_look_is_known_by_its_start_too(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = spawn.started
+
+    def slowly(argv: Sequence[str], cwd: str, env: Mapping[str, str], out: int) -> int:
+        pid = begun(argv, cwd, env, out)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        return pid
+
+    monkeypatch.setattr(spawn, "started", slowly)
+    recipe = start("/bin/true")
+    assert recipe.start > 0 and (await recipe.wait()).rc == 0
 
 
 async def test_a_program_that_is_not_there(start: Start) -> None:
@@ -153,18 +166,15 @@ async def test_a_process_that_is_not_our_child_is_followed(tmp_path: Path, pidfd
         recipe = executor.reattach(pid, start, boot_id())
         assert recipe and not recipe.over
         recipe.suspend()
-        again = None
-        while again is None or not again.suspended:
-            again = executor.reattach(pid, start, boot_id())
-            assert again
-            again.leave()
-            await asyncio.sleep(0.005)
+        await until(lambda: state_of(pid) == "T")
+        again = executor.reattach(pid, start, boot_id())
+        assert again and again.suspended
+        again.leave()
         await recipe.terminate()
         assert (await recipe.wait()).rc is None, "only a parent learns the exit code"
         assert executor.find(tmp_path, token) is None
     finally:
-        if start_of(pid) == start:
-            os.kill(pid, signal.SIGKILL)
+        end_marked("DFOS_ATTEMPT", token)
 
 
 async def test_an_operators_shell_in_the_work_directory_is_no_recipe(tmp_path: Path) -> None:
@@ -181,5 +191,4 @@ async def test_what_has_left_its_group_is_ended_with_it(start: Start, tmp_path: 
     recipe = start("/bin/sh", "-c", f"setsid sh -c 'echo $$ > {note}; exec sleep 1000' & sleep 1000")
     await until(lambda: text_of(note).endswith("\n"))
     await recipe.terminate(0.1)
-    state = text_of(Path(f"/proc/{int(text_of(note))}/stat"))
-    assert not state or state.split()[2] == "Z"
+    assert not start_of(int(text_of(note)))

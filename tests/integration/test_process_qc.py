@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.headers.verify import verify
 from engine.pgi import QcSeen
 from engine.pgis import pgi_phoenix_MUSE_postQC
 from engine.process.qc import record as records
+from engine.process.qc.beside import Beside
 from engine.process.qc.order import checked
 from engine.process.qc.qc1 import restored, store_of
 from engine.process.qc.record import Record
@@ -180,7 +182,17 @@ async def test_trouble_is_grey_and_says_so(slot: QcSlot, said: str, tmp_path: Pa
     assert score.mark == "-" and said in score.remark and scene.now().status == "SUCCESSFUL"
 
 
-async def test_a_procedure_that_does_not_answer_in_time_is_grey(tmp_path: Path) -> None:
+async def test_a_procedure_that_does_not_answer_in_time_is_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Beside._started
+
+    async def frozen(self: Beside) -> asyncio.subprocess.Process:
+        process = await begun(self)
+        process.send_signal(signal.SIGSTOP)
+        return process
+
+    monkeypatch.setattr(Beside, "_started", frozen)
     scene = Scene(tmp_path, timeout_s=0.01)
     found = await scene.qc()
     assert found.digest == "-" and "no answer within 0.01 s" in found.scores[0].remark
@@ -396,7 +408,7 @@ async def test_what_has_left_the_group_of_a_procedure_ends_with_it(tmp_path: Pat
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
-    await asyncio.wait_for(until(lambda: not start_of(int(text_of(note)))), 30)
+    await until(lambda: not start_of(int(text_of(note))))
 
 
 async def test_an_external_procedure_that_hangs_is_ended(tmp_path: Path) -> None:

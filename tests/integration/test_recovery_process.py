@@ -62,11 +62,14 @@ class Scene:
             sys.executable, "-c", _ENGINE, str(self.root), *self.pipeline.program, cwd=_REPOSITORY
         )
 
-    async def killed_engine(self) -> Attempt:
-        """Run an engine until the recipe runs and its pid is journalled, then kill -9 it; the open attempt."""
+    async def killed_engine(self, recipes: int = 1) -> Attempt:
+        """Run an engine until the recipe runs and `recipes` have their pids journalled, then kill -9 it.
+
+        The first open attempt.
+        """
         engine = await self.engine()
-        await until(lambda: "started" in self.log and any(attempt.pid for attempt in self.open()))
-        os.kill(engine.pid, signal.SIGKILL)
+        await until(lambda: "started" in self.log and sum(bool(attempt.pid) for attempt in self.open()) == recipes)
+        engine.kill()
         await engine.wait()
         return self.open()[0]
 
@@ -232,7 +235,7 @@ async def test_intents_noted_ahead_leave_no_trace_when_the_engine_dies(scene: Sc
     ]
     for ab in others:
         scene.store.write(ab)
-    first = await scene.killed_engine()
+    first = await scene.killed_engine(3)  # as many as streams: the rest is noted, and not begun
     for attempt in scene.open():
         if attempt.pid:
             os.killpg(attempt.pid, signal.SIGKILL)

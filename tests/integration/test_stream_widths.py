@@ -15,12 +15,13 @@ from console.hosting.verbs import Verbs
 from engine.errors import UsageTrouble
 from engine.stores.orders import Order
 from tests.accounts import DFOS
+from tests.fakes import LIMIT_S
 from tests.moving import account
 
 
 def streams(tree: DfoTree, *words: str, code: int = 0) -> list[tuple[str, int, int]]:
     command = [*DFOS, "streams", "--root", str(tree.root), *words, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT_S)
     assert done.returncode == code, done.stderr
     return [(one["kind"], one["width"], one["configured"]) for one in json.loads(done.stdout)] if not code else []
 
