@@ -53,7 +53,7 @@ class Scene:
 
     def __init__(self, root: Path, batch: Mapping[str, object]) -> None:
         self.root = root
-        self.batch: dict[str, Any] = {"mode": "detached", "poll_s": 0.2, "memory_mb": 512, **batch}
+        self.batch: dict[str, Any] = {"mode": "detached", "poll_s": 0.2, "memory_mb": 512, "command_s": 90, **batch}
         self.tree = make_tree(root)
         self.pipeline = stub_pipeline(root)
         self.store = AbStore(self.tree)
@@ -115,7 +115,7 @@ class OnSlurm(Scene):
         return not self.slurm.ask("squeue", "-h", "-o", "%i")
 
     def clear(self) -> None:
-        self.slurm.ask("scancel", "-u", "root")
+        self.slurm.clean()
 
 
 class OnHTCondor(Scene):
@@ -128,11 +128,10 @@ class OnHTCondor(Scene):
         super().__init__(root, {"executor": "htcondor", "htcondor": where})
 
     def over(self) -> bool:
-        asked = self.pool.run("condor_q", "-constraint", self._OURS, "-af", "ClusterId")
-        return not asked.returncode and not asked.stdout.strip()
+        return not self.pool.ask("condor_q", "-constraint", self._OURS, "-af", "ClusterId").strip()
 
     def clear(self) -> None:
-        self.pool.run("condor_rm", "-constraint", self._OURS)
+        self.pool.clean()
 
 
 @pytest.fixture(params=[OnHTCondor, OnSlurm])
