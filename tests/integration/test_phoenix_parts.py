@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from config.tree import DfoTree
+from console.account import open_tree
+from console.link import wire
 from engine.demo.account import DemoSpec, build_account
+from tests.accounts import copied
+from tests.engines import attached
 
 RUN, DATE, NIGHT = "094.A-0116B", "2094-01-16", "2014-10-22"
 STANDIN = ["--set", "process.pipeline=stand-in"]
@@ -43,6 +50,15 @@ def questions(root: Path) -> list[dict[str, str]]:
         check=False,
     )
     return list(json.loads(done.stdout))
+
+
+def listens(tree: DfoTree) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as line, wire.reachable(tree.state) as short:
+            line.connect(short)
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +137,17 @@ def test_a_command_hands_its_order_to_the_engine_that_runs(tmp_path: Path) -> No
         stderr=subprocess.PIPE,
         text=True,
     ) as engine:
-        while not (root / "monitor/ENGINE/socket").exists():
+        tree = open_tree(root, {"HOME": "/nowhere"})
+        while not listens(tree):
             assert engine.poll() is None, engine.stderr and engine.stderr.read()
-        done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", code=0)
-        assert "1 product moved" in done.stderr
-        refused = call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=2)
-        assert "settings of its own" in refused.stderr
-        lines = call(root, "phoenix", "-r", RUN, "-C", "--auto", "--json", code=0).stdout.splitlines()
-        assert {"RunStarted", "RunEnded"} <= {json.loads(line)["event"] for line in lines}
+            time.sleep(0.01)
+        with attached(tree):  # or it ends, when the commands take their time
+            done = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", code=0)
+            assert "1 product moved" in done.stderr
+            refused = call(root, "phoenix", "-r", RUN, "-C", "--auto", *STANDIN, code=2)
+            assert "settings of its own" in refused.stderr
+            lines = call(root, "phoenix", "-r", RUN, "-C", "--auto", "--json", code=0).stdout.splitlines()
+            assert {"RunStarted", "RunEnded"} <= {json.loads(line)["event"] for line in lines}
         engine.terminate()
         _, said = engine.communicate(timeout=180)
     assert engine.returncode == 0 and "Traceback" not in said
@@ -151,14 +170,23 @@ def test_an_ab_file_with_a_syntax_error_is_named_and_the_others_go_on(tmp_path: 
     assert "unreadable" not in call(root, "status", code=0).stdout
 
 
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One target, all of it processed and nothing certified."""
+    root = tmp_path_factory.mktemp("processed") / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "--auto", *STANDIN, code=0)
+    call(root, "phoenix", "-r", RUN, "-P", "--auto", *STANDIN, code=0)
+    return root
+
+
 @pytest.mark.row(68)
 @pytest.mark.parametrize("harm", ["gone", "cut", "flipped"])
-def test_a_cube_that_is_damaged_before_the_move_is_neither_accepted_nor_moved(tmp_path: Path, harm: str) -> None:
-    root = tmp_path / "account"
-    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+def test_a_cube_that_is_damaged_before_the_move_is_neither_accepted_nor_moved(
+    tmp_path: Path, processed: Path, harm: str
+) -> None:
+    root = copied(processed, tmp_path / "account")
     words = ["--auto", *STANDIN]
-    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", *words, code=0)
-    call(root, "phoenix", "-r", RUN, "-P", *words, code=0)
     cube = next((root / "products/PIXTABLE_REDUCED" / DATE).glob("*_dpc_0000.fits"))
     data = cube.read_bytes()
     if harm == "gone":
