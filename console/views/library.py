@@ -143,9 +143,9 @@ class AccountLibrary:
         """The steps of a run."""
         return await _looked_up(journal_view.step_lines, self._tree, number)
 
-    async def undo(self, mode: str, date: str) -> Undo:
-        """What undoing the last run of a MODE and DATE would do."""
-        return await _looked_up(journal_view.undo, self._tree, mode, date)
+    async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+        """What undoing the last run of a MODE and DATE would do; `keep_created`: createAB is passed over."""
+        return await _looked_up(journal_view.undo, self._tree, mode, date, keep_created=keep_created)
 
     async def trash(self) -> list[Thrown]:
         """What is in the trash."""
@@ -185,10 +185,10 @@ class AccountLibrary:
         return row
 
 
-async def _looked_up(look: Callable[..., T], *arguments: Any) -> T:
+async def _looked_up(look: Callable[..., T], *arguments: Any, **named: Any) -> T:
     """Look something up beside the screens. DfosError when the journal cannot be read just now."""
     try:
-        return await asyncio.to_thread(look, *arguments)
+        return await asyncio.to_thread(look, *arguments, **named)
     except sqlite3.Error as trouble:
         raise _unread(trouble) from trouble
 

@@ -274,8 +274,8 @@ class FakeLibrary:
         self._asked("run_steps", str(number))
         return self.steps.get(number, [])
 
-    async def undo(self, mode: str, date: str) -> Undo:
-        self._asked("undo", f"{mode} {date}")
+    async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+        self._asked("undo", f"{mode} {date}{'' if keep_created else ' createAB too'}")
         return self.undos.get((mode, date), Undo(mode, date))
 
     async def trash(self) -> list[Thrown]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,11 +200,30 @@ async def test_undo_shows_what_goes_back_and_asks(link: FakeLink, library: FakeL
         await pilot.press("enter")
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press("x", "down", "enter")
-        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9"})]
+        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9", "keep_created": 0})]
         library.undos.clear()
         app.play(ev.RunEnded(0, "move-000011 undone: 11 products"))
         await pilot.pause()
         assert "nothing to undo" in screen_text(app)[1] and "move-000011 undone: 11 products" in text(app)
+
+
+async def test_u_on_a_run_of_createab_takes_it_back_and_elsewhere_passes_over_it(
+    link: FakeLink, library: FakeLibrary
+) -> None:
+    library.journal = [replace(DONE, number=12, kind="create"), DONE]
+    library.undos["CALIB", "2014-10-22"] = Undo(
+        "CALIB", "2014-10-22", "create-000012", "create 3 ABs", 0, 2, 900, 9, (), ("trash a",), "d1", 3
+    )
+    async with shown(RecoveryScreen, link, library) as (app, _, pilot):
+        await pilot.press("u")
+        assert "Undo create-000012 of CALIB 2014-10-22: 3 ABs taken back, 2 files as before" in screen_text(app)[1]
+        await pilot.press("x", "down", "enter")
+        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d1", "keep_created": 0})]
+        await pilot.press("escape", "down", "u")
+        assert [what for verb, what in library.asked if verb == "undo"] == [
+            "CALIB 2014-10-22 createAB too",
+            "CALIB 2014-10-22",
+        ]
 
 
 async def test_what_cannot_be_undone_says_why(link: FakeLink, library: FakeLibrary) -> None:
