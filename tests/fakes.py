@@ -206,4 +206,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def text_of(path: Path) -> str:
     """The text of a file; '' while it is not there."""
-    return path.read_text("utf-8", "replace") if path.exists() else ""
+    try:
+        return path.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
