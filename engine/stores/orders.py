@@ -77,10 +77,13 @@ class Orders:
         for name in [name for name in _ADDED if name not in known]:
             connection.execute(f"ALTER TABLE orders ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
-    def give(self, order: Order, when: str) -> Order:
-        """Queue an order, durably. One that is open already for the same pool and parts is not doubled."""
+    def give(self, order: Order, when: str, *, anew: bool = False) -> Order:
+        """Queue an order, durably. One that is open already for the same pool and parts is not doubled.
+
+        `anew`: what is at work already may have missed what this one is about, and does not count.
+        """
         order.checked()
-        for old in self.waiting():
+        for old in self.waiting(QUEUED, PARKED) if anew else self.waiting():
             if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
                 order, number=0
             ):
