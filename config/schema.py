@@ -87,6 +87,7 @@ class Certification(Section):
     modes: dict[str, Literal["interactive", "auto_green", "auto_all"]] = Field({}, description="the same, per RAW_TYPE")
     comments: tuple[str, ...] = Field((), description="pick-list of standing comments")
     pattern: str = Field("DEEP{n}", description="PATTERN of a reviewed product; {n} is the number of frames")
+    undo_s: float = Field(5.0, ge=0, description="seconds in which u takes the last verdict back")
 
 
 class Saved(Section):

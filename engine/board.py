@@ -223,6 +223,13 @@ class Board:
         same_place = old is not None and old.order == row.order
         return Change(rows=(event.ab,), fresh=not same_place, head=True)
 
+    def _ab_gone(self, event: ev.AbGone, stamped: ev.Stamped) -> Change:
+        row = self.rows.pop(event.ab, None)
+        if row is None:
+            return Change()
+        self.counts[row.state] -= 1
+        return Change(rows=(event.ab,), fresh=True, head=True)
+
     def _ab_changed(self, event: ev.AbChanged, stamped: ev.Stamped) -> Change:
         row = self.rows.get(event.ab)
         if row is None:

@@ -112,6 +112,14 @@ class AbSeen(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AbGone(Event):
+    """An AB left the monitor: what made it was taken back."""
+
+    ab: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AbChanged(Event):
     """An AB changed state. `reason` is what the operator can act on; `stream` 0 is none.
 

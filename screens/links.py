@@ -30,8 +30,9 @@ class EngineLink(Protocol):
         kind; 0: as configured), retry (ab; memory: an amount or a factor), process, release, ingest, override (run
         in spite of the gate), engine (start it again), move (mode, date, digest, recreate: the plan that was looked
         at), job (queue, mode, date; of a job file its line), unqueue (the same: take the job out of its file),
-        take_back (number: of an order that has not begun), recover (mode, date), undo (mode, date, digest),
-        restore and expunge (mode, date, label: what a transaction put into the trash comes back, is deleted)."""
+        take_back (number: of an order that has not begun), recover (mode, date), undo (mode, date, digest,
+        keep_created: 0 or 1), restore and expunge (mode, date, label: what a transaction put into the trash comes back,
+        is deleted)."""
         ...
 
     async def answer(self, number: int, choice: str, comment: str = "") -> str:
@@ -126,8 +127,11 @@ class Library(Protocol):
         """The steps of a run in words, what is done marked."""
         ...
 
-    async def undo(self, mode: str, date: str) -> Undo:
-        """What undoing the last run of a MODE and DATE would do. Sizes are compared, contents not yet."""
+    async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+        """What undoing the last run of a MODE and DATE would do. Sizes are compared, contents not yet.
+
+        `keep_created`: runs of createAB are passed over.
+        """
         ...
 
     async def trash(self) -> list[Thrown]:

@@ -11,7 +11,7 @@ _DICE = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, and that no outgoing connection is given before the daemon takes them."""
+    """Ports that nobody has; where the system leaves some, none that an outgoing connection could be given."""
     given_out = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     found: list[int] = []
     with ExitStack() as held:
@@ -21,3 +21,9 @@ def free_ports(count: int) -> list[int]:
                 held.enter_context(socket.socket()).bind(("127.0.0.1", port))
                 found.append(port)
     return found
+
+
+def listening(port: int) -> bool:
+    """A daemon answers. A probe that the kernel gave this very port as its own is connected with itself: no answer."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername()

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,7 @@ import psutil
 
 from engine.context import Context
 from tests.exporting import DATE, exporting, keys, public
-from tests.ports import free_ports
+from tests.ports import free_ports, listening
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SFTP = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(path).exists()), "")
@@ -65,9 +64,9 @@ class Sshd:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            if listening(self.port):
+                return
+            time.sleep(0.01)
         raise AssertionError(self.log.read_text())
 
     def sessions(self) -> list[psutil.Process]:

@@ -27,7 +27,7 @@ COMMANDS = {
     "jobs": ("jobs", "what waits in JOBS_INGEST and JOBS_EXPORT; run one, take one out"),
     "journal": ("journal", "what was moved, renamed, undone; finish what was cut"),
     "vcal": ("vcal", "the virtual calibrations: AB, age, and what became of each"),
-    "undo": ("undo", "take the last move, rename or update of a MODE and DATE back"),
+    "undo": ("undo", "take the last createAB, move, rename or update of a MODE and DATE back"),
     "trash": ("trash", "what is in the trash; bring it back, delete what has expired"),
     "verify": ("verify", "does everything that was released of a date still stand as it was?"),
     "doctor": ("doctor", "all that is missing in this account, in one go"),

@@ -48,7 +48,6 @@ from engine.workflows.phoenix import carry_out
 from engine.workflows.under_way import Ended, Plugins
 
 LINGER = 15.0  # seconds an engine without consoles and orders stays
-UNDO = 5.0  # seconds a verdict can be taken back before anything follows from the last one
 POLL = 1.0  # seconds between two looks for answers that another process gave
 PULSE = 30.0  # seconds between two looks at disk and memory
 
@@ -305,7 +304,7 @@ class Host:
 
     def think_again(self) -> None:
         """A verdict was given: what follows from it waits a moment, so that it can be taken back."""
-        self._not_before = time.monotonic() + UNDO
+        self._not_before = time.monotonic() + self.settings.certification.undo_s
 
     def look_at_parked(self) -> None:
         """Take up parked orders whose questions are all answered."""

@@ -44,8 +44,9 @@ class ReleaseVerbs:
         self._host.give(Order(mode, date, tool="recover", recover=True, who=who))
         return f"what was cut of {mode} {date} is being finished"
 
-    async def _do_undo(self, who: str, mode: str, date: str, digest: str) -> str:
-        self._host.give(Order(mode, date, tool="undo", who=who, options={"yes": "yes", "digest": digest}))
+    async def _do_undo(self, who: str, mode: str, date: str, digest: str, keep_created: int = 0) -> str:
+        options = {"yes": "yes", "digest": digest, "keep_created": "yes" if keep_created else ""}
+        self._host.give(Order(mode, date, tool="undo", who=who, options=options))
         return f"the last run of {mode} {date} is being undone"
 
     async def _do_restore(self, who: str, mode: str, date: str, label: str) -> str:

@@ -58,12 +58,15 @@ def _inside(tree: DfoTree, text: str) -> str:
     return text.replace(f"{tree.root}/", "")
 
 
-def undo(tree: DfoTree, mode: str, date: str) -> Undo:
-    """What undoing the last run of MODE and DATE would do; sizes are compared, contents when it is done."""
+def undo(tree: DfoTree, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+    """What undoing the last run of MODE and DATE would do; sizes are compared, contents when it is done.
+
+    `keep_created`: runs of createAB are passed over.
+    """
     with _opened(tree) as journal:
         if journal is None:
             return Undo(mode, date)
-        known = recorded(journal.db, journal, mode, date)
+        known = recorded(journal.db, journal, mode, date, keep_created=keep_created)
     plan = looked(tree, known, read=False)
     products = len(plan.products)
     return Undo(
@@ -76,8 +79,10 @@ def undo(tree: DfoTree, mode: str, date: str) -> Undo:
         plan.size,
         len(plan.away),
         plan.refusals,
-        tuple(_inside(tree, line) for line in plan.describe()),
+        tuple(_inside(tree, line) for line in (*plan.describe(), *(f"remedy   {text}" for text in plan.remedies))),
         plan.digest,
+        len(plan.taken),
+        keep_created,
     )
 
 

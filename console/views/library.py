@@ -135,9 +135,9 @@ class AccountLibrary:
         """The steps of a run."""
         return await asyncio.to_thread(journal_view.step_lines, self._tree, number)
 
-    async def undo(self, mode: str, date: str) -> Undo:
-        """What undoing the last run of a MODE and DATE would do."""
-        return await asyncio.to_thread(journal_view.undo, self._tree, mode, date)
+    async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+        """What undoing the last run of a MODE and DATE would do; `keep_created`: createAB is passed over."""
+        return await asyncio.to_thread(journal_view.undo, self._tree, mode, date, keep_created=keep_created)
 
     async def trash(self) -> list[Thrown]:
         """What is in the trash."""

@@ -26,7 +26,7 @@ class Before:
 
         - `write`: None when nothing stands there or an earlier step keeps it, else its text and mode; only its size
           when it is no small text
-        - `write_all`: the same by name, of those that stand there
+        - `write_all`: the same by name, of those that stand there · `virtual`: the same, only their sizes
         - `place`: whether the name is taken (by the same content, else it fails) · `make_dir`: the directories that
           are missing, the topmost last · `remove_dir`: whether it is there
         - `add_line`, `drop_line`: whether the file and the line are there
@@ -38,14 +38,14 @@ class Before:
             self._kept.add(data["source"])
         if act == "write" and data["path"] in self._kept:
             return {**data, BEFORE: None}
-        if act == "write_all":
-            return {**data, BEFORE: self._of_texts(data)}
+        if act in ("write_all", "virtual"):
+            return {**data, BEFORE: self._of_texts(data, _of_file if act == "write_all" else _of_size)}
         note = _NOTES.get(act)
         return {**data, BEFORE: note(data)} if note else data
 
-    def _of_texts(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _of_texts(self, data: Mapping[str, Any], note_of: Callable[[str], object]) -> Mapping[str, Any]:
         paths = ((name, f"{data['folder']}/{name}") for name, _ in data["texts"])
-        notes = ((name, None if path in self._kept else _of_file(path)) for name, path in paths)
+        notes = ((name, None if path in self._kept else note_of(path)) for name, path in paths)
         return {name: note for name, note in notes if note is not None}
 
 
@@ -62,6 +62,13 @@ def _of_file(path: str) -> Mapping[str, Any] | None:
         text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
         return {"text": text, "mode": stat.S_IMODE(status.st_mode)}
     return {"size": status.st_size}
+
+
+def _of_size(path: str) -> Mapping[str, int] | None:
+    try:
+        return {"size": os.lstat(path).st_size}
+    except FileNotFoundError:
+        return None
 
 
 def _of_place(data: Mapping[str, Any]) -> bool:

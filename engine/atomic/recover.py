@@ -74,6 +74,8 @@ def _tell_states(context: Context, journal: Journal, transaction: Transaction) -
     """States that the engine which was killed may not have written down any more."""
     for step in journal.steps(transaction):
         for event in events_of(step):
+            if event["event"] == "AbGone" and event["ab"] in context.board.rows:
+                context.bus.publish(ev.AbGone(str(event["ab"]), str(event["reason"])))
             row = context.board.rows.get(str(event.get("ab"))) if event["event"] == "AbChanged" else None
             if row and row.state != event["state"]:
                 context.bus.publish(ev.AbChanged(row.ab, str(event["state"]), str(event["reason"])))

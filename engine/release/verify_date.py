@@ -87,6 +87,8 @@ def verify_date(
 def _at_work(tree: DfoTree, path: str) -> bool:
     """Working directories: what an undo put back there is processed, edited and removed again."""
     place = Path(path)
+    if place.parent == tree.mon and place.name.startswith("AB_list_"):
+        return True
     return any(place.is_relative_to(folder) for folder in (tree.product, tree.ab, tree.dfs_log, tree.vcal, tree.tmp))
 
 

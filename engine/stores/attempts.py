@@ -192,6 +192,9 @@ class Attempts:
         event = stamped.event
         if isinstance(event, ev.AbSeen):
             self._seen.add(event.ab)
+        elif isinstance(event, ev.AbGone):
+            self._seen.discard(event.ab)
+            self.forget([event.ab])
         elif not isinstance(event, (ev.AbChanged, ev.AbScored, ev.AbMessage, ev.AbDecided)):
             return
         self._dirty[event.ab] = None

@@ -1,4 +1,4 @@
-"""`R`: what was moved, renamed, undone; and what was cut: how far it is, what finishing it will do."""
+"""`R`: what was made, moved, renamed, undone; and what was cut: how far it is, what finishing it will do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RecoveryScreen(ListScreen[Run]):
     """The runs of the journal: those that were cut first, then the newest."""
 
     WHAT = "the journal"
-    EMPTY = "nothing was moved yet"
+    EMPTY = "nothing was made or moved yet"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "recover", "recover", tooltip="finish the selected run that was cut (asks)"),
         Binding(
@@ -114,7 +114,9 @@ class RecoveryScreen(ListScreen[Run]):
         elif not run.sealed:
             self.say("it is open: what was cut is finished first (r), then it can be undone")
         else:
-            self.app.push_screen(UndoScreen(run.mode, run.date, self.link, self.library, self.glyphs, self.clock))
+            keep = run.kind != "create"
+            screen = UndoScreen(run.mode, run.date, self.link, self.library, self.glyphs, self.clock, keep_created=keep)
+            self.app.push_screen(screen)
 
     def action_recover(self) -> None:
         """Finish what was cut."""

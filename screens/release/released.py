@@ -68,7 +68,8 @@ class Undo:
     """What undoing the last run of a MODE and DATE would do; `label` is that run, '' when there is none.
 
     `products` and `others` are files that go back, `size` their bytes, `away` files it wrote, which go to the trash.
-    With `refusals` it may not be done. `digest` names this very plan.
+    With `refusals` it may not be done. `digest` names this very plan. `taken`: ABs that go, of a run of createAB;
+    `keep_created`: such runs were passed over.
     """
 
     mode: str
@@ -82,6 +83,8 @@ class Undo:
     refusals: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     digest: str = ""
+    taken: int = 0
+    keep_created: bool = False
 
 
 @dataclass(frozen=True, slots=True)

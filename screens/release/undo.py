@@ -1,4 +1,7 @@
-"""`u` on a run: what undoing the last run of its MODE and DATE would do, line by line; `x` does it."""
+"""`u` on a run: what undoing the last run of its MODE and DATE would do, line by line; `x` does it.
+
+Runs of createAB count where `u` was pressed on one; elsewhere they are passed over.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +47,13 @@ class UndoScreen(TextScreen):
         library: Library,
         alphabet: Glyphs | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        keep_created: bool = False,
     ) -> None:
         super().__init__(link, alphabet, clock)
         self.mode = mode
         self.date = date
+        self.keep_created = keep_created
         self.library = library
         self.undo: Undo | None = None
         self._ordered = False
@@ -74,7 +80,7 @@ class UndoScreen(TextScreen):
 
     async def _read(self) -> None:
         try:
-            self.undo = await self.library.undo(self.mode, self.date)
+            self.undo = await self.library.undo(self.mode, self.date, keep_created=self.keep_created)
         except (DfosError, OSError) as trouble:
             self.hint(f"it cannot be planned: {trouble}")
             return
@@ -102,7 +108,7 @@ class UndoScreen(TextScreen):
             return
         away = [f"{counted(undo.away, 'file')} it wrote go to the trash."] if undo.away else []
         text = [
-            f"{_files(undo)}, back where they were.",
+            f"{_files(undo)}." if _created(undo) else f"{_files(undo)}, back where they were.",
             *away,
             "Every file is compared first; then one journalled step.",
         ]
@@ -117,11 +123,21 @@ class UndoScreen(TextScreen):
     async def _order(self, undo: Undo) -> None:
         self._ordered, self._ended = True, self.link.board.ended
         try:
-            self.hint(await self.link.command("undo", mode=undo.mode, date=undo.date, digest=undo.digest))
+            keep = int(undo.keep_created)
+            self.hint(
+                await self.link.command("undo", mode=undo.mode, date=undo.date, digest=undo.digest, keep_created=keep)
+            )
         except (DfosError, OSError, TimeoutError) as trouble:
             self.hint(f"undo failed: {trouble}")
 
 
+def _created(undo: Undo) -> bool:
+    return undo.label.startswith("create-")
+
+
 def _files(undo: Undo) -> str:
+    if _created(undo):
+        back = f", {counted(undo.others, 'file')} as before" if undo.others else ""
+        return f"{counted(undo.taken, 'AB')} taken back{back}"
     others = f" and {counted(undo.others, 'other file')}" if undo.others else ""
     return f"{counted(undo.products, 'product')}{others}, {size_text(undo.size)}"

@@ -23,6 +23,7 @@ from engine.stores.answers import Answers
 from screens.ask import plain
 from screens.ask.prompt import Prompt
 from screens.review.comment import CommentField
+from tests.hand import hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host
 
 NOW = 1_795_254_190.0
@@ -66,7 +67,7 @@ async def by_dialog(question: Question, key: str, comment: str) -> Answer:
 
     link.answer = answer  # type: ignore[method-assign]
     app = Host(Screen(), link)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         prompt = Prompt(link, FakeLibrary(), stored)
         app.push_screen(prompt)
         await pilot.pause()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +22,7 @@ from screens.review.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 from screens.theme import DFOS
 from tests.accounts import built, copied
+from tests.engines import end_engine
 
 NOW = 1_414_060_000.0  # 2014-10-23T10:26:40Z
 
@@ -277,8 +274,8 @@ class FakeLibrary:
         self._asked("run_steps", str(number))
         return self.steps.get(number, [])
 
-    async def undo(self, mode: str, date: str) -> Undo:
-        self._asked("undo", f"{mode} {date}")
+    async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
+        self._asked("undo", f"{mode} {date}{'' if keep_created else ' createAB too'}")
         return self.undos.get((mode, date), Undo(mode, date))
 
     async def trash(self) -> list[Thrown]:
@@ -355,10 +352,6 @@ def library() -> FakeLibrary:
     return FakeLibrary()
 
 
-def engine_pid(tree: DfoTree) -> int:
-    return int(json.loads((tree.state / "lock").read_text())["pid"])
-
-
 @pytest.fixture(scope="session")
 def uncertified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A strict demo account whose combination waits for a verdict."""
@@ -372,5 +365,4 @@ def parked(uncertified: Path, tmp_path: Path) -> Iterator[DfoTree]:
     root = copied(uncertified, tmp_path / "account")
     tree = open_tree(root, {})
     yield tree
-    with suppress(ProcessLookupError, FileNotFoundError, ValueError):
-        os.kill(engine_pid(tree), signal.SIGTERM)
+    end_engine(tree)

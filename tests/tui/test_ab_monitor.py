@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError
@@ -20,6 +18,7 @@ from screens.monitor.plugins import PluginsScreen
 from screens.monitor.why import WhyScreen
 from screens.shown import MoreMemory, Width
 from screens.widgets.confirm import Confirm
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import (
     NOW,
     FakeLibrary,
@@ -47,23 +46,11 @@ class Clock:
 @asynccontextmanager
 async def monitor(
     link: FakeLink, library: FakeLibrary, size: tuple[int, int] = (80, 24), **options: object
-) -> AsyncIterator[tuple[Host, AbMonitor, Pilot[None]]]:
+) -> AsyncIterator[tuple[Host, AbMonitor, Hand]]:
     screen = AbMonitor(link, library, **{"ascii": False, "clock": Clock(), **options})  # type: ignore[arg-type]
     app = Host(screen, link)  # type: ignore[arg-type]
-    async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+    async with hand_on(app, size) as pilot:
         yield app, screen, pilot
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    """Until everything posted is drawn, the burst and reorder timers of the monitor included."""
-    for _ in range(200):
-        await pilot.pause()
-        screen = pilot.app.screen_stack[-1]
-        if not getattr(screen, "_later", None):
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("the monitor never comes to rest")
 
 
 def text(app: Host) -> str:
@@ -117,13 +104,11 @@ async def test_wider_terminals_show_recipe_start_message_and_the_pane(library: F
     link.fold(ev.AbMessage(list(link.board.rows)[6], "resampling 40%"))
     async with monitor(link, library, (200, 40)) as (app, _, pilot):
         await pilot.press("j")
-        await settled(pilot)
         shown = text(app)
         for word in ("muse_exp_combine", "started", "last message", "resampling 40%", "10:23:38"):
             assert word in shown
         assert "│ waits for 0" in shown  # the pane
         await pilot.resize_terminal(80, 24)
-        await settled(pilot)
         assert "│" not in text(app)
 
 
@@ -154,7 +139,7 @@ async def test_the_selection_stays_on_the_ab_whatever_the_rows_do(library: FakeL
             await pilot.press(key)
             assert screen.list.current.ab == chosen
         app.play(*(ab_seen(f"MUSE.2014-10-22T23:0{i}:00.000.ab", "scibasic", order=-9 + i) for i in range(5)))
-        await settled(pilot)
+        await pilot.pause()
         assert screen.list.current.ab == chosen
         assert len(screen.list.order.names) == 15
 
@@ -166,7 +151,7 @@ async def test_the_screen_line_of_the_selection_does_not_move_when_abs_come_in_a
         await pilot.press("pagedown", "j", "j")
         line = next(i for i, text in enumerate(screen_text(app)) if text.startswith("›"))
         app.play(*(ab_seen(f"MUSE.2014-10-23T23:5{i}:00.000.ab", "scibasic", order=-9 + i) for i in range(5)))
-        await settled(pilot)
+        await pilot.pause()
         assert screen_text(app)[line].startswith("›")
 
 
@@ -197,7 +182,7 @@ async def test_an_ab_that_no_longer_matches_leaves_the_filtered_list(library: Fa
         await pilot.press("slash", *"state:running", "enter")
         running = screen.list.order.names[0]
         app.play(ev.AbChanged(running, "DONE", "", 3, NOW - 182, 182))
-        await settled(pilot)
+        await pilot.pause()
         assert screen.list.order.names == []
 
 
@@ -254,7 +239,6 @@ async def test_keys_go_to_the_other_screens(library: FakeLibrary) -> None:
 async def test_wishes_reach_the_app(library: FakeLibrary) -> None:
     async with monitor(night(), library) as (app, screen, pilot):
         await pilot.press("c", "C", "Q", "q")
-        await pilot.pause()
         certify, first, questions, leave = app.wishes
         assert isinstance(certify, OpenCertify) and certify.ab == screen.list.current.ab
         assert isinstance(first, OpenCertify) and first.ab == ""
@@ -266,13 +250,11 @@ async def test_pause_and_streams_need_no_question(library: FakeLibrary) -> None:
     link.replies["pause"] = "paused; 1 AB runs on"
     async with monitor(link, library) as (app, _, pilot):
         await pilot.press("p")
-        await pilot.pause()
         assert "paused; 1 AB runs on" in text(app)
         app.play(ev.ModeChanged("paused", "by rh"))
-        await settled(pilot)
+        await pilot.pause()
         assert "paused: by rh" in text(app)
         await pilot.press("p", "plus", "minus")
-        await pilot.pause()
         assert link.commands == [("pause", {}), ("resume", {}), ("streams", {"n": 4}), ("streams", {"n": 2})]
 
 
@@ -292,10 +274,8 @@ async def test_dangerous_orders_say_what_and_the_safe_choice_is_under_the_cursor
         await pilot.press(key)
         assert isinstance(app.screen, Confirm) and said in text(app)
         await pilot.press("enter")
-        await pilot.pause()
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press(key, "escape", key, "down", "enter")
-        await pilot.pause()
         assert link.commands == [(verb, {})]
 
 
@@ -308,7 +288,6 @@ async def test_run_again_counts_what_follows_and_reaches_through_blocked_abs(lib
         await pilot.press("escape", "G", "r")
         assert "is blocked. What blocks it runs" in text(app)
         await pilot.press("down", "enter")
-        await pilot.pause()
         assert link.commands == [("retry", {"ab": failed})]
         await pilot.press("home", "r")
         assert "runs again." in text(app)  # also what is done, as long as it has not moved
@@ -331,7 +310,6 @@ async def test_what_was_ended_for_its_memory_is_offered_more(library: FakeLibrar
         await pilot.press("f")
         failed.reason = "out of memory; m (dfos retry X --memory 2) runs it again with more"
         await pilot.press("m")
-        await pilot.pause()
         assert "Its job asked for 4 GB and used 4.1 GB when it was ended." in text(app) and "8GB" in text(app)
         await pilot.press("enter")
         assert "It asks for 8GB, now and whenever it runs again." in text(app)
@@ -340,11 +318,9 @@ async def test_what_was_ended_for_its_memory_is_offered_more(library: FakeLibrar
         await pilot.press("G", "w")
         assert "m with more memory" in text(app)
         await pilot.press("m")
-        await pilot.pause()
         await pilot.press("backspace", "backspace", "backspace", "2", "enter")
         assert "It asks for 2 times as much" in text(app)
         await pilot.press("down", "enter")
-        await pilot.pause()
         assert link.commands == [("retry", {"ab": failed.ab, "memory": "2"})]
 
 
@@ -353,17 +329,13 @@ async def test_the_width_of_a_kind_is_shown_changed_and_taken_back(library: Fake
     library.wide = [Width("", 3, 3), Width("scipost", 1, 3, "anna", "2026-01-01T10:00:00")]
     async with monitor(link, library) as (app, _, pilot):
         app.play(ev.WidthsDiffer("scipost 3"))
-        await settled(pilot)
+        await pilot.pause()
         assert "(changed)" in text(app) or "(scipost 3)" in text(app)
         await pilot.press("W")
-        await pilot.pause()
         assert "scipost  1 (configured 3; by anna, 2026-01-01T10:00)" in text(app)
         await pilot.press(*"scipost", "space", "2", "enter")
-        await pilot.pause()
         await pilot.press("W")
-        await pilot.pause()
         await pilot.press(*"configured", "enter")
-        await pilot.pause()
         assert link.commands == [("streams", {"n": 2, "kind": "scipost"}), ("streams", {"n": 0, "kind": "scipost"})]
 
 
@@ -374,13 +346,12 @@ async def test_the_gate_says_who_since_when_how_often_how_long_and_can_be_overri
         await pilot.press("o")
         assert "nothing holds us" in text(app)
         app.play(ev.GateClosed("espresso autoDaily", NOW - 180, 3, 720.0, "start-only"))
-        await settled(pilot)
+        await pilot.pause()
         assert "paused by espresso autoDaily since 10:23, looked 3 times" in screen_text(app)[2]
         await pilot.press("o", "down", "enter")
-        await pilot.pause()
         assert link.commands == [("override", {})]
         app.play(ev.GateOpened("", 780.0))
-        await settled(pilot)
+        await pilot.pause()
         assert "stood aside 13 min tonight" in screen_text(app)[2]
 
 
@@ -396,7 +367,6 @@ async def test_a_silent_engine_is_not_a_stale_picture(library: FakeLibrary) -> N
         await pilot.pause()
         assert "engine silent for 40 s" in text(app)
         await pilot.press("E")
-        await pilot.pause()
         assert link.commands == [("engine", {})]
 
 
@@ -422,7 +392,6 @@ async def test_a_refused_order_is_told(library: FakeLibrary) -> None:
     link.replies["pause"] = DfosError("the engine is stopping")
     async with monitor(link, library) as (app, _, pilot):
         await pilot.press("p")
-        await pilot.pause()
         assert "pause failed: the engine is stopping" in text(app)
 
 
@@ -433,7 +402,7 @@ async def test_questions_are_counted_apart_from_verdicts(library: FakeLibrary) -
         app.play(ev.QuestionAsked(1, certify_question(ab).to_dict(), True))
         other = certify_question(ab, 2).to_dict() | {"kind": "move.recreate"}
         app.play(ev.QuestionAsked(2, other, True))
-        await settled(pilot)
+        await pilot.pause()
         assert "1 to certify (C) · 1 question (Q)" in screen_text(app)[1]
 
 
@@ -445,7 +414,7 @@ async def test_ten_thousand_abs_and_a_burst_of_events(library: FakeLibrary) -> N
         names = list(link.board.rows)
         for name in names[:300]:
             app.play(ev.AbChanged(name, "DONE", "", 1, NOW - 10, 10))
-        await settled(pilot)
+        await pilot.pause()
         assert "300 of 10000 done" in text(app)
         await pilot.press("end")
         assert screen.list.current.kind == "combine"
@@ -459,12 +428,12 @@ async def test_one_changed_cell_repaints_one_line(library: FakeLibrary) -> None:
         refresh = screen.list._redraw_lines
         screen.list._redraw_lines = lambda regions: (painted.extend(regions), refresh(regions))  # type: ignore[method-assign,func-returns-value]
         app.play(ev.AbScored(screen.list.order.names[3], "..o"))
-        await settled(pilot)
+        await pilot.pause()
         assert [(region.y, region.height) for region in painted] == [(4, 1)]
         painted.clear()
         app.play(ev.AbScored(screen.list.order.names[-1], "..o"))  # out of sight
         screen._tick()
-        await settled(pilot)
+        await pilot.pause()
         assert painted == []
 
 
@@ -485,7 +454,6 @@ async def test_hostile_names_never_reach_the_terminal_raw(library: FakeLibrary) 
         async with monitor(link, library, size) as (app, _, pilot):
             for key in ("j", "enter", "escape", "l", "escape", "w", "escape", "r", "escape", "X", "escape"):
                 await pilot.press(key)
-                await settled(pilot)
                 for strip in app.screen._compositor.render_strips():
                     shown = "".join(segment.text for segment in strip)
                     assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in shown)
@@ -497,11 +465,10 @@ async def test_the_palette_knows_every_verb(library: FakeLibrary) -> None:
     link = night()
     async with monitor(link, library) as (app, _, pilot):
         await pilot.press("colon", *"process")
-        await pilot.pause(0.5)
+        await pilot.until(lambda: "the ABs that wait" in text(app) and all(one.is_finished for one in app.workers))
         assert "\U0001f50e" not in text(app), "no emoji: terminals disagree about its width"
         await pilot.press("enter")
-        await pilot.pause(0.2)
-        assert ("process", {}) in link.commands
+        await pilot.until(lambda: ("process", {}) in link.commands)
 
 
 async def test_what_is_out_of_sight_is_right_after_a_resize(library: FakeLibrary) -> None:
@@ -509,11 +476,8 @@ async def test_what_is_out_of_sight_is_right_after_a_resize(library: FakeLibrary
     fold_all(link, [ab_seen(f"MUSE.2014-10-22T01:{n:02d}:00.000.ab", order=n) for n in range(30)])
     async with monitor(link, library) as (app, screen, pilot):
         await pilot.press("end")
-        await settled(pilot)
         assert "more " in text(app)
         await pilot.resize_terminal(132, 43)
-        await settled(pilot)
         assert screen.list.top == 0 and "more " not in text(app)
         await pilot.resize_terminal(80, 12)
-        await settled(pilot)
         assert f"{screen.list.top} more" in text(app)

@@ -13,6 +13,7 @@ from engine.board import Board, Row
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.monitor.cascade import CascadeScreen
 from screens.monitor.cascade_tree import NEEDED, NEEDS, Node, tree
+from tests.hand import hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, fold_all, screen_text
 
 
@@ -81,16 +82,12 @@ def test_a_thousand_levels_and_ten_thousand_abs() -> None:
 async def test_at_80_columns(link: FakeLink, library: FakeLibrary, glyphs: Glyphs) -> None:
     fold_all(link, deep_run(3))
     app = Host(CascadeScreen("", link, library, glyphs, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         said = screen_text(app)
         assert all(len(line) <= 80 for line in said)
         assert "below an AB: what it needs" in said[2]
         assert any("combine" in line for line in said[4:6])
         await pilot.press("d")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
         assert "below an AB: what needs it" in screen_text(app)[2]
 
 
@@ -99,27 +96,21 @@ async def test_states_follow_and_the_cursor_stays_with_its_ab(link: FakeLink, li
     name = next(row.ab for row in link.board.rows.values() if row.kind == "scipost")
     screen = CascadeScreen(name, link, library, UNICODE, lambda: NOW)
     app = Host(screen, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         assert screen.current is not None and screen.current.ab == name
         app.play(ev.AbChanged(name, "FAILED", "no space in work area"))
         await pilot.pause()
         assert any("FAILED" in line and "no space" in line for line in screen_text(app))
         for key in ("d", "h", "o", "o"):
             await pilot.press(key)
-            await app.workers.wait_for_complete()
-            await pilot.pause()
             assert screen.current is not None and screen.current.ab == name
         await pilot.press("home", "f")
-        await pilot.pause()
         assert screen.current is not None and screen.current.ab == name
 
 
 async def test_an_empty_account(link: FakeLink, library: FakeLibrary) -> None:
     app = Host(CascadeScreen("", link, library, ASCII, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
+    async with hand_on(app) as pilot:
         for key in ("enter", "d", "h", "o", "w", "l", "f", "down"):
             await pilot.press(key)
         await pilot.pause()
@@ -136,9 +127,7 @@ async def test_reasons_and_kinds_are_readable_and_the_day_stays_where_it_tells_a
         seen = ab_seen(name, state="PARENT" if parents else "SLOT", reason=reason, parents=parents, order=order)
         fold_all(link, [replace(seen, kind="uves_cal_mbias")])
     app = Host(CascadeScreen("", link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         said = "\n".join(screen_text(app))
         assert "waits for 22T01:00:01.000" in said and "uves_cal_mbias" in said
         assert "├ 22T01:00:01.000" in said and "│ └ 22T01:00:00.000" in said
@@ -147,10 +136,8 @@ async def test_reasons_and_kinds_are_readable_and_the_day_stays_where_it_tells_a
 async def test_all_done_is_said_and_what_is_to_certify_stays(link: FakeLink, library: FakeLibrary) -> None:
     fold_all(link, [ab_seen("a.ab", state="DONE")])
     app = Host(CascadeScreen("", link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         await pilot.press("h")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
         assert "h shows it" in "\n".join(screen_text(app))
     states = {"bias.ab": "DONE", "flat.ab": "REVIEW"}
     assert "  flat.ab" in shape(tree(rows_of(DIAMOND, states), NEEDS, unfinished=True))
@@ -163,10 +150,6 @@ async def test_why_offers_to_run_again_only_what_can_run_again(link: FakeLink, l
     for name, offered in ((done, True), (gone, False)):
         screen = CascadeScreen(name, link, library, UNICODE, lambda: NOW)
         app = Host(screen, link)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await app.workers.wait_for_complete()
-            await pilot.pause()
+        async with hand_on(app) as pilot:
             await pilot.press("w")
-            await app.workers.wait_for_complete()
-            await pilot.pause()
             assert ("r run again" in "\n".join(screen_text(app))) == offered

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError, UsageTrouble
@@ -20,6 +19,7 @@ from screens.review.jump import Jump
 from screens.review.reviewed import Cover, Finding, Picture, Review, Verdict
 from screens.widgets.confirm import Confirm
 from screens.widgets.picture import PictureView
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, run_started, screen_text
 
 COMMENTS = ("High_background", "Bad_alignment")
@@ -66,29 +66,19 @@ def sitting(link: FakeLink, library: FakeLibrary, count: int = 3, **reviews: Rev
 @asynccontextmanager
 async def certifying(
     link: FakeLink, library: FakeLibrary, first: str = "", size: tuple[int, int] = (80, 24), **more: object
-) -> AsyncIterator[tuple[Pilot[None], Certify]]:
+) -> AsyncIterator[tuple[Hand, Certify]]:
     screen = Certify(link, library, first, comments=COMMENTS, now=lambda: NOW, alphabet=UNICODE, **more)  # type: ignore[arg-type]
     app = Host(screen, link)
-    async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+    async with hand_on(app, size) as pilot:
         yield pilot, screen
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    """Let everything that was begun come to its end."""
-    await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-
-
-async def press(pilot: Pilot[None], *keys: str) -> list[str]:
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
+async def press(pilot: Hand, *keys: str) -> list[str]:
+    await pilot.press(*keys)
     return screen_text(pilot.app)
 
 
-async def typed(pilot: Pilot[None], text: str) -> None:
+async def typed(pilot: Hand, text: str) -> None:
     await pilot.press(*("space" if char == " " else char for char in text))
 
 
@@ -356,7 +346,6 @@ async def test_a_wide_terminal_has_a_larger_picture(link: FakeLink, library: Fak
         width, height = screen.query_one(PictureView).wanted
         assert width == 68 and height > 70
         await pilot.resize_terminal(80, 24)
-        await settled(pilot)
         assert screen.query_one(PictureView).wanted == (34, 28)
         assert all(len(line) <= 80 for line in screen_text(pilot.app))
 
@@ -364,15 +353,13 @@ async def test_a_wide_terminal_has_a_larger_picture(link: FakeLink, library: Fak
 async def test_without_colour_and_in_ascii_nothing_is_missing(link: FakeLink, library: FakeLibrary) -> None:
     sitting(link, library)
     app = Host(Certify(link, library, comments=COMMENTS, alphabet=ASCII, now=lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot)
+    async with hand_on(app) as pilot:
         lines = screen_text(app)
         assert all(line.isascii() for line in lines)
         assert " * to certify: all 2 checks ok" in lines[1]
         assert any("@" in line[:34] or "#" in line[:34] or "=" in line[:34] for line in lines[4:18])
         for key in ("j", "A", "V"):
             await pilot.press(key)
-            await settled(pilot)
             assert all(line.isascii() for line in screen_text(app))
             await pilot.press("escape")
 
@@ -426,15 +413,15 @@ async def test_decisions_of_another_console_show_and_the_eye_stays(link: FakeLin
         host = pilot.app
         assert isinstance(host, Host)
         host.play(ev.AbChanged(name(0), "REJECTED", "clouds"), ev.AbDecided(name(0), "rejected", "clouds", "mk", ""))
-        await settled(pilot)
+        await pilot.pause()
         assert "Certify 2 of 3 · 2 to go · 1 rejected" in screen_text(host)[0]
         library.reviews[name(1)] = review(1, may_accept=False, why_not="it runs again")
         host.play(ev.AbChanged(name(1), "RUNNING"))
-        await settled(pilot)
+        await pilot.pause()
         lines = screen_text(host)
         assert "▶ running: cannot be accepted: it runs again" in lines[1]
         host.play(ab_seen(name(7), "combine", "REVIEW", order=0))
-        await settled(pilot)
+        await pilot.pause()
         assert "Certify 3 of 4" in screen_text(host)[0]
 
 
@@ -449,7 +436,7 @@ async def test_nothing_to_certify(link: FakeLink, library: FakeLibrary) -> None:
         host = pilot.app
         assert isinstance(host, Host)
         host.play(ev.HostSeen(1, 2))
-        await settled(pilot)
+        await pilot.pause()
         assert "Certify 1 of 3" in screen_text(host)[0]
 
 
@@ -463,7 +450,7 @@ async def test_a_board_that_is_read_anew_loses_nothing(link: FakeLink, library: 
         link.board.rows.clear()
         link.alive = False
         host.play(ev.HostSeen(1, 2))
-        await settled(pilot)
+        await pilot.pause()
         lines = screen_text(host)
         assert "engine silent" in lines[0] and "High_background" in lines[19]
         link.replies["answer"] = DfosError("the engine does not answer")
@@ -474,7 +461,7 @@ async def test_a_board_that_is_read_anew_loses_nothing(link: FakeLink, library: 
         link.alive = True
         link.board.rows.update(rows)
         host.play(ev.HostSeen(1, 3))
-        await settled(pilot)
+        await pilot.pause()
         assert "Certify 1 of 3 · 2 to go · 1 accepted" in screen_text(host)[0]
         lines = await press(pilot, "n")
         assert "High_background" in lines[19]
@@ -488,7 +475,7 @@ async def test_an_ab_that_left_review_makes_room_for_the_next(link: FakeLink, li
         await press(pilot, "1")
         del link.board.rows[name(0)]
         host.play(ev.HostSeen(1, 2))
-        await settled(pilot)
+        await pilot.pause()
         lines = screen_text(host)
         assert "Certify 1 of 2" in lines[0] and "NGC300-P2" in lines[2]
         assert "118_dpc is no longer in review" in lines[21]
@@ -512,5 +499,4 @@ async def test_a_silent_engine_is_said_and_a_slow_one_can_be_left(link: FakeLink
         await pilot.press("escape")
         assert "still saving; esc again leaves" in screen_text(pilot.app)[21]
         await pilot.press("escape")
-        await pilot.pause()
         assert not isinstance(pilot.app.screen, Certify)

@@ -7,6 +7,7 @@ import pytest
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.monitor.forecast import ForecastScreen
 from screens.shown import Forecast, KindForecast, TargetForecast
+from tests.hand import hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, screen_text
 
 POOL = ("SCIENCE", "2094-01-16")
@@ -31,9 +32,7 @@ DEEP = Forecast(
 async def test_time_memory_and_disk_before_the_start(link: FakeLink, library: FakeLibrary, glyphs: Glyphs) -> None:
     library.forecasts[POOL] = DEEP
     app = Host(ForecastScreen(*POOL, link, library, glyphs, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         said = screen_text(app)
         assert all(len(line) <= 80 for line in said)
         assert "202 of 242 ABs, 23 h 53 min" in said[1]
@@ -47,32 +46,22 @@ async def test_time_memory_and_disk_before_the_start(link: FakeLink, library: Fa
 async def test_starting_asks_and_says_what_it_takes(link: FakeLink, library: FakeLibrary) -> None:
     library.forecasts[POOL] = DEEP
     app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         await pilot.press("x")
-        await pilot.pause()
         assert "will not be started" in " ".join(" ".join(screen_text(app)).split())
         await pilot.press("escape")
-        await pilot.pause()
         assert not link.commands
         await pilot.pause()
         await pilot.press("x")
-        await pilot.pause()
         await pilot.press("down", "enter")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
         assert link.commands == [("process", {})]
 
 
 async def test_nothing_to_do(link: FakeLink, library: FakeLibrary) -> None:
     library.forecasts[POOL] = Forecast(*POOL, 5, 0, 0, 0, 0, 0, 0, 0)
     app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         await pilot.press("x")
-        await pilot.pause()
         assert "all 5 ABs are done" in screen_text(app)[1]
         assert not link.commands
 
@@ -80,9 +69,7 @@ async def test_nothing_to_do(link: FakeLink, library: FakeLibrary) -> None:
 async def test_what_is_held_is_not_called_done(link: FakeLink, library: FakeLibrary) -> None:
     library.forecasts[POOL] = Forecast(*POOL, 3, 0, 0, 0, 0, 0, 0, 0, notes=("a.ab: a circle",), never=2)
     app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         assert "nothing can start: 2 of 3 ABs are held, 1 done" in screen_text(app)[1]
 
 
@@ -90,11 +77,8 @@ async def test_the_question_repeats_a_few_notes_only(link: FakeLink, library: Fa
     notes = tuple(f"{number}.ab: FAILED" for number in range(30))
     library.forecasts[POOL] = Forecast(*POOL, 31, 1, 60, 60, 0, 0, 0, 0, notes=notes, never=30)
     app = Host(ForecastScreen(*POOL, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         assert "1 of 31 ABs (30 cannot)" in screen_text(app)[1]
         await pilot.press("x")
-        await pilot.pause()
         said = screen_text(app)
         assert any("26 more" in line for line in said) and any("Not now" in line for line in said)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine import events as ev
@@ -20,6 +19,7 @@ from screens.queue.jobs import JobsScreen
 from screens.queue.orders import OrdersScreen
 from screens.queue.queued import AtWork, Job, JobCall, Ordered, WorkPlace
 from screens.widgets.confirm import Confirm
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, run_started, screen_text
 
 NAME = "execAB_SCIENCE_2094-01-16"
@@ -62,17 +62,11 @@ HELD = "node n1 drained: disk \x1b[31mfails"
 @asynccontextmanager
 async def shown(
     kind: type[Screen[Any]], link: FakeLink, library: FakeLibrary, alphabet: Glyphs = UNICODE
-) -> AsyncIterator[tuple[Host, Any, Pilot[Any]]]:
+) -> AsyncIterator[tuple[Host, Any, Hand]]:
     screen = kind(link, library, alphabet, lambda: NOW)  # type: ignore[call-arg]
     app = Host(screen, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(app, pilot)
+    async with hand_on(app) as pilot:
         yield app, screen, pilot
-
-
-async def settled(app: Host, pilot: Pilot[Any]) -> None:
-    await app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def text(app: Host) -> str:
@@ -96,10 +90,8 @@ async def test_a_job_file_says_how_many_of_its_abs_are_done_and_shows_them(
         if alphabet is ASCII:
             assert text(app).isascii()
         await pilot.press("down")
-        await pilot.pause()
         assert screen_text(app)[2].startswith(" 48 ABs in job files")
         await pilot.press("up", "enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Page) and f"FAILED   processAB  {STEM}_pst.ab  FAILED: exit code 1" in text(app)
 
 
@@ -110,15 +102,11 @@ async def test_a_job_file_is_run_or_taken_out_only_when_that_is_meant(link: Fake
         await pilot.press("r")
         assert "16 ABs to do, 2 failed ones again; 30 done already are passed over." in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press("r", "down", "enter")
-        await settled(app, pilot)
         await pilot.press("D")
-        await settled(app, pilot)
         assert "18 calls will not be carried out by JOBS_NIGHT." in text(app)
         await pilot.press("down", "enter")
-        await settled(app, pilot)
         known = {"queue": "JOBS_NIGHT", "mode": "SCIENCE", "date": "2094-01-16", "line": FILE.line}
         assert link.commands == [("job", known), ("unqueue", known)]
 
@@ -138,16 +126,12 @@ async def test_the_queue_says_what_runs_what_waits_and_for_which_question(
         if alphabet is ASCII:
             assert text(app).isascii()
         await pilot.press("down", "down")
-        await pilot.pause()
         assert screen_text(app)[2].startswith(f" waits for question 17: Certify {STEM}_dp")
         await pilot.press("Q")
-        await pilot.pause()
         assert isinstance(app.wishes[0], OpenQuestions)
         await pilot.press("f")
-        await pilot.pause()
         assert screen.current.number == 7 and screen_text(app)[2].startswith(" a conflict")
         await pilot.press("enter")
-        await settled(app, pilot)
         assert "ended  2014-10-22 08:00:00 UT" in text(app) and "(exit 15)" in text(app)
 
 
@@ -156,15 +140,12 @@ async def test_only_what_has_not_begun_is_taken_back(link: FakeLink, library: Fa
     link.replies["take_back"] = UsageTrouble("order 10 runs already")
     async with shown(OrdersScreen, link, library) as (app, _, pilot):
         await pilot.press("D")
-        await pilot.pause()
         assert "only what has not begun can be taken back" in text(app) and not isinstance(app.screen, Confirm)
         await pilot.press("down", "D")
         assert "It has not begun, nothing of it was done." in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press("D", "down", "enter")
-        await settled(app, pilot)
         assert link.commands == [("take_back", {"number": 10})] and "order 10 runs already" in text(app)
 
 
@@ -173,11 +154,11 @@ async def test_the_queue_follows_the_engine(link: FakeLink, library: FakeLibrary
         assert "nothing was ordered yet" in text(app)
         library.ordered = ORDERS[:2]
         app.play(run_started())
-        await settled(app, pilot)
+        await pilot.pause()
         assert [row.number for row in screen.rows] == [9, 10]
         library.ordered = ORDERS[3:]
         app.play(ev.RunEnded(0, "done"), run_started())
-        await settled(app, pilot)
+        await pilot.pause()
         assert [row.number for row in screen.rows] == [7, 6]
 
 
@@ -197,7 +178,6 @@ async def test_what_is_at_work_with_what_it_uses(alphabet: Glyphs, link: FakeLin
         if alphabet is ASCII:
             assert text(app).isascii()
         await pilot.press("l")
-        await settled(app, pilot)
         assert ("log", f"{STEM}_pst.ab") in library.asked
 
 
@@ -213,12 +193,10 @@ async def test_a_batch_system_with_its_reasons(link: FakeLink, library: FakeLibr
         assert lines[1] == " 1 recipe at work on slurm" and lines[2].startswith(" slurm 22.05: node n1 drained: disk")
         assert "slurm 17" in lines[4] and "waits in" in lines[4] and "\x1b" not in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert "slurm 17: waits for a free node for 01:00" in text(app)
         await pilot.press("escape")
         library.trouble = EngineAway("slurmctld does not answer")
         await pilot.press("b")
-        await settled(app, pilot)
         assert "what is at work cannot be read: slurmctld does not answer" in text(app)
 
 
@@ -226,8 +204,6 @@ async def test_both_pages_are_reached_from_the_jobs(link: FakeLink, library: Fak
     async with shown(JobsScreen, link, library) as (app, screen, pilot):
         for key, kind in (("o", OrdersScreen), ("b", AtWorkScreen)):
             await pilot.press(key)
-            await settled(app, pilot)
             assert isinstance(app.screen, kind)
             await pilot.press("question_mark", "escape", "escape")
-            await settled(app, pilot)
             assert app.screen is screen

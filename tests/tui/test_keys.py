@@ -9,6 +9,7 @@ from screens.keys import KeysScreen, keys_of
 from screens.monitor.ab_detail import AbDetail
 from screens.monitor.ab_monitor import AbMonitor
 from screens.monitor.log_view import LogView
+from tests.hand import hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 
 PROMISED = "enter l w c r / s F f p S X + - i o Q P ? : q j k g G pgdn pgup home end"
@@ -31,11 +32,9 @@ def test_every_listed_key_has_an_action(kind: type, link: FakeLink, library: Fak
 
 async def test_the_list_is_searched_by_typing(link: FakeLink, library: FakeLibrary) -> None:
     app = Host(KeysScreen(AbMonitor(link, library), UNICODE), link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         assert any(line.split()[:2] == ["enter", "open"] for line in screen_text(app))  # type: ignore[arg-type]
         await pilot.press("slash", *"terminate")
-        await pilot.pause()
         found = [line for line in screen_text(app)[1:-2] if line.strip()]  # type: ignore[arg-type]
         assert len(found) == 1 and found[0].split()[:2] == ["X", "abort"]
         await pilot.press("escape")

@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from textual.pilot import Pilot
 
 from engine.errors import DfosError
 from screens.glyphs import UNICODE
 from screens.messages import OpenCertify
 from screens.monitor.ab_detail import AbDetail
 from screens.monitor.log_view import LogView, is_error
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, screen_text
 
 
 @asynccontextmanager
-async def shown(screen: object, link: FakeLink) -> AsyncIterator[tuple[Host, Pilot[None]]]:
+async def shown(screen: object, link: FakeLink) -> AsyncIterator[tuple[Host, Hand]]:
     app = Host(screen, link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         yield app, pilot
 
 
@@ -66,10 +64,10 @@ async def test_scrolling_up_ends_following_until_the_end_is_asked_for(link: Fake
 
 async def test_a_log_that_does_not_grow_is_not_asked_for_again(link: FakeLink, library: FakeLibrary) -> None:
     screen = log_of(link, library, lines(3))
-    async with shown(screen, link) as (app, _):
+    async with shown(screen, link) as (_, pilot):
         asked = len(library.asked)
         screen._poll()
-        await app.workers.wait_for_complete()
+        await pilot.pause()
         assert len(library.asked) == asked
 
 
@@ -153,7 +151,6 @@ async def test_the_detail_shows_every_qualifier_relatives_and_products(link: Fak
         ):
             assert part in page
         await pilot.press("c")
-        await pilot.pause()
         assert [wish.ab for wish in app.wishes if isinstance(wish, OpenCertify)] == [names[2]]
         await pilot.press("l")
         assert isinstance(app.screen, LogView)
@@ -170,5 +167,4 @@ async def test_the_detail_follows_the_ab(link: FakeLink, library: FakeLibrary) -
     async with shown(screen, link) as (app, pilot):
         app.play(ev.AbChanged(name, "FAILED", "no flat"))
         await pilot.pause()
-        await app.workers.wait_for_complete()
         assert "FAILED: no flat" in "\n".join(screen.view.lines)

@@ -21,6 +21,7 @@ from screens.widgets.picture import (
     pixels,
     ramp_strips,
 )
+from tests.hand import hand_on
 
 
 def grey(*rows: list[int]) -> Picture:
@@ -115,7 +116,7 @@ def text_of(app: App[None]) -> list[str]:
 @pytest.mark.parametrize(("graphics", "chars"), [(BLOCKS, {" ", "▀"}), (ASCII, {" ", "="})])
 async def test_the_picture_stands_in_the_middle(graphics: str, chars: set[str]) -> None:
     app = Frame(graphics)
-    async with app.run_test(size=(30, 12)) as pilot:
+    async with hand_on(app, (30, 12)) as pilot:
         assert app.view.wanted == (30, 24)
         app.view.show(star(20, 0))
         await pilot.pause()
@@ -133,7 +134,7 @@ async def test_the_picture_stands_in_the_middle(graphics: str, chars: set[str]) 
 
 async def test_real_pixels_are_asked_for_in_pixels_of_the_terminal() -> None:
     app = Frame(PIXELS)
-    async with app.run_test(size=(30, 12)):
+    async with hand_on(app, (30, 12)):
         assert app.view.wanted == (300, 240)
 
 

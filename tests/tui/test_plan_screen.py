@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from engine import events as ev
 from engine.errors import DfosError
@@ -21,6 +19,7 @@ from screens.release.plan import PlanScreen
 from screens.release.released import Plan, PlanLine
 from screens.widgets.confirm import Confirm
 from tests.effort import effort
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, ab_seen, deep_run, screen_text
 
 DPC = "r.MUSE.2014-10-22T23:57:32.118_dpc_0000.fits"
@@ -50,20 +49,14 @@ HELD = replace(PLAN, held=14, held_size=41_200_000_000)
 @asynccontextmanager
 async def shown(
     link: FakeLink, library: FakeLibrary, plan: Plan, size: tuple[int, int] = (80, 24), alphabet: Glyphs = UNICODE
-) -> AsyncIterator[tuple[Host, PlanScreen, Pilot[Any]]]:
+) -> AsyncIterator[tuple[Host, PlanScreen, Hand]]:
     library.plans = {
         ("SCIENCE", "2094-01-16", recreate): replace(plan, recreate=recreate) for recreate in (False, True)
     }
     screen = PlanScreen("SCIENCE", "2094-01-16", link, library, alphabet, lambda: NOW)
     app = Host(screen, link)
-    async with app.run_test(size=size) as pilot:
-        await settled(app, pilot)
+    async with hand_on(app, size) as pilot:
         yield app, screen, pilot
-
-
-async def settled(app: Host, pilot: Pilot[Any]) -> None:
-    await app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 @pytest.mark.row(54)
@@ -96,10 +89,8 @@ async def test_x_asks_first_and_orders_exactly_this_plan(link: FakeLink, library
         text = "\n".join(screen_text(app))
         assert "1 product, 41.2 GB, to reduced/2094-01-16." in text and "1 file, 3.0 MB, to the trash" in text
         await pilot.press("enter")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in "\n".join(screen_text(app))
         await pilot.press("x", "down", "enter")
-        await settled(app, pilot)
         order = {"mode": "SCIENCE", "date": "2094-01-16", "digest": "3fa9c2", "recreate": 0}
         assert link.commands == [("move", order)]
         app.play(
@@ -116,7 +107,7 @@ async def test_x_asks_first_and_orders_exactly_this_plan(link: FakeLink, library
         assert "300 of 1,000" in foot and "100/s" in foot and "00:07 left" in foot
         asked = len(library.asked)
         app.play(ev.RunEnded(15, "the tree has changed since you looked"))
-        await settled(app, pilot)
+        await pilot.pause()
         assert "the tree has changed since you looked" in "\n".join(screen_text(app))
         assert library.asked[asked:] == [("plan", "SCIENCE 2094-01-16 False")], "and it is planned anew"
 
@@ -127,7 +118,6 @@ async def test_conflicts_stand_first_are_marked_and_nothing_is_ordered(link: Fak
         assert "1 conflict" in lines[1]
         assert lines[4].split()[1:3] == ["CONFLICT", "r.MUSE_0000.fits:"] and lines[4].endswith("taken by MU_X.fits")
         await pilot.press("x")
-        await pilot.pause()
         assert app.screen is screen and "1 conflict first" in screen_text(app)[-2]
         await pilot.press("G", "f")
         assert screen.lines.cursor == 0 and link.commands == []
@@ -139,10 +129,8 @@ async def test_what_has_no_verdict_is_said_and_certified_from_here(link: FakeLin
     async with shown(link, library, plan) as (app, screen, pilot):
         assert "1 without verdict" in screen_text(app)[1]
         await pilot.press("x")
-        await pilot.pause()
         assert app.screen is screen and "nothing moves before" in screen_text(app)[-2]
         await pilot.press("C", "enter")
-        await pilot.pause()
         assert [wish.ab for wish in app.wishes if isinstance(wish, OpenCertify)] == [ab, ab]
 
 
@@ -151,13 +139,10 @@ async def test_keep_or_recreate_says_how_many_and_how_big(link: FakeLink, librar
     async with shown(link, library, HELD) as (app, _, pilot):
         assert "14 files, 41.2 GB there: kept (K recreates)" in screen_text(app)[2]
         await pilot.press("K")
-        await settled(app, pilot)
         assert "to the trash (K keeps)" in screen_text(app)[2]
         await pilot.press("x")
-        await pilot.pause()
         assert "Recreate: 14 files that stand there now go to the trash as well." in "\n".join(screen_text(app))
         await pilot.press("down", "enter")
-        await settled(app, pilot)
         assert link.commands[0][1]["recreate"] == 1
 
 
@@ -165,11 +150,9 @@ async def test_header_filter_save_and_keys_without_meaning(link: FakeLink, libra
     library.headers[DPC] = ["SIMPLE  =                    T", "OBJECT  = 'NGC300 \x1b[31m'"]
     async with shown(link, library, PLAN) as (app, screen, pilot):
         await pilot.press("enter")
-        await settled(app, pilot)
         text = "\n".join(screen_text(app))
         assert isinstance(app.screen, Page) and "SIMPLE  =" in text and "\x1b" not in text
         await pilot.press("escape", "slash", *"!delete no", "enter")
-        await settled(app, pilot)
         assert [screen.rows[i].fate for i in screen.shown] == ["withheld"]
         assert "1 of 3, esc clears" in screen_text(app)[-3]
         await pilot.press("escape")
@@ -177,14 +160,11 @@ async def test_header_filter_save_and_keys_without_meaning(link: FakeLink, libra
         await pilot.press("s")
         assert isinstance(app.screen, AskLine)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert library.asked[-1] == ("save_plan", "3fa9c2 plan_SCIENCE_2094-01-16.json")
         assert "saved in plan_SCIENCE" in screen_text(app)[-2]
         await pilot.press("z")
-        await pilot.pause()
         assert "'z' does nothing here" in screen_text(app)[-2]
         await pilot.press("s", "escape")
-        await settled(app, pilot)
         assert "nothing was saved" in screen_text(app)[-2] and len(library.asked) == 3
 
 
@@ -198,10 +178,8 @@ async def test_a_plan_of_a_tree_that_changed_says_so(link: FakeLink, library: Fa
         await pilot.pause()
         assert "things have happened since" in screen_text(app)[2]
         await pilot.press("x")
-        await pilot.pause()
         assert app.screen is screen and "M plans again" in screen_text(app)[-2]
         await pilot.press("M")
-        await settled(app, pilot)
         assert not screen.old
 
 
@@ -211,7 +189,6 @@ async def test_trouble_is_said_and_ascii_is_ascii(link: FakeLink, library: FakeL
         assert "the plan cannot be read: no engine answers" in screen_text(app)[-2]
         library.trouble = None
         await pilot.press("M")
-        await settled(app, pilot)
         assert "\n".join(screen_text(app)).isascii() and "~" in screen_text(app)[4]
 
 
@@ -222,10 +199,8 @@ async def test_twenty_thousand_products_open_without_delay(link: FakeLink, libra
     async with shown(link, library, replace(PLAN, lines=lines)) as (app, screen, pilot):
         assert effort(screen._fill) < 20_000, "lines that are not seen cost nothing"
         await pilot.press("G", "pageup", "home")
-        await pilot.pause()
         assert "20,000" in screen_text(app)[1] or "20000 products" in screen_text(app)[1]
         await pilot.press("slash", *"019999")
-        await pilot.pause()
         assert len(screen.shown) == 1
 
 
@@ -233,8 +208,7 @@ async def test_m_in_the_monitor_opens_the_plan_of_the_selected_date(link: FakeLi
     link.fold(*deep_run(2))
     library.plans["SCIENCE", "2094-01-14", False] = replace(PLAN, date="2094-01-14")
     app = Host(AbMonitor(link, library, clock=lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         await pilot.press("M")
-        await settled(app, pilot)
         assert isinstance(app.screen, PlanScreen) and "Plan SCIENCE 2094-01-14" in screen_text(app)[1]
         assert link.commands == []

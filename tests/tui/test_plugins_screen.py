@@ -6,6 +6,7 @@ from engine.errors import DfosError
 from screens.glyphs import UNICODE
 from screens.monitor.plugins import PluginsScreen
 from screens.shown import Slot
+from tests.hand import hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 
 
@@ -16,9 +17,7 @@ async def test_slots_and_what_is_missing(link: FakeLink, library: FakeLibrary) -
         Slot("HDR_PGI", "", False, ""),
     ]
     app = Host(PluginsScreen(link, library, UNICODE), link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         lines = screen_text(app)  # type: ignore[arg-type]
         assert lines[1] == " Plugins: 3 slots, 2 configured, 1 MISSING"
         assert lines[2].split() == ["CERTIF_PGI", "pgi_phoenix_MUSE_certif", "found", "built", "in"]
@@ -29,9 +28,7 @@ async def test_slots_and_what_is_missing(link: FakeLink, library: FakeLibrary) -
 async def test_none_and_no_answer(link: FakeLink, library: FakeLibrary) -> None:
     screen = PluginsScreen(link, library, UNICODE)  # type: ignore[arg-type]
     app = Host(screen, link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         assert "this instance has no plugin slots" in "\n".join(screen_text(app))  # type: ignore[arg-type]
         library.trouble = DfosError("no engine")
         await screen._read()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine import events as ev
@@ -15,6 +14,7 @@ from screens.ask.prompt import Prompt
 from screens.glyphs import ASCII, UNICODE, Glyphs
 from screens.review.comment import CommentField
 from screens.review.cover import Reading
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, run_started, screen_text
 
 RECREATE = Question(
@@ -47,20 +47,16 @@ class Asked:
         self.prompt = Prompt(link, library, question, alphabet)
         self.app = Host(Screen(), link)
 
-    async def begin(self, pilot: Pilot[None]) -> list[str]:
+    async def begin(self, pilot: Hand) -> list[str]:
         def done(result: tuple[str, str] | None) -> None:
             self.result = result
 
-        await pilot.pause()
         self.app.push_screen(self.prompt, done)
         await pilot.pause()
         return screen_text(self.app)
 
-    async def press(self, pilot: Pilot[None], *keys: str) -> list[str]:
-        for key in keys:
-            await pilot.press(key)
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+    async def press(self, pilot: Hand, *keys: str) -> list[str]:
+        await pilot.press(*keys)
         return screen_text(self.app)
 
 
@@ -70,7 +66,7 @@ async def test_the_dialog_says_what_each_answer_would_do(
     link: FakeLink, library: FakeLibrary, alphabet: Glyphs
 ) -> None:
     asked = Asked(link, library, alphabet=alphabet)
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         lines = await asked.begin(pilot)
     text = " ".join(line.strip().strip("│|").strip() for line in lines)
     assert "MUSE_DEEP question 17" in text
@@ -86,13 +82,13 @@ async def test_the_dialog_says_what_each_answer_would_do(
 
 async def test_enter_gives_the_safe_answer_esc_decides_nothing(link: FakeLink, library: FakeLibrary) -> None:
     asked = Asked(link, library)
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         await asked.begin(pilot)
         await asked.press(pilot, "enter")
     assert asked.result == ("keep", "")
     assert link.answers == [(17, "keep", "")]
     left = Asked(link, library)
-    async with left.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(left.app) as pilot:
         await left.begin(pilot)
         await left.press(pilot, "escape")
     assert left.result is None
@@ -101,7 +97,7 @@ async def test_enter_gives_the_safe_answer_esc_decides_nothing(link: FakeLink, l
 
 async def test_a_choice_that_needs_a_comment_gets_it_first(link: FakeLink, library: FakeLibrary) -> None:
     asked = Asked(link, library)
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         await asked.begin(pilot)
         lines = await asked.press(pilot, "2", "enter")
         assert any("'Recreate' needs a comment" in line for line in lines)
@@ -115,7 +111,7 @@ async def test_a_choice_that_needs_a_comment_gets_it_first(link: FakeLink, libra
 async def test_a_refused_answer_is_said_and_the_comment_stays(link: FakeLink, library: FakeLibrary) -> None:
     asked = Asked(link, library)
     link.replies["answer"] = UsageTrouble("question 17 is closed")
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         await asked.begin(pilot)
         lines = await asked.press(pilot, "c", *"why", "escape", "enter")
         assert any("question 17 is closed" in line for line in lines)
@@ -128,7 +124,7 @@ async def test_a_refused_answer_is_said_and_the_comment_stays(link: FakeLink, li
 
 async def test_leaving_open_is_offered_where_it_is_safe(link: FakeLink, library: FakeLibrary) -> None:
     asked = Asked(link, library, replace(RECREATE, safe=LATER))
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         lines = await asked.begin(pilot)
         assert any("› Later" in line for line in lines)
         await asked.press(pilot, "enter")
@@ -139,7 +135,7 @@ async def test_leaving_open_is_offered_where_it_is_safe(link: FakeLink, library:
 async def test_details_show_the_plan(link: FakeLink, library: FakeLibrary) -> None:
     library.details[17] = [f"move r.MUSE.{n}_dpc_0000.fits" for n in range(40)]
     asked = Asked(link, library)
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         await asked.begin(pilot)
         lines = await asked.press(pilot, "d")
         assert isinstance(asked.app.screen, Reading)
@@ -153,7 +149,7 @@ async def test_details_show_the_plan(link: FakeLink, library: FakeLibrary) -> No
 
 async def test_a_question_answered_elsewhere_says_so(link: FakeLink, library: FakeLibrary) -> None:
     asked = Asked(link, library)
-    async with asked.app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(asked.app) as pilot:
         await asked.begin(pilot)
         asked.app.play(ev.QuestionAnswered(17, RECREATE.id, "stop", "", "mk", ""))
         await pilot.pause()
@@ -170,7 +166,7 @@ async def test_long_and_hostile_questions_fit(link: FakeLink, library: FakeLibra
         safe="c8",
     )
     asked = Asked(link, library, evil)
-    async with asked.app.run_test(size=size) as pilot:
+    async with hand_on(asked.app, size) as pilot:
         lines = await asked.begin(pilot)
         assert all(len(line) <= size[0] for line in lines)
         assert all(char.isprintable() for line in lines for char in line)

@@ -14,6 +14,7 @@ from screens.glyphs import ASCII, UNICODE, Glyphs, width_of
 from screens.monitor.qc import QcScreen
 from screens.shown import QcPanel, ScoreLine
 from screens.widgets.plot import plot_lines
+from tests.hand import hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, screen_text
 
 AB = "MUSE.2014-10-22T23:57:32.118_pst.ab"
@@ -37,9 +38,7 @@ PANEL = QcPanel(
 async def test_scores_limits_and_history_at_80_columns(link: FakeLink, library: FakeLibrary, glyphs: Glyphs) -> None:
     library.panels[AB] = PANEL
     app = Host(QcScreen(AB, link, library, glyphs, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         said = screen_text(app)
         assert all(len(line) <= 80 for line in said)
         assert "1 score RED, 1 not scored" in said[1]
@@ -48,14 +47,10 @@ async def test_scores_limits_and_history_at_80_columns(link: FakeLink, library: 
         assert any(line.endswith("X") for line in said)
         assert any("30 earlier values" in line for line in said)
         await pilot.press("down", "down")
-        await pilot.pause()
         assert "no value to draw" in "\n".join(screen_text(app))
         await pilot.press("f")
-        await pilot.pause()
         assert "ABMAGlim  30 earlier" in "\n".join(screen_text(app))
         await pilot.press("b")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
         said = screen_text(app)
         assert any("HAS_SKY: no dedicated SKY" in line for line in said)
         assert any("r.MUSE_cs.html" in line for line in said)
@@ -63,11 +58,9 @@ async def test_scores_limits_and_history_at_80_columns(link: FakeLink, library: 
 
 async def test_an_ab_without_qc_says_why(link: FakeLink, library: FakeLibrary) -> None:
     app = Host(QcScreen(AB, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
+    async with hand_on(app) as pilot:
         for key in ("enter", "f", "down", "v"):
             await pilot.press(key)
-        await app.workers.wait_for_complete()
         await pilot.pause()
         said = "\n".join(screen_text(app))
         assert "no QC yet" in said
@@ -82,13 +75,9 @@ async def test_what_is_drawn_is_named_and_files_are_told_apart_at_80_columns(
     score = ScoreLine("products", "1 of 1", "none missing", ".", "", None, 0.0, 0.0, (), "missing")
     library.panels[AB] = QcPanel(AB, "x", (score,), "", (), tuple(f"{place}/{name}" for name in names))
     app = Host(QcScreen(AB, link, library, UNICODE, lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         assert "products  drawn: missing = 0" in "\n".join(screen_text(app))
         await pilot.press("b")
-        await app.workers.wait_for_complete()
-        await pilot.pause()
         said = "\n".join(screen_text(app))
         assert all(name in said for name in names)
 

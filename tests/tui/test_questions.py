@@ -8,6 +8,7 @@ from engine import events as ev
 from screens.ask.prompt import Prompt
 from screens.ask.questions import Questions
 from screens.messages import OpenCertify
+from tests.hand import hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, certify_question, run_started, screen_text
 from tests.tui.test_prompt import RECREATE
 
@@ -22,22 +23,17 @@ async def test_a_question_opens_its_dialog_and_a_verdict_certification(link: Fak
         ev.QuestionAsked(17, RECREATE.to_dict(), False),
     )
     app = Host(Questions(link, library), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
+    async with hand_on(app) as pilot:
         lines = screen_text(app)
         assert lines[0].startswith(" MUSE_DEEP  2 open questions") and lines[0].endswith("1 to certify")
         assert "17  moveProducts SCIENCE 2094-01-14" in lines[2], "what holds up work comes first"
         assert f"3  certify {AB}" in lines[3]
         await pilot.press("down", "enter")
-        await pilot.pause()
         (wish,) = app.wishes
         assert isinstance(wish, OpenCertify) and wish.ab == AB
         await pilot.press("up", "enter")
-        await pilot.pause()
         assert isinstance(app.screen, Prompt)
         await pilot.press("enter")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
         assert link.answers == [(17, "keep", "")]
         assert any("saved: keep" in line for line in screen_text(app))
 
@@ -45,7 +41,7 @@ async def test_a_question_opens_its_dialog_and_a_verdict_certification(link: Fak
 async def test_the_cursor_stays_on_its_question_when_others_come_and_go(link: FakeLink, library: FakeLibrary) -> None:
     link.fold(run_started(), *(ev.QuestionAsked(n, certify_question(f"A{n}.ab", n).to_dict(), True) for n in (2, 5)))
     app = Host(Questions(link, library), link)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         await pilot.press("down")
         app.play(ev.QuestionAsked(3, certify_question("A3.ab", 3).to_dict(), True))
         app.play(ev.QuestionAnswered(2, "certify:A2.ab:1", "accept", "", "mk", ""))
@@ -60,5 +56,4 @@ async def test_the_cursor_stays_on_its_question_when_others_come_and_go(link: Fa
         assert "no open questions" in screen_text(app)[0]
         await pilot.press("enter", "down")
         await pilot.press("escape")
-        await pilot.pause()
         assert not isinstance(app.screen, Questions)

@@ -16,7 +16,7 @@ from screens.release.plan import PlanScreen
 from screens.release.recovery import RecoveryScreen
 from screens.release.trash import TrashScreen
 from tests.tui.conftest import screen_text
-from tests.tui.test_console_app import console, until
+from tests.tui.test_console_app import console
 
 
 async def certified(tree: DfoTree, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,9 +51,9 @@ async def test_the_plan_is_looked_at_saved_carried_out_and_what_was_cut_is_finis
     final = parked.sci / "2094-01-16"
     paper = tmp_path / "plan.json"
     async with console(parked) as (app, link, pilot):
-        await until(pilot, lambda: link.board.total > 0)
+        await pilot.until(lambda: link.board.total > 0)
         await pilot.press("M")
-        await until(pilot, lambda: isinstance(app.screen, PlanScreen) and app.screen.plan is not None)
+        await pilot.until(lambda: isinstance(app.screen, PlanScreen) and app.screen.plan is not None)
         assert isinstance(app.screen, PlanScreen) and app.screen.plan is not None
         moves = [line for line in app.screen.plan.lines if line.fate == "move"]
         assert len(moves) == 2 and all(line.to.startswith("MU_") for line in moves)
@@ -63,21 +63,21 @@ async def test_the_plan_is_looked_at_saved_carried_out_and_what_was_cut_is_finis
         assert str(paper) in saved and json.loads(paper.read_text())["digest"] == app.screen.plan.digest
         assert any("EXPTIME" in card for card in await app.library.header(moves[0].path))
         await pilot.press("x", "down", "enter")
-        await until(pilot, lambda: link.board.ended is not None and "2 products moved" in link.board.ended.text)
-        await until(pilot, lambda: "2 products moved" in screen_text(app)[-2])
+        await pilot.until(lambda: link.board.ended is not None and "2 products moved" in link.board.ended.text)
+        await pilot.until(lambda: "2 products moved" in screen_text(app)[-2])
         assert sorted(path.name for path in final.glob("*.fits")) == sorted(line.to for line in moves)
         await pilot.press("escape", "J")
-        await until(pilot, lambda: isinstance(app.screen, JobsScreen) and len(app.screen.rows) == 1)
+        await pilot.until(lambda: isinstance(app.screen, JobsScreen) and len(app.screen.rows) == 1)
         await pilot.press("r", "down", "enter")
-        await until(pilot, lambda: isinstance(app.screen, JobsScreen) and not app.screen.rows)
+        await pilot.until(lambda: isinstance(app.screen, JobsScreen) and not app.screen.rows)
         await pilot.press("escape", "T")
-        await until(pilot, lambda: isinstance(app.screen, TrashScreen) and len(app.screen.rows) > 0)
+        await pilot.until(lambda: isinstance(app.screen, TrashScreen) and len(app.screen.rows) > 0)
     cut_the_last_run(parked)
     async with console(parked) as (app, _, pilot):
-        await until(pilot, lambda: isinstance(app.screen, RecoveryScreen) and bool(app.screen.rows))
+        await pilot.until(lambda: isinstance(app.screen, RecoveryScreen) and bool(app.screen.rows))
         assert "1 run cut half-way" in screen_text(app)[1]
         await pilot.press("enter", "down", "enter")
-        await until(pilot, lambda: "Nothing was cut" in screen_text(app)[1])
+        await pilot.until(lambda: "Nothing was cut" in screen_text(app)[1])
     assert run("journal", ["--json", "--root", str(parked.root)]) == 0
     runs = json.loads(capsys.readouterr().out)
     assert all(item["sealed"] for item in runs)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine import events as ev
@@ -24,6 +24,7 @@ from screens.release.trash import TrashScreen
 from screens.release.undo import UndoScreen
 from screens.release.vcal import VcalScreen
 from screens.widgets.confirm import Confirm
+from tests.hand import Hand, hand_on
 from tests.tui.conftest import NOW, FakeLibrary, FakeLink, Host, deep_run, run_started, screen_text
 
 INGEST = "ingestProducts -m SCIENCE -d 2094-01-16"
@@ -64,17 +65,11 @@ THROWN = [
 @asynccontextmanager
 async def shown(
     kind: type[Screen[Any]], link: FakeLink, library: FakeLibrary, alphabet: Glyphs = UNICODE
-) -> AsyncIterator[tuple[Host, Any, Pilot[Any]]]:
+) -> AsyncIterator[tuple[Host, Any, Hand]]:
     screen = kind(link, library, alphabet, lambda: NOW)  # type: ignore[arg-type]
     app = Host(screen, link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settled(app, pilot)
+    async with hand_on(app) as pilot:
         yield app, screen, pilot
-
-
-async def settled(app: Host, pilot: Pilot[Any]) -> None:
-    await app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def text(app: Host) -> str:
@@ -97,14 +92,11 @@ async def test_jobs_say_how_far_and_why_not_and_strange_lines_are_shown(link: Fa
         assert "export CALIB" in lines[6] and "not begun" in lines[6]
         assert all(len(line) <= 80 for line in lines)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Page) and "FAILED      3 tries      10 B  MU_A.fits  disk full" in text(app)
         assert "its log:" in text(app) and "MU_0.fits 10 - 2014-10-23T08:00:00 1 INGESTED 2094-01-16" in text(app)
         await pilot.press("escape", "down", "r")
-        await pilot.pause()
         assert "nobody knows this line" in text(app) and not isinstance(app.screen, Confirm)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert "correct the file by hand" in text(app)
 
 
@@ -117,22 +109,17 @@ async def test_a_job_is_run_or_taken_out_only_when_that_is_meant(link: FakeLink,
             app
         ) and "3 are in the archive already" in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in text(app)
         known = {"queue": "JOBS_INGEST", "mode": "SCIENCE", "date": "2094-01-16"}
         await pilot.press("D", "down", "enter")
-        await settled(app, pilot)
         library.waiting = JOBS[1:]
         await pilot.press("J")
-        await settled(app, pilot)
         assert len(screen.shown) == 2
         await pilot.press("f")
-        await pilot.pause()
         assert "nothing failed" in text(app)
         await pilot.press("G", "r")
         assert "Logs and plots of CALIB 2014-10-22 go to the web server." in text(app)
         await pilot.press("down", "enter")
-        await settled(app, pilot)
         export = {"queue": "JOBS_EXPORT", "mode": "CALIB", "date": "2014-10-22"}
         assert link.commands == [("unqueue", known), ("job", export)]
 
@@ -148,10 +135,9 @@ async def test_jobs_are_read_again_when_a_run_has_ended(link: FakeLink, library:
         assert "things have happened since" in screen_text(app)[2]
         library.waiting = []
         app.play(ev.RunEnded(0, "all in the archive"))
-        await settled(app, pilot)
+        await pilot.pause()
         assert "No job waits" in screen_text(app)[1] and screen.current is None
         await pilot.press("r")
-        await pilot.pause()
         assert "no job is selected" in text(app)
 
 
@@ -179,25 +165,20 @@ async def test_what_was_cut_stands_first_and_finishing_it_is_said_in_words(
         assert isinstance(app.screen, Confirm)
         assert "268 of 277 steps are done" in text(app) and "9 to do, next: r.MUSE_0003.fits" in text(app)
         await pilot.press("escape")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press("r", "down", "enter")
-        await settled(app, pilot)
         assert link.commands == [("recover", {"mode": "SCIENCE", "date": "2094-01-16"})]
         await pilot.press("down", "r")
-        await pilot.pause()
         assert "under way right now" in text(app)
         await pilot.press("down", "r")
-        await pilot.pause()
         assert "this run is whole" in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Page) and "move x.fits" in text(app) and "move 11 biases" in text(app)
         await pilot.press("escape")
         library.journal = [DONE]
         app.play(run_started())
         app.play(ev.RunEnded(0, "finished"))
-        await settled(app, pilot)
+        await pilot.pause()
         assert "Nothing was cut" in screen_text(app)[1]
 
 
@@ -209,25 +190,40 @@ async def test_undo_shows_what_goes_back_and_asks(link: FakeLink, library: FakeL
     library.undos["CALIB", "2014-10-22"] = plan
     async with shown(RecoveryScreen, link, library) as (app, _, pilot):
         await pilot.press("u")
-        await pilot.pause()
         assert "what was cut is finished first" in text(app)
         await pilot.press("down", "u")
-        await settled(app, pilot)
         assert isinstance(app.screen, UndoScreen)
         assert "Undo move-000011 of CALIB 2014-10-22: 11 products and 4 other files, 5.0 kB" in screen_text(app)[1]
         assert "back  a (from b)" in text(app)
         await pilot.press("x")
         assert "2 files it wrote go to the trash." in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert link.commands == [] and "nothing changed" in text(app)
         await pilot.press("x", "down", "enter")
-        await settled(app, pilot)
-        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9"})]
+        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d9", "keep_created": 0})]
         library.undos.clear()
         app.play(ev.RunEnded(0, "move-000011 undone: 11 products"))
-        await settled(app, pilot)
+        await pilot.pause()
         assert "nothing to undo" in screen_text(app)[1] and "move-000011 undone: 11 products" in text(app)
+
+
+async def test_u_on_a_run_of_createab_takes_it_back_and_elsewhere_passes_over_it(
+    link: FakeLink, library: FakeLibrary
+) -> None:
+    library.journal = [replace(DONE, number=12, kind="create"), DONE]
+    library.undos["CALIB", "2014-10-22"] = Undo(
+        "CALIB", "2014-10-22", "create-000012", "create 3 ABs", 0, 2, 900, 9, (), ("trash a",), "d1", 3
+    )
+    async with shown(RecoveryScreen, link, library) as (app, _, pilot):
+        await pilot.press("u")
+        assert "Undo create-000012 of CALIB 2014-10-22: 3 ABs taken back, 2 files as before" in screen_text(app)[1]
+        await pilot.press("x", "down", "enter")
+        assert link.commands == [("undo", {"mode": "CALIB", "date": "2014-10-22", "digest": "d1", "keep_created": 0})]
+        await pilot.press("escape", "down", "u")
+        assert [what for verb, what in library.asked if verb == "undo"] == [
+            "CALIB 2014-10-22 createAB too",
+            "CALIB 2014-10-22",
+        ]
 
 
 async def test_what_cannot_be_undone_says_why(link: FakeLink, library: FakeLibrary) -> None:
@@ -237,10 +233,8 @@ async def test_what_cannot_be_undone_says_why(link: FakeLink, library: FakeLibra
     )
     async with shown(RecoveryScreen, link, library) as (app, _, pilot):
         await pilot.press("u")
-        await settled(app, pilot)
         assert "cannot be undone: 3 products are in the archive" in screen_text(app)[1]
         await pilot.press("x")
-        await settled(app, pilot)
         assert isinstance(app.screen, UndoScreen) and link.commands == []
 
 
@@ -253,7 +247,6 @@ async def test_the_trash_by_transaction_with_its_sum_and_what_has_expired(link: 
         assert "2026-10-31 expired (DELETE BI" in lines[4] and "expired" not in lines[5] and "recreate" in lines[5]
         assert all(line.isascii() and len(line) <= 80 for line in lines)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Page) and "r.MUSE_0001.fits" in text(app)
 
 
@@ -263,30 +256,24 @@ async def test_the_trash_gives_back_and_deletes_only_what_is_meant(link: FakeLin
         await pilot.press("u")
         assert "46 files, 5.0 MB, of CALIB 2014-10-22 go back" in text(app)
         await pilot.press("down", "enter")
-        await settled(app, pilot)
         await pilot.press("D")
         assert "can never be undone" in text(app)
         await pilot.press("enter")
-        await settled(app, pilot)
         assert len(link.commands) == 1 and "nothing changed" in text(app)
         await pilot.press("D", "down", "enter")
-        await settled(app, pilot)
         first = {"mode": "CALIB", "date": "2014-10-22", "label": "move-000011"}
         assert link.commands == [("restore", first), ("expunge", first)]
         await pilot.press("down", "D")
         assert isinstance(app.screen, AskLine) and "kept until 2026-12-20" in text(app)
         await pilot.press(*"yes", "enter")
-        await settled(app, pilot)
         assert "'yes' is not its name; nothing changed" in text(app) and len(link.commands) == 2
         await pilot.press("D", *"move-000012", "enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Confirm) and "14 files, 41.2 GB, of SCIENCE" in text(app)
         await pilot.press("escape", "f")
-        await settled(app, pilot)
         assert screen.lines.cursor == 0
         library.thrown = []
         app.play(ev.RunEnded(0, "46 files deleted"))
-        await settled(app, pilot)
+        await pilot.pause()
         assert "Trash: empty" in screen_text(app)[1] and "46 files deleted" in text(app)
 
 
@@ -298,15 +285,13 @@ async def test_the_monitor_opens_them_and_every_key_is_listed(
 ) -> None:
     link.fold(*deep_run(2))
     app = Host(AbMonitor(link, library, clock=lambda: NOW), link)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         await pilot.press(key)
-        await settled(app, pilot)
         assert isinstance(app.screen, kind)
         for verb in keys_of(app.screen):
             name = verb.action.partition("(")[0]
             assert verb.verb and (name.startswith("app.") or hasattr(app.screen, f"action_{name}")), verb
         await pilot.press("question_mark", "escape", "escape")
-        await settled(app, pilot)
         assert isinstance(app.screen, AbMonitor)
 
 
@@ -323,5 +308,4 @@ async def test_virtual_calibrations_with_ab_and_age_orphans_first(link: FakeLink
         assert "MUSE.A.ab" in lines[5] and "72h00m waits" in lines[5] and all(len(line) <= 80 for line in lines)
         assert lines[2].startswith(" nobody makes it")
         await pilot.press("down", "enter")
-        await settled(app, pilot)
         assert isinstance(app.screen, Page) and "its AB is at work" in text(app)

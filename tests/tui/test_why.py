@@ -7,6 +7,7 @@ import pytest
 from engine.errors import DfosError
 from screens.glyphs import ASCII, UNICODE
 from screens.monitor.why import WhyScreen
+from tests.hand import hand_on
 from tests.tui.conftest import FakeLibrary, FakeLink, Host, screen_text
 
 AB = "MUSE.2014-10-23T00:57:32.118_dpc.ab"
@@ -22,9 +23,7 @@ CHAIN = [
 async def test_the_chain_is_whole_at_80_columns(link: FakeLink, library: FakeLibrary, glyphs: object) -> None:
     library.whys[AB] = CHAIN
     app = Host(WhyScreen(AB, library, glyphs), link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         said = " ".join(" ".join(screen_text(app)).replace("│", "").replace("|", "").split())  # type: ignore[arg-type]
         assert "0.4 GB free). Free space or change WORK_AREA" in said
         assert said.count("waits for") == 2
@@ -34,30 +33,25 @@ async def test_the_chain_is_whole_at_80_columns(link: FakeLink, library: FakeLib
 @pytest.mark.parametrize(("key", "wish"), [("r", "retry"), ("l", "log"), ("w", ""), ("escape", "")])
 async def test_what_is_wanted_next(link: FakeLink, library: FakeLibrary, key: str, wish: str) -> None:
     app = Host(WhyScreen("other", library, UNICODE), link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with hand_on(app) as pilot:
         got: list[object] = []
         app.push_screen(WhyScreen(AB, library, UNICODE), got.append)  # type: ignore[arg-type]
         await pilot.pause()
         await pilot.press(key)
-        await pilot.pause()
         assert got == [wish]
 
 
 async def test_an_engine_that_cannot_tell(link: FakeLink, library: FakeLibrary) -> None:
     library.trouble = DfosError("the engine does not answer")
     app = Host(WhyScreen(AB, library, UNICODE), link)  # type: ignore[arg-type]
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+    async with hand_on(app):
         assert "cannot tell: the engine does not answer" in "\n".join(screen_text(app))  # type: ignore[arg-type]
 
 
 async def test_what_cannot_run_again_is_not_offered_to(link: FakeLink, library: FakeLibrary) -> None:
     app = Host(WhyScreen("a.ab", library, UNICODE, again=False), link)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await app.workers.wait_for_complete()
+    async with hand_on(app) as pilot:
         await pilot.press("r")
-        await pilot.pause()
         assert isinstance(app.screen, WhyScreen)
         said = "\n".join(screen_text(app))
         assert "run again" not in said and "l log" in said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,7 @@ from engine.stores.orders import Order
 TOOL = "createAB"
 RULES = "create.rules"
 _BATCH = 200  # files of one step
+Virtual = tuple[str, str, tuple[str, ...]]  # name, own cards, files of the raw header
 
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:
@@ -122,7 +123,7 @@ async def _carried_out(context: Context, seen: Looked) -> None:
     journal = Journal(context.db, context.tree)
     tree = context.tree
     virtual = [tree.vcal / plan.date] if plan.mode == "CALIB" and plan.written else []
-    writable([tree.ab, *virtual, tree.mon, *([tree.trash] if plan.of(AGAIN) else [])])
+    writable([tree.ab, *virtual, tree.mon, tree.trash])
     transaction = journal.begin(
         "create",
         plan.mode,
@@ -139,14 +140,14 @@ def steps(
     tree: DfoTree, plan: CreatePlan, night: Night, create: Create, transaction: Transaction, trash_days: int
 ) -> Iterator[Step]:
     """All steps: what is made again into the trash, virtual calibrations, ABs and logs, the AB_list, the status."""
-    again = [tree.ab / one.made.name for one in plan.of(AGAIN)]
-    entries = [(path, "the AB before createAB", path.stat().st_size) for path in again]
+    made = virtual_entries(plan, night)
+    entries = list(_before(tree, plan, [name for name, _, _ in made]))
     yield from trash.preparing(tree, transaction, entries, trash.until(transaction.begun, trash_days))
-    for path in again:
+    for path, _, _ in entries:
         kept = trash.place_of(tree, transaction.begun, transaction.label, path)
         data = {"source": str(path), "target": str(kept)}
-        yield Step("keep the ABs as they were", "place", data, f"keep {path.name} in the trash")
-    yield from _virtual(tree, plan, night)
+        yield Step("keep what was there before", "place", data, f"keep {path.name} in the trash")
+    yield from _virtual(tree.vcal / plan.date, made)
     texts = files(plan, create)
     while batch := list(islice(texts, _BATCH)):
         written = {"folder": str(tree.ab), "texts": batch}
@@ -157,12 +158,22 @@ def steps(
     yield from dfos_status.steps(tree, plan.mode, plan.date, [TOOL], transaction.who)
 
 
-def _virtual(tree: DfoTree, plan: CreatePlan, night: Night) -> Iterator[Step]:
+def _before(tree: DfoTree, plan: CreatePlan, virtual: Iterable[str]) -> Iterator[tuple[Path, str, int]]:
+    """What is written over, with why it is kept and bytes: ABs that are made again, virtual calibrations."""
+    for one in plan.of(AGAIN):
+        path = tree.ab / one.made.name
+        yield path, "the AB before createAB", path.stat().st_size
+    for name in virtual:
+        path = tree.vcal / plan.date / name
+        if path.is_file():
+            yield path, "the virtual calibration before createAB", path.stat().st_size
+
+
+def _virtual(folder: Path, made: Iterable[Virtual]) -> Iterator[Step]:
     """The virtual calibrations of the ABs that are written: the raw header by reference, the own cards in full."""
-    folder = tree.vcal / plan.date
-    made = iter(virtual_entries(plan, night))
+    rest = iter(made)
     first = True
-    while batch := list(islice(made, _BATCH)):
+    while batch := list(islice(rest, _BATCH)):
         if first:
             yield Step("make room for virtual calibrations", "make_dir", {"path": str(folder)}, f"make {folder.name}")
             first = False
@@ -174,10 +185,12 @@ def _virtual(tree: DfoTree, plan: CreatePlan, night: Night) -> Iterator[Step]:
         yield Step("write virtual calibrations", "virtual", data, f"write {len(batch)} virtual calibrations")
 
 
-def virtual_entries(plan: CreatePlan, night: Night) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Name, own cards, files of the raw header, of every virtual calibration that the plan makes; SCIENCE has none."""
-    if plan.mode != "CALIB":
-        return
+def virtual_entries(plan: CreatePlan, night: Night) -> list[Virtual]:
+    """Every virtual calibration that the plan makes; SCIENCE has none."""
+    return list(_entries(plan, night)) if plan.mode == "CALIB" else []
+
+
+def _entries(plan: CreatePlan, night: Night) -> Iterator[Virtual]:
     for one in plan.written:
         sources = night.sources[one.made.raws[0].path].headers
         for frame in one.made.virtuals():

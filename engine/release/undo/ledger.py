@@ -38,7 +38,8 @@ class Ledger:
     """The net effect of one transaction; all paths absolute.
 
     `moved`: (where it stood, where it stands now) · `fresh`: names that hold what did not stand there before, and
-    nothing that has to go back · `texts` by such a name: what was written there · `lost`: earlier content that was
+    nothing that has to go back · `texts` by such a name: what was written there; `virtual`: those whose text was put
+    together from headers · `lost`: earlier content that was
     written over, with its text · `gone`: names whose earlier content nobody knows · `added`, `dropped`: lines ·
     `made`, `removed`: directories · `abs`: ABs that became MOVED · `unknown`: steps that cannot be turned round.
     """
@@ -46,6 +47,7 @@ class Ledger:
     moved: list[tuple[str, str]] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    virtual: set[str] = field(default_factory=set)
     lost: list[Text] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     added: list[Line] = field(default_factory=list)
@@ -74,7 +76,7 @@ class _Followed:
         self.ledger = Ledger()
         self._holds: dict[str, tuple[str, str | int] | None] = {}
         self._before: dict[str, bool] = {}
-        self._texts: list[str] = []
+        self._texts: list[str | None] = []  # None: put together from headers
         self._notes: dict[str, Any] = {}
 
     def take(self, step: Step) -> None:
@@ -94,10 +96,11 @@ class _Followed:
                 self._holds[data["source"]] = None
             case "write":
                 self._writes(step.data["path"], step.data["text"], step.data.get(BEFORE, {}))
-            case "write_all":
+            case "write_all" | "virtual":
                 notes = step.data.get(BEFORE)
                 for name, text in step.data["texts"]:
-                    self._writes(f"{step.data['folder']}/{name}", text, {} if notes is None else notes.get(name))
+                    note = {} if notes is None else notes.get(name)
+                    self._writes(f"{step.data['folder']}/{name}", text if step.act == "write_all" else None, note)
             case "make_dir":
                 self.ledger.made += data.get(BEFORE, ())
             case "remove_dir":
@@ -128,7 +131,7 @@ class _Followed:
         self._before.setdefault(path, False)
         self._holds[path] = held
 
-    def _writes(self, path: str, text: str, note: Mapping[str, Any] | None) -> None:
+    def _writes(self, path: str, text: str | None, note: Mapping[str, Any] | None) -> None:
         """`note` is what stood there: None for nothing, empty where nobody knows."""
         if path not in self._before:
             self._notes[path] = note
@@ -169,5 +172,9 @@ class _Followed:
                     continue
                 found.fresh.append(path)
                 if held[0] == "new":
-                    found.texts[path] = self._texts[int(held[1])]
+                    text = self._texts[int(held[1])]
+                    if text is None:
+                        found.virtual.add(path)
+                    else:
+                        found.texts[path] = text
         return found

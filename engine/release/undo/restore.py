@@ -26,9 +26,9 @@ from engine.release.undo.trash_look import UNLISTED, pools, sought
 from engine.stores.orders import Order
 
 _SHOWN = 3
-_WHOLE = re.compile(r"(move|rename|update|undo)-\d{6}", re.ASCII)
+_WHOLE = re.compile(r"(create|move|rename|update|undo)-\d{6}", re.ASCII)
 # What a run wrote anew: the older one beside the newer one is no way back, both would count.
-_ANEW = ("the AB before ", "the page before ", "this virtual calibration is real ")
+_ANEW = ("the AB before ", "the page before ", "the virtual calibration before ", "this virtual calibration is real ")
 
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:

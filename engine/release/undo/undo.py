@@ -1,4 +1,4 @@
-"""dfos undo: the last transaction of a MODE and DATE taken back.
+"""dfos undo: the last transaction of a MODE and DATE taken back, whatever it was.
 
 Plan, ask, execute: the journal says what was done, a survey what stands now; what cannot be taken back whole is
 not taken back at all. Killed at any moment, the undo is finished by recovery.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from engine.questions import Choice, Question
 from engine.release import manifest
 from engine.release.lineage import BY_HAND, Lineage, renamed_words
 from engine.release.manifest import UNREAD, Entry
+from engine.release.undo.created import CREATE, created_plan, tried
 from engine.release.undo.ledger import Ledger, Line, ledger_of
 from engine.release.undo.undo_plan import UNDOES, Now, UndoPlan, names_of, undo_plan, undo_steps
 from engine.stores.answers import Answers
@@ -36,18 +37,19 @@ from engine.transfer.ingest.states import INGESTED, INGESTING, Item, owners, res
 __all__ = ["SURE", "UndoPlan", "execute", "last", "looked", "ordered", "planned", "recorded"]
 
 SURE = "undo.sure"
-_PASSED_OVER = ("emptyTrash", "create", "refreshVCAL", "status")  # they touch no product; what they took is missed
+KEEP = "keep_created"  # the option of an order
+_PASSED_OVER = ("emptyTrash", "refreshVCAL", "status")  # they touch no product; what they took is missed
 _SCRIPT = "put the names right with rn_files beside the products"
 _FINAL = {"cleanup": "products were replaced by their headers once the archive had confirmed them"}
 
 
-async def planned(context: Context, mode: str, date: str, *, read: bool = True) -> UndoPlan:
+async def planned(context: Context, mode: str, date: str, *, read: bool = True, keep_created: bool = False) -> UndoPlan:
     """What undoing the last transaction of MODE and DATE would do. Reads only.
 
-    `read`: every file is compared with its SHA-256, which takes as long as reading them all; else by size.
-    OpenJournal when a transaction of this MODE and DATE is unfinished.
+    `keep_created`: runs of createAB are passed over. `read`: every file is compared with its SHA-256, which takes as
+    long as reading them all; else by size. OpenJournal when a transaction of this MODE and DATE is unfinished.
     """
-    known = recorded(context.db, Journal(context.db, context.tree), mode, date)
+    known = recorded(context.db, Journal(context.db, context.tree), mode, date, keep_created=keep_created)
     return await asyncio.to_thread(looked, context.tree, known, read)
 
 
@@ -55,7 +57,9 @@ async def planned(context: Context, mode: str, date: str, *, read: bool = True) 
 class Recorded:
     """What the database says about the last transaction of a MODE and DATE; None where there is none to undo.
 
-    `archived`: state of ingestion by name, of products that the archive has or may have.
+    `archived`: state of ingestion by name, of products that the archive has or may have. Of a run of createAB:
+    `tried`: when its ABs were tried last (seconds since 1970; None: at work), `earlier`: the run before it that could
+    be undone without it.
     """
 
     mode: str
@@ -63,9 +67,11 @@ class Recorded:
     transaction: Transaction | None
     steps: tuple[Step, ...]
     archived: Mapping[str, str]
+    tried: Mapping[str, float | None] = field(default_factory=dict)
+    earlier: str = ""
 
 
-def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str) -> Recorded:
+def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str, *, keep_created: bool = False) -> Recorded:
     """Read the database for `looked`; it may be open for reading only."""
     mode_label(mode), date_label(date)
     for old in journal.unfinished(mode, date):
@@ -74,10 +80,13 @@ def recorded(db: sqlite3.Connection, journal: Journal, mode: str, date: str) -> 
             where=f"{mode} {date}",
             remedy="let it be finished first: call again with --recover",
         )
-    transaction = last(journal, mode, date)
-    steps = journal.steps(transaction) if transaction else ()
+    transaction = last(journal, mode, date, keep_created=keep_created)
+    steps = tuple(journal.steps(transaction)) if transaction else ()
+    if transaction and transaction.kind == CREATE:
+        before = last(journal, mode, date, keep_created=True)
+        return Recorded(mode, date, transaction, steps, {}, tried(db), before.label if before else "")
     archived = {item.name: item.state for item in results(db, mode, date) if _held(db, item, mode, date)}
-    return Recorded(mode, date, transaction, tuple(steps), archived)
+    return Recorded(mode, date, transaction, steps, archived)
 
 
 def _held(db: sqlite3.Connection, item: Item, mode: str, date: str) -> bool:
@@ -108,6 +117,8 @@ def looked(tree: DfoTree, known: Recorded, read: bool) -> UndoPlan:
     entries = _entries(tree, steps, paper)
     ledger = ledger_of(steps, frozenset({paper}))
     stands = _stands(ledger, entries, read)
+    if transaction.kind == CREATE:
+        return created_plan(tree, transaction, ledger, stands, known.tried, known.earlier)
     touched = {Path(path).name for path in names_of(ledger)[0]}
     mine = {name: state for name, state in known.archived.items() if name in touched}
     renamed = _by_hand(tree, transaction, entries, stands, read)
@@ -130,15 +141,19 @@ def _by_hand(
     return words
 
 
-def last(journal: Journal, mode: str, date: str) -> Transaction | None:
-    """The newest transaction of MODE and DATE that has not been undone; None when there is none."""
+def last(journal: Journal, mode: str, date: str, *, keep_created: bool = False) -> Transaction | None:
+    """The newest transaction of MODE and DATE that has not been undone; None when there is none.
+
+    `keep_created`: runs of createAB are passed over.
+    """
+    passed_over = (*_PASSED_OVER, CREATE) if keep_created else _PASSED_OVER
     undone: set[int] = set()
     for transaction in journal.history():
         if (transaction.mode, transaction.date) != (mode, date) or not transaction.sealed:
             continue
         if transaction.kind == "undo":
             undone.add(int(journal.steps(transaction)[0].data[UNDOES]))
-        elif transaction.kind not in _PASSED_OVER and transaction.number not in undone:
+        elif transaction.kind not in passed_over and transaction.number not in undone:
             return transaction
     return None
 
@@ -159,7 +174,7 @@ def _stands(ledger: Ledger, entries: Mapping[str, Entry], read: bool) -> dict[st
     seen: dict[str, Now] = {}
     for path in leaving:
         entry = entries.get(path)
-        deep = path in ledger.texts or (read and entry is not None and entry.sha256 != UNREAD)
+        deep = path in ledger.texts or path in ledger.virtual or (read and entry is not None and entry.sha256 != UNREAD)
         _look(seen, path, deep)
         if path not in seen and path.endswith(".fits"):
             _look(seen, path.removesuffix(".fits") + ".hdr", False)
@@ -200,7 +215,7 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
         context.bus.publish(
             ev.PhaseStarted("undo", f"{plan.transaction}: {_counted(plan)}; comparing with its manifest")
         )
-        fresh = await planned(context, plan.mode, plan.date)
+        fresh = await planned(context, plan.mode, plan.date, keep_created=plan.kind != CREATE)
         _refuse(fresh)
         if fresh.digest != plan.digest:
             raise MoveTrouble(
@@ -218,7 +233,7 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
             context.who,
             lambda begun: undo_steps(plan, context.tree, begun, context.settings.move.trash_days),
             begun=context.utc(),
-            summary=f"undo {plan.transaction}: {counted(len(plan.back), 'file')} back to where they were",
+            summary=f"undo {plan.transaction}: {_summed(plan)}",
         )
         await journal.run(transaction, context.utc, telling(context.bus, "undo"))
         context.bus.publish(ev.Notice("info", f"{plan.transaction} is undone: {_counted(plan)}"))
@@ -227,12 +242,13 @@ async def execute(context: Context, plan: UndoPlan) -> Transaction:
 
 async def ordered(context: Context, order: Order, plugins: Mapping[str, Any]) -> Done:
     """The order `undo`: plan, ask, execute. Option `yes`: it was decided already, nobody is asked; `digest`: that of
-    the plan somebody looked at."""
-    plan = await planned(context, order.mode, order.date, read=False)
+    the plan somebody looked at; `keep_created` yes: runs of createAB are passed over."""
+    keep = order.options.get(KEEP) == "yes"
+    plan = await planned(context, order.mode, order.date, read=False, keep_created=keep)
     if plan.empty:
         return Done(0, "nothing to undo")
     if plan.refusals:  # by size alone: reading every file may tell more
-        _refuse(await planned(context, order.mode, order.date))
+        _refuse(await planned(context, order.mode, order.date, keep_created=keep))
     if order.options.get("digest", plan.digest) != plan.digest:
         raise MoveTrouble(
             "the tree has changed since this undo was looked at",
@@ -258,12 +274,15 @@ def _refuse(plan: UndoPlan) -> None:
         raise MoveTrouble(
             f"{plan.transaction} cannot be undone: {text}",
             where=f"{plan.mode} {plan.date}",
-            remedy="nothing was changed" + (f"; {_SCRIPT}, then call again" if BY_HAND in text else ""),
+            remedy="; ".join(
+                ["nothing was changed", *([f"{_SCRIPT}, then call again"] if BY_HAND in text else []), *plan.remedies]
+            ),
         )
 
 
 def _question(context: Context, plan: UndoPlan) -> Question:
     days = context.settings.move.trash_days
+    created = plan.kind == CREATE
     trash = f", {counted(len(plan.away), 'file')} it wrote to the trash for {days} days" if plan.away else ""
     return Question(
         id=f"{SURE}:{plan.transaction}:{plan.digest[:12]}",
@@ -272,7 +291,7 @@ def _question(context: Context, plan: UndoPlan) -> Question:
         text=f"Undo {plan.transaction} of {plan.who} from {plan.begun} UT ({plan.summary})?",
         choices=(
             Choice("no", "No", "nothing is changed"),
-            Choice("yes", "Yes, undo", f"{_counted(plan)} go back to where they were{trash}"),
+            Choice("yes", "Yes, undo", f"{_counted(plan)}{'' if created else ' go back to where they were'}{trash}"),
         ),
         safe="no",
         auto=None,
@@ -282,7 +301,14 @@ def _question(context: Context, plan: UndoPlan) -> Question:
     )
 
 
+def _summed(plan: UndoPlan) -> str:
+    return _counted(plan) if plan.kind == CREATE else f"{counted(len(plan.back), 'file')} back to where they were"
+
+
 def _counted(plan: UndoPlan) -> str:
+    if plan.kind == CREATE:
+        again = f", {counted(len(plan.again), 'AB')} as before" if plan.again else ""
+        return f"{counted(len(plan.taken), 'AB')} taken back{again}"
     products = len(plan.products)
     others = counted(len(plan.back) - products, "other file")
     return f"{counted(products, 'product')} and {others} ({size_text(plan.size)})"

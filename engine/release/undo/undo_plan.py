@@ -55,6 +55,9 @@ class UndoPlan:
     journal has them. `back`: files that go back; `away`: what it wrote, (path, bytes, SHA-256), which goes to the
     trash; `texts`: earlier texts, written again; `lines_out` and `lines_in`: lines of DFO_STATUS and the job files;
     `directories` are made, `folders` removed if empty; `abs` become accepted. `notes` stop nothing.
+
+    Of a run of createAB: `taken` are the ABs that go, `again` (name and PROCESS_STATUS) those that get their earlier
+    text back; `remedies` say what to do about refusals.
     """
 
     mode: str
@@ -74,6 +77,10 @@ class UndoPlan:
     abs: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    kind: str = ""
+    taken: tuple[str, ...] = ()
+    again: tuple[tuple[str, str], ...] = ()
+    remedies: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -129,18 +136,21 @@ def undo_plan(
     archived: Mapping[str, str],
     queued: frozenset[Line] | None = None,
     renamed: Mapping[str, str] | None = None,
+    spoken: frozenset[str] = frozenset(),
 ) -> UndoPlan:
     """The plan to undo `transaction`.
 
     `entries` are those of its manifest by the path after it, `stands` what stands now under the names of `names_of`
     (missing: nothing), `archived` the state of ingestion by name. `queued` are those of the lines it added that
-    are still there (None: all); `renamed` says of files that stand under another name what became of them.
+    are still there (None: all); `renamed` says of files that stand under another name what became of them. What stands
+    under the names in `spoken` was compared by somebody else.
     """
     checks = _Checks(tree, entries, stands, renamed or {})
     for _, source in ledger.moved:
         checks.whole(source)
     for path in ledger.fresh:
-        checks.whole(path, ledger.texts.get(path))
+        if path not in spoken:
+            checks.whole(path, ledger.texts.get(path))
     leaving, wanted = names_of(ledger)
     checks.free(sorted(wanted - leaving), dict(ledger.moved))
     checks.not_archived(archived)
@@ -162,7 +172,11 @@ def undo_plan(
         begun=transaction.begun,
         who=transaction.who,
         back=back,
-        away=tuple((path, stands.get(path, Now(0)).size, checks.sha(path, ledger.texts)) for path in ledger.fresh),
+        away=tuple(
+            (path, now.size, now.sha256 or UNREAD if path in ledger.virtual else checks.sha(path, ledger.texts))
+            for path in ledger.fresh
+            for now in [stands.get(path, Now(0))]
+        ),
         texts=tuple(ledger.lost),
         lines_out=tuple(reversed(ledger.added)),
         lines_in=tuple(reversed(ledger.dropped)),
@@ -171,6 +185,7 @@ def undo_plan(
         abs=tuple(sorted(ledger.abs)),
         refusals=tuple(refusals),
         notes=tuple(_notes(ledger, queued)),
+        kind=transaction.kind,
     )
 
 
@@ -275,7 +290,10 @@ def undo_steps(plan: UndoPlan, tree: DfoTree, transaction: Transaction, trash_da
     retired = [(Path(path), why, size) for path, size, _ in plan.away]
     yield from trash.preparing(tree, transaction, retired, last_day)
     phase = f"what {plan.transaction} wrote to the trash"
-    yield from trash.away(tree, transaction, [path for path, _, _ in retired], phase)
+    gone = {tree.ab / name for name in plan.taken}
+    event = {"event": "AbGone", "ab": "{old}", "reason": f"{plan.transaction} was undone"}
+    yield from trash.away(tree, transaction, [path for path, _, _ in retired if path in gone], phase, event)
+    yield from trash.away(tree, transaction, [path for path, _, _ in retired if path not in gone], phase)
     yield from _back(plan, tree)
     for text in plan.texts:
         written: dict[str, object] = {"path": text.path, "text": text.text, "mode": text.mode}
@@ -298,10 +316,11 @@ def _back(plan: UndoPlan, tree: DfoTree) -> Iterator[Step]:
     others = [item for item in plan.back if Path(item.target).parent != tree.ab]
     pairs = ((hidden.get(item.source, Path(item.source)), Path(item.target)) for item in others)
     yield from shifts("put files back", pairs, "put back")
-    states = set(plan.abs)
-    event = {"event": "AbChanged", "ab": "{new}", "state": "ACCEPTED", "reason": f"{plan.transaction} was undone"}
-    for told, fields in ((True, event), (False, None)):
-        mine = (item for item in abs_ if (Path(item.target).name in states) is told)
+    states = dict.fromkeys(plan.abs, "ACCEPTED") | {name: "FAILED" for name, state in plan.again if state == "FAILED"}
+    event = {"event": "AbChanged", "ab": "{new}", "reason": f"{plan.transaction} was undone"}
+    for state in ("ACCEPTED", "FAILED", ""):
+        mine = (item for item in abs_ if states.get(Path(item.target).name, "") == state)
+        fields = {**event, "state": state} if state else None
         yield from shifts("put ABs back", ((Path(item.source), Path(item.target)) for item in mine), "put back", fields)
 
 
