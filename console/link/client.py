@@ -66,6 +66,7 @@ class Link:
     async def leave(self) -> None:
         """Detach; the engine goes on."""
         self.lost = None
+        self._alive = False  # a listener that is cancelled before its first turn cannot say so
         if self._writer:
             self._writer.close()
         if self._task:
@@ -103,6 +104,8 @@ class Link:
                     self.ready.set()
                 if "reply" in message:
                     self._settle(message)
+        except DfosError:
+            pass  # what answers there is no engine of ours
         finally:
             self._alive = False
             writer.close()

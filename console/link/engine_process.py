@@ -81,7 +81,9 @@ async def attach_or_start(link: Link, tree: DfoTree) -> bool:
             return True
         except Gone:
             code = ended(engine)
-            if code == ExitCode.BUSY:  # another one begins to listen, or has not quite ended: then it is our turn
+            # Another one begins to listen, or has not quite ended: then it is our turn. Or it came and waited for us
+            # in vain, as while this terminal stood still.
+            if code in (ExitCode.BUSY, ExitCode.CLEAN):
                 engine = start(tree)
             elif code is not None:
                 break

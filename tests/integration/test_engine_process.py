@@ -8,7 +8,11 @@ import os
 import signal
 from pathlib import Path
 
-from console.link.client import Link
+import pytest
+
+from config.tree import DfoTree
+from console.link import engine_process
+from console.link.client import Gone, Link
 from console.link.engine_process import attach_or_start
 from engine.atomic import lock
 from tests.fakes import text_of, until
@@ -31,3 +35,24 @@ async def test_an_engine_that_has_not_quite_ended_is_followed_by_another(tmp_pat
     finally:
         await link.leave()
         os.kill(json.loads((tree.state / "lock").read_text())["pid"], signal.SIGTERM)
+
+
+async def test_an_engine_that_waited_in_vain_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal stood still while its engine came, saw nobody and ended well."""
+    begun: list[DfoTree] = []
+
+    class OfTheSecond(Link):
+        async def attach(self, directory: Path) -> None:
+            if len(begun) < 2:
+                raise Gone("no engine listens")
+
+    def start(tree: DfoTree) -> int:
+        begun.append(tree)
+        return len(begun)
+
+    monkeypatch.setattr(engine_process, "start", start)
+    monkeypatch.setattr(engine_process, "ended", lambda engine: 0 if engine == 1 else None)
+    assert await attach_or_start(OfTheSecond(), account(tmp_path).tree)
+    assert len(begun) == 2

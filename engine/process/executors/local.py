@@ -112,7 +112,8 @@ class Recipe:
             self._signal(signal.SIGKILL)
             await self.wait()
         if self._token:
-            await asyncio.to_thread(end_marked, TOKEN, self._token)  # what has left its group
+            with contextlib.suppress(OSError):  # /proc cannot be listed: nobody can be looked for
+                await asyncio.to_thread(end_marked, TOKEN, self._token)  # what has left its group
 
     def leave(self) -> None:
         """Stop following it; it runs on."""

@@ -118,5 +118,6 @@ class Beside:
         try:
             await asyncio.wait_for(process.wait(), 5.0)
         except TimeoutError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                process.kill()
             await process.wait()
