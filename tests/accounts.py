@@ -17,7 +17,7 @@ def built(root: Path, *words: str, code: int = 0) -> Path:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert done.returncode == code, done.stderr[-2000:]
     return root

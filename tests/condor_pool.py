@@ -13,14 +13,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from tests.condor_root import UID
-from tests.ports import free_ports
+from tests.ports import held_port, number
 
-_START_S = 180.0
+_LIMIT_S = 180.0  # many times what anything takes: only what never comes lasts longer
 # The master dies with the thread that starts it, so start it in the main one; its daemons die with the master.
 _APART = ("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc")
 # /run is empty in a plain tree. Where /run/condor is not HTCondor's own before it starts, its master
@@ -104,7 +105,8 @@ class Pool:
     def __init__(self, root: Path, state: Path, shared: Path) -> None:
         self.shared = shared
         self.state = state
-        [port] = free_ports(1)
+        self._held = held_port()
+        port = number(self._held)
         self.address = f"127.0.0.1:{port}"
         self.client = {
             "COLLECTOR_HOST": self.address,
@@ -124,6 +126,7 @@ class Pool:
             stdout=self._said,
             stderr=subprocess.STDOUT,
         )
+        self._space = ""
         try:
             self._await()
         except BaseException:
@@ -131,8 +134,34 @@ class Pool:
             raise
 
     def daemon(self, name: str) -> psutil.Process:
-        """One of its daemons, e.g. `condor_schedd`."""
-        return next(p for p in psutil.Process(self._master.pid).children(recursive=True) if p.name() == name)
+        """One of its daemons, e.g. `condor_schedd`; it may just be beginning."""
+        end = time.monotonic() + _LIMIT_S
+        while time.monotonic() < end:
+            with contextlib.suppress(psutil.NoSuchProcess):  # some process of the pool has just ended
+                for process in psutil.Process(self._master.pid).children(recursive=True):
+                    if process.name() == name and process.status() != psutil.STATUS_ZOMBIE:
+                        return process
+            time.sleep(0.02)
+        raise AssertionError(f"no {name} comes")
+
+    @contextlib.contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """One of its daemons killed; the master, who starts it again, stands still meanwhile."""
+        daemon = self.daemon(name)
+        self._master.send_signal(signal.SIGSTOP)
+        try:
+            daemon.kill()
+            yield
+        finally:
+            self._master.send_signal(signal.SIGCONT)
+
+    def ask(self, *argv: str) -> str:
+        """What a program inside says, called again until it ends well."""
+        end = time.monotonic() + _LIMIT_S
+        while (done := self.run(*argv)).returncode:
+            assert time.monotonic() < end, f"{' '.join(argv)}: {done.stderr}"
+            time.sleep(0.1)
+        return done.stdout
 
     def run(self, *argv: str, cwd: Path | str = "/") -> subprocess.CompletedProcess[str]:
         """Call a program inside as user ops."""
@@ -145,24 +174,33 @@ class Pool:
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
 
+    def clean(self) -> None:
+        """Take away all jobs that were left."""
+        end = time.monotonic() + _LIMIT_S
+        while left := self.ask("condor_q", "-af", "ClusterId").split():
+            assert time.monotonic() < end, f"jobs {left} do not end"
+            self.run("condor_rm", *left)
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """End everything that runs inside; the mounts go with it."""
-        space = _space(self._master.pid)
         self._master.kill()
         self._master.wait()
-        while space and (left := [pid for pid in psutil.pids() if _space(pid) == space]):
+        while self._space and (left := [pid for pid in psutil.pids() if _space(pid) == self._space]):
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
         self._said.close()
+        self._held.close()
 
     def _await(self) -> None:
-        until = time.monotonic() + _START_S
+        until = time.monotonic() + _LIMIT_S
         for kind in ("-schedd", "-startd"):
             while not self.run("condor_status", kind, "-af", "Name").stdout.strip():
                 if self._master.poll() is not None or time.monotonic() > until:
                     raise RuntimeError(f"HTCondor did not start: {(self.state / 'master.log').read_text()[-2000:]}")
+                self._space = self._space or _space(self._master.pid)
                 time.sleep(0.1)
 
 

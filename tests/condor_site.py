@@ -15,6 +15,7 @@ from tests.condor_pool import Pool
 from tests.condor_root import lacking, place
 from tests.executors import Site, needs
 
+ANSWER_S = 90.0  # only what never answers takes as long
 _POOL = pytest.StashKey[Pool]()
 
 
@@ -35,17 +36,17 @@ def condor_site(pool: Pool, root: Path) -> Site:
         "from engine.process.executors.records import Records\n"
         "import os; os.umask(0)\n"
         f"contact = Contact({pool.address!r}, '', {pool.client!r})\n"
-        "executor = HTCondor(Records(root / 'records'), contact, Site('/usr/bin/python3'))\n"
+        f"executor = HTCondor(Records(root / 'records'), contact, Site('/usr/bin/python3'), answer_s={ANSWER_S})\n"
     )
 
     def make() -> HTCondor:
-        return HTCondor(Records(root / "records"), contact(pool), JobSite("/usr/bin/python3"))
+        return HTCondor(Records(root / "records"), contact(pool), JobSite("/usr/bin/python3"), answer_s=ANSWER_S)
 
     return Site("htcondor", root, make, code, memory_enforced=True, python="/usr/bin/python3")
 
 
 def the_pool(request: pytest.FixtureRequest) -> Pool:
-    """The pool of this test session, started when first asked for. It sees the tests' directories.
+    """The pool of this test session, started when first asked for, without jobs. It sees the tests' directories.
 
     For the rest of the test its user may change what we write: real operators have one name on both sides.
     """
@@ -57,6 +58,7 @@ def the_pool(request: pytest.FixtureRequest) -> Pool:
         found = Pool(place(), places.mktemp("condor"), places.getbasetemp())
         request.config.add_cleanup(found.stop)
         request.config.stash[_POOL] = found
+    found.clean()
     before = os.umask(0)
     request.addfinalizer(lambda: os.umask(before))
     return found

@@ -133,7 +133,7 @@ def _local(request: pytest.FixtureRequest, root: Path) -> Site:
 
 
 def daemons(request: pytest.FixtureRequest) -> SlurmDaemons:
-    """The Slurm of this test session, started when first asked for; SLURM_CONF names it for the rest of the test."""
+    """The Slurm of this test session, started when first asked for, without jobs; SLURM_CONF names it for the test."""
     needs(SlurmDaemons.installed(), "Slurm (slurmctld, slurmd, munge; as root)")
     found = request.config.stash.get(_SLURM, None)
     if found is None:
@@ -141,6 +141,7 @@ def daemons(request: pytest.FixtureRequest) -> SlurmDaemons:
         request.config.add_cleanup(found.stop)
         found.start()
         request.config.stash[_SLURM] = found
+    found.clean()
     monkeypatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("SLURM_CONF", str(found.conf))
     return found
@@ -151,9 +152,9 @@ def _slurm(request: pytest.FixtureRequest, root: Path) -> Site:
     code = (
         "from engine.process.executors.slurm import Slurm\n"
         "from engine.process.executors.records import Records\n"
-        "executor = Slurm(Records(root / 'records'))\n"
+        f"executor = Slurm(Records(root / 'records'), command_s={LIMIT_S})\n"
     )
-    return Site("slurm", root, lambda: Slurm(Records(root / "records")), code, memory_enforced=True)
+    return Site("slurm", root, lambda: Slurm(Records(root / "records"), command_s=LIMIT_S), code, memory_enforced=True)
 
 
 def _htcondor(request: pytest.FixtureRequest, root: Path) -> Site:

@@ -61,7 +61,7 @@ def exporting(root: Path, port: int, host_key: str, *, clock: Any = None, **targ
     """A context whose account exports to `qcweb`, 127.0.0.1:`port`, whose key is known; its own key is `us`."""
     values = {"host": "127.0.0.1", "port": port, "user": "qc", "key": str(root / "us"), "directory": "tree"}
     extra = {name: target.pop(name) for name in ("read_back_mb", "targets") if name in target}
-    made = Target(**{**values, "timeout_s": 10.0, **target})
+    made = Target(**{**values, "timeout_s": 60.0, **target})
     targets = {"qcweb": made, **extra.pop("targets", {})}
     options = {"clock": clock} if clock else {}
     context = make_context(root, export=Export(targets=targets, **extra), **options)

@@ -30,11 +30,13 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it takes connections."""
         options = f"-k {self.place} -c listen_addresses='' -c fsync=off -c max_connections=20"
-        self._call("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.place / "log"), "-o", options, "start")
+        self._call(
+            "pg_ctl", "-D", str(self._data), "-w", "-t", "150", "-l", str(self.place / "log"), "-o", options, "start"
+        )
 
     def stop(self) -> None:
         """Stop it at once."""
-        self._call("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
+        self._call("pg_ctl", "-D", str(self._data), "-w", "-t", "150", "-m", "immediate", "stop")
 
     def create(self) -> None:
         """Make the cluster: everybody needs the password."""
@@ -53,7 +55,7 @@ class Server:
         bin_ = programs()
         assert bin_ is not None
         done = subprocess.run(
-            [*_as_owner(), str(bin_ / program), *words], capture_output=True, text=True, cwd=self.place, timeout=60
+            [*_as_owner(), str(bin_ / program), *words], capture_output=True, text=True, cwd=self.place, timeout=180
         )
         assert done.returncode == 0, done.stderr + done.stdout
 
@@ -72,7 +74,7 @@ def running() -> Iterator[Server]:
         finally:
             server.stop()
     finally:
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _as_owner() -> Sequence[str]:

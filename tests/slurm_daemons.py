@@ -9,12 +9,16 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from engine.processes import start_of
-from tests.ports import free_ports
+import psutil
 
-NEEDED = ("slurmctld", "slurmd", "munged", "sbatch")
+from tests.ports import held_port, number
+
+NEEDED = ("slurmctld", "slurmd", "munged", "munge", "sbatch")
+_LIMIT_S = 180.0  # many times what anything takes: only what never comes lasts longer
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 _CONFIG = """\
 ClusterName=ci
@@ -48,10 +52,15 @@ SlurmdPort={node}
 SlurmdParameters=config_overrides
 ReturnToService=2
 InactiveLimit=0
-KillWait=5
-MinJobAge=3600
+# a machine that is busy is not one that is broken
+MessageTimeout=60
+TCPTimeout=60
+BatchStartTimeout=300
+UnkillableStepTimeout=600
+KillWait=30
+MinJobAge=86400
 MaxJobCount=20000
-NodeName=n1 NodeAddr=127.0.0.1 NodeHostname={host} CPUs=8 RealMemory={memory} State=UNKNOWN
+NodeName=n1 NodeAddr=127.0.0.1 NodeHostname={host} CPUs=8 RealMemory=16000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES DefMemPerCPU=64 MaxTime=INFINITE State=UP
 """
 
@@ -69,10 +78,10 @@ class SlurmDaemons:
         (self.place / "munge").mkdir(mode=0o700)
         (self.place / "munge" / "key").write_bytes(os.urandom(1024))
         (self.place / "munge" / "key").chmod(0o600)
-        memory = max(1024, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20 - 1024)
-        controller, node = free_ports(2)
+        self._held = controller, node = held_port(), held_port()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.conf.write_text(
-            _CONFIG.format(host=self.host, place=self.place, controller=controller, node=node, memory=memory)
+            _CONFIG.format(host=self.host, place=self.place, controller=number(controller), node=number(node))
         )
 
     @staticmethod
@@ -82,57 +91,88 @@ class SlurmDaemons:
 
     def start(self) -> None:
         """Start all three and wait until the node is idle."""
-        munge = self.place / "munge"
-        self.run(
-            "munged",
-            f"--key-file={munge}/key",
-            f"--socket={self.place}/mrun/munge.socket",
-            f"--pid-file={self.place}/mrun/munged.pid",
-            f"--log-file={munge}/log",
-            f"--seed-file={munge}/seed",
-            "--force",
-        )
+        munge, socket_ = self.place / "munge", f"--socket={self.place}/mrun/munge.socket"
+        files = (f"--key-file={munge}/key", f"--log-file={munge}/log", f"--seed-file={munge}/seed")
+        self._begin("munged", "--foreground", "--force", socket_, f"--pid-file={self.place}/mrun/munged.pid", *files)
+        self._until(lambda: self.attempt("munge", "--no-input", socket_), "munged does not answer")
         self.start_controller()
-        self.run("slurmd", "-N", "n1", "-f", str(self.conf))
+        self._begin("slurmd", "-D", "-N", "n1", "-f", str(self.conf))
         self.until_node("idle")
 
     def start_controller(self) -> None:
-        """Start the controller, again."""
-        self.run("slurmctld", "-f", str(self.conf))
+        """Start the controller, again; it answers when this returns."""
+        self._begin("slurmctld", "-D", "-f", str(self.conf))
+        self._until(lambda: self.attempt("sinfo", "-h"), "the controller does not answer")
+
+    def clean(self) -> None:
+        """As at the beginning, whatever was left: no jobs, and the node takes new ones."""
+        if "slurmctld" not in self._running:
+            self.start_controller()
+        self.ask("scancel", "--me")
+        self.attempt("scontrol", "update", "nodename=n1", "state=resume")  # refused where it needs none
+        self._until(lambda: not self.ask("squeue", "-h"), "jobs do not end")
+        self.until_node("idle")
 
     def kill_controller(self) -> None:
         """As a machine dies; returns when it is gone."""
-        _end(self.place / "slurmctld.pid", signal.SIGKILL)
-        (self.place / "slurmctld.pid").unlink(missing_ok=True)
+        self._kill("slurmctld")
+
+    def crash(self) -> None:
+        """All daemons and what they started are killed, as a machine dies; only the wrappers of jobs are not."""
+        for name in list(self._running):
+            self._kill(name)
+        while left := [pid for pid in psutil.pids() if self._has_ours(pid)]:
+            for pid in left:  # steps of jobs outlive slurmd: they have its log open
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def begin_anew(self) -> None:
+        """Start all after a crash in which what was known of jobs was lost."""
+        for name in ("state", "spool"):
+            shutil.rmtree(self.place / name)
+            (self.place / name).mkdir(mode=0o755)
+        self.start()
 
     def save(self, number: str) -> None:
         """Wait until all that has happened so far is in the state on disk; `number` is any job that is not over."""
         mark = f"saved-{time.monotonic_ns()}"
-        state, end = self.place / "state" / "job_state", time.monotonic() + 120
-        while not (state.exists() and mark.encode() in state.read_bytes()):
-            assert time.monotonic() < end, f"the state was not saved: {self.logs()}"
+
+        def saved() -> bool:
+            with suppress(FileNotFoundError):  # just now a new one takes the place of the old one
+                if mark.encode() in (self.place / "state" / "job_state").read_bytes():
+                    return True
             self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")  # ten changes are saved at once
+            return False
+
+        self._until(saved, "the state was not saved")
 
     def until_node(self, *states: str) -> None:
         """Wait until the node is in one of the states."""
-        end = time.monotonic() + 120
-        while (seen := self.ask("sinfo", "-h", "-n", "n1", "-o", "%t").strip()) not in states:
-            assert time.monotonic() < end, f"the node is {seen!r}, not {states}: {self.logs()}"
-            time.sleep(0.05)
+        command = ("sinfo", "-h", "-n", "n1", "-o", "%t")
+        self._until(lambda: self.ask(*command).strip() in states, f"the node is not {' or '.join(states)}")
 
     def logs(self) -> str:
         """The last of what the daemons say."""
         return "\n".join(path.read_text("utf-8", "replace")[-1500:] for path in (self.place / "log").iterdir())
 
     def ask(self, *command: str) -> str:
-        """The output of a command; '' when it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False, timeout=120)
-        return done.stdout if done.returncode == 0 else ""
+        """The output of a command, asked again until there is an answer."""
+        end = time.monotonic() + _LIMIT_S
+        while (said := self.attempt(*command)) is None:
+            assert time.monotonic() < end, f"no answer to {' '.join(command)}: {self.logs()}"
+            time.sleep(0.05)
+        return said
 
     def run(self, *command: str) -> None:
-        """A command that must succeed; a daemon's keeps nothing of ours open."""
-        with (self.place / "log" / "start").open("ab") as log:
-            subprocess.run(command, env=self.env, stdout=log, stderr=log, check=True, timeout=120)
+        """A command that must succeed."""
+        done = self._called(*command)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}{self.logs()}"
+
+    def attempt(self, *command: str) -> str | None:
+        """The output of a command; None when it fails."""
+        done = self._called(*command)
+        return None if done.returncode else done.stdout
 
     @property
     def env(self) -> dict[str, str]:
@@ -141,21 +181,41 @@ class SlurmDaemons:
 
     def stop(self) -> None:
         """End jobs and daemons, and take the directory away."""
-        self.ask("scancel", "-u", "root")
-        for name in ("slurmctld.pid", "slurmd.pid", "mrun/munged.pid"):
-            _end(self.place / name, signal.SIGKILL if name == "slurmd.pid" else signal.SIGTERM)
+        if "slurmctld" in self._running and self.attempt("scancel", "--me") is not None:
+            self._until(lambda: not self.attempt("squeue", "-h"), "jobs do not end")
+        self.crash()
+        for held in self._held:
+            held.close()
         shutil.rmtree(self.place, ignore_errors=True)
 
+    def _called(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
 
-def _end(pid_file: Path, number: signal.Signals) -> None:
-    try:
-        pid = int(pid_file.read_text())
-        os.kill(pid, number)
-    except (OSError, ValueError):
-        return
-    end = time.monotonic() + 10
-    while start_of(pid):  # nobody may ever reap it
-        if time.monotonic() > end:
-            os.kill(pid, signal.SIGKILL)
-            end += 60
-        time.sleep(0.02)
+    def _begin(self, *command: str) -> None:
+        """Start a daemon, in the foreground: a child of ours, so that its number is nobody else's."""
+        with (self.place / "log" / "start").open("ab") as log:
+            self._running[command[0]] = subprocess.Popen(
+                command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _kill(self, name: str) -> None:
+        if daemon := self._running.pop(name, None):
+            with suppress(ProcessLookupError):
+                os.killpg(daemon.pid, signal.SIGKILL)
+            daemon.wait()
+
+    def _has_ours(self, pid: int) -> bool:
+        with suppress(OSError):
+            return pid != os.getpid() and any(
+                str(path.readlink()).startswith(f"{self.place}/") for path in Path(f"/proc/{pid}/fd").iterdir()
+            )
+        return False
+
+    def _until(self, condition: Callable[[], object], trouble: str) -> None:
+        end = time.monotonic() + _LIMIT_S
+        while not condition():
+            dead = [name for name, daemon in self._running.items() if daemon.poll() is not None]
+            assert not dead and time.monotonic() < end, f"{trouble} (ended: {dead}): {self.logs()}"
+            time.sleep(0.02)

@@ -17,7 +17,7 @@ import psutil
 
 from engine.context import Context
 from tests.exporting import DATE, exporting, keys, public
-from tests.ports import free_ports, listening
+from tests.ports import held_port, number
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 SFTP = next((path for path in ("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server") if Path(path).exists()), "")
@@ -29,7 +29,8 @@ class Sshd:
 
     def __init__(self, place: Path, host_key: str, authorized: str, *extra: str) -> None:
         self.place, self.log = place, place / "log"
-        [self.port] = free_ports(1)
+        self._held = held_port()
+        self.port = number(self._held)
         (place / "authorized_keys").write_text(f"{authorized}\n")
         (place / "authorized_keys").chmod(0o600)
         self.config = place / "config"
@@ -60,39 +61,63 @@ class Sshd:
         assert SSHD, "OpenSSH's server is required here and is not installed"
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        before = self._begun()
         self.process = subprocess.Popen([SSHD, "-D", "-f", str(self.config), "-E", str(self.log)])
         end = time.monotonic() + 60
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()
-            if listening(self.port):
-                return
-            time.sleep(0.01)
-        raise AssertionError(self.log.read_text())
-
-    def sessions(self) -> list[psutil.Process]:
-        """Its children: the logins, and what serves their files."""
-        assert self.process
-        return psutil.Process(self.process.pid).children(recursive=True)
+        while self._begun() == before:
+            assert self.process.poll() is None and time.monotonic() < end, self.log.read_text()
+            time.sleep(0.005)
 
     def cut(self) -> int:
-        """Kill every login, and see them gone; how many there were."""
-        found = self.sessions()
-        _end(found)
+        """Kill every login, and see them gone; how many processes there were."""
+        with self._frozen() as found:
+            _end(found)
         return len(found)
+
+    def silence(self) -> int:
+        """Freeze every login; how many processes there were."""
+        with self._frozen() as found:
+            return len(found)
 
     def stop(self) -> None:
         """End it and its logins."""
         if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGSTOP)  # nobody comes in from here on
-            found = self.sessions()
-            self.process.kill()
-            self.process.wait(60)
-            _end(found)
+            with self._frozen() as found:
+                self.process.kill()
+                self.process.wait(60)
+                _end(found)
+
+    def close(self) -> None:
+        """End it for good: the port is anybody's."""
+        self.stop()
+        self._held.close()
+
+    def _begun(self) -> int:
+        """How often it has begun to listen."""
+        return self.log.read_text().count("Server listening on") if self.log.exists() else 0
+
+    @contextmanager
+    def _frozen(self) -> Iterator[list[psutil.Process]]:
+        """Its logins, and what serves their files, standing still; nobody comes in meanwhile."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield [one for child in psutil.Process(self.process.pid).children() for one in _still(child)]
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
+def _still(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all below it, from the top: what is stopped starts no more."""
+    with suppress(psutil.NoSuchProcess):  # it ended by itself
+        process.suspend()
+        return [process, *(one for child in process.children() for one in _still(child))]
+    return []
 
 
 def _end(found: list[psutil.Process]) -> None:
     for session in found:
-        with suppress(psutil.NoSuchProcess):  # it ended by itself, or with its parent
+        with suppress(psutil.NoSuchProcess):  # with its parent
             session.kill()
     end = time.monotonic() + 60
     while any(_lives(session) for session in found):
@@ -135,9 +160,10 @@ class Site:
 @contextmanager
 def serving() -> Iterator[Site]:
     """A site below the home directory: with StrictModes sshd takes no key from under a directory that others write."""
-    with tempfile.TemporaryDirectory(prefix=".dfos-sshd-", dir=ME.pw_dir) as folder:
+    # What serves the files of a login that has gone in peace may end a little later than that: it spoils nothing.
+    with tempfile.TemporaryDirectory(prefix=".dfos-sshd-", dir=ME.pw_dir, ignore_cleanup_errors=True) as folder:
         made = Site(Path(folder))
         try:
             yield made
         finally:
-            made.server.stop()
+            made.server.close()

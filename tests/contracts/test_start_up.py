@@ -29,7 +29,7 @@ except SystemExit as stop:
 print("\\n@" + json.dumps([code, sorted({{name.partition(".")[0] for name in sys.modules}})]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=directory, check=True, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=directory, check=True, timeout=180
     )
     out, _, last = done.stdout.rpartition("@")
     code_, modules = json.loads(last)

@@ -53,7 +53,7 @@ class Scene:
 
     def __init__(self, root: Path, batch: Mapping[str, object]) -> None:
         self.root = root
-        self.batch: dict[str, Any] = {"mode": "detached", "poll_s": 0.2, "memory_mb": 512, **batch}
+        self.batch: dict[str, Any] = {"mode": "detached", "poll_s": 0.2, "memory_mb": 512, "command_s": 90, **batch}
         self.tree = make_tree(root)
         self.pipeline = stub_pipeline(root)
         self.store = AbStore(self.tree)
@@ -115,7 +115,7 @@ class OnSlurm(Scene):
         return not self.slurm.ask("squeue", "-h", "-o", "%i")
 
     def clear(self) -> None:
-        self.slurm.ask("scancel", "-u", "root")
+        self.slurm.clean()
 
 
 class OnHTCondor(Scene):
@@ -128,11 +128,10 @@ class OnHTCondor(Scene):
         super().__init__(root, {"executor": "htcondor", "htcondor": where})
 
     def over(self) -> bool:
-        asked = self.pool.run("condor_q", "-constraint", self._OURS, "-af", "ClusterId")
-        return not asked.returncode and not asked.stdout.strip()
+        return not self.pool.ask("condor_q", "-constraint", self._OURS, "-af", "ClusterId").strip()
 
     def clear(self) -> None:
-        self.pool.run("condor_rm", "-constraint", self._OURS)
+        self.pool.clean()
 
 
 @pytest.fixture(params=[OnHTCondor, OnSlurm])
@@ -207,8 +206,8 @@ async def test_followed_it_shows_what_attached_jobs_show(slurm: OnSlurm) -> None
     context = make_context(slurm.root, tree=slurm.tree, batch=slurm.batch)
     run = asyncio.create_task(process_pool(context, slurm.store.load(), pipeline=slurm.pipeline))
     rows = context.board.rows
-    await until(lambda: rows and "waits for other jobs" in rows[post.name].reason)
-    assert rows[basic.name].state == rows[post.name].state == "SLOT"
+    await until(lambda: post.name in rows and "waits for other jobs" in rows[post.name].reason)
+    await until(lambda: rows[basic.name].state == rows[post.name].state == "SLOT")
     await asyncio.to_thread(slurm.slurm.run, "scontrol", "update", "nodename=n1", "state=resume")
     assert len((await asyncio.wait_for(run, LIMIT_S)).done) == 2
     context.db.close()
@@ -234,7 +233,7 @@ async def test_cancelled_from_outside_the_recipe_ends_too(slurm: OnSlurm, tmp_pa
     await asyncio.to_thread(os.mkfifo, tmp_path / "never")
     await slurm.hand_over_and_die()
     log = slurm.tree.dfs_log / f"{basic.root}.log"
-    await until(lambda: log.exists() and "started" in log.read_text())
+    await until(lambda: "started" in text_of(log))
     await asyncio.to_thread(slurm.slurm.run, "scancel", "-u", "root")
     await slurm.without_us()
     await until(lambda: LocalExecutor().find(slurm.tree.tmp / "work") is None)
@@ -257,7 +256,7 @@ class Night:
 
     async def begun(self) -> None:
         await self.scene.hand_over_and_die()
-        await asyncio.wait_for(until(lambda: "started" in self.log), 60)
+        await until(lambda: "started" in self.log)
 
     async def go(self) -> None:
         await asyncio.to_thread(self.fifo.write_text, "go")
@@ -277,7 +276,11 @@ class Night:
         """What the next console makes of it."""
         context = make_context(self.scene.root, tree=self.scene.tree, batch=self.scene.batch)
         run = process_pool(context, self.scene.store.load(), pipeline=self.scene.pipeline)
-        return await asyncio.wait_for(run, 90), context
+        try:
+            return await asyncio.wait_for(run, LIMIT_S), context
+        except BaseException:
+            context.db.close()
+            raise
 
 
 @pytest.fixture
@@ -290,7 +293,7 @@ async def test_a_node_drained_in_the_middle_holds_the_rest_until_it_is_back(nigh
     system = night.scene.slurm
     await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=drain", "reason=cooling")
     await night.go()
-    await asyncio.wait_for(until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"]), 60)
+    await until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"])
     await asyncio.to_thread(system.until_node, "drain")
     assert night.scene.status([night.post]) == ["CREATED"] and not night.scene.over()
     await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=resume")
@@ -304,7 +307,7 @@ async def test_a_controller_killed_and_started_again_goes_on_with_the_cascade(ni
     await asyncio.to_thread(system.save, str(night.claim()["job"]))
     await asyncio.to_thread(system.kill_controller)
     await night.go()
-    await asyncio.wait_for(until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"]), 60)
+    await until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"])
     await asyncio.to_thread(system.start_controller)
     await asyncio.to_thread(system.until_node, "idle", "mix")
     await night.scene.without_us()
@@ -315,8 +318,10 @@ async def test_a_controller_killed_and_started_again_goes_on_with_the_cascade(ni
 async def test_a_controller_that_is_down_at_the_hand_over_takes_the_cascade_later(night: Night) -> None:
     system = night.scene.slurm
     await asyncio.to_thread(system.kill_controller)
+    patience, night.scene.batch["command_s"] = night.scene.batch["command_s"], 3
     with pytest.raises(EngineAway):
         await night.outcome()
+    night.scene.batch["command_s"] = patience
     assert night.scene.status([night.basic, night.post]) == ["CREATED"] * 2
     await asyncio.to_thread(system.start_controller)
     await asyncio.to_thread(system.until_node, "idle")
@@ -342,7 +347,7 @@ async def test_a_wrapper_killed_from_outside_takes_its_recipe_along_and_is_said(
     recipe = night.recipe()
     os.kill(int(night.claim()["pid"]), signal.SIGKILL)
     await night.scene.without_us()
-    await asyncio.wait_for(until(lambda: not start_of(recipe)), 30)
+    await until(lambda: not start_of(recipe))
     assert night.scene.status([night.basic, night.post]) == ["CREATED"] * 2, "nobody was left to judge it"
     outcome, context = await night.outcome()
     assert outcome.failed == (night.basic.name,) and outcome.blocked == (night.post.name,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import accumulate
@@ -88,14 +89,26 @@ async def test_lanes_of_an_earlier_cascade_count_also_after_a_crash_of_slurm(
     await site.begun(first)
     later = [in_stream(site.job(_NOTED), 1) for _ in range(2)]
     refs = await site.make().submit(later)
-    words = (await site.until(later[0], Status.PENDING)).reason
+    await _says(site, later[0], "waits for a stream of its kind")
     await site.executor.hold(refs, "for a while")
+    for job in later:
+        await site.until(job, Status.HELD)
     await asyncio.to_thread(system.save, refs[0].native_id)
     await asyncio.to_thread(system.kill_controller)
     (first.cwd / "go").touch()
     await asyncio.to_thread(system.start_controller)
     await asyncio.to_thread(system.until_node, "mix", "idle")
+    for job in later:
+        await site.until(job, Status.HELD)
     await site.executor.release(refs)
     for job in (first, *later):
         assert (await site.ended(job)).status is Status.DONE
-    assert at_once(site) == 1 and words == "waits for a stream of its kind"
+    assert at_once(site) == 1
+
+
+async def _says(site: Site, job: JobSpec, reason: str) -> None:
+    """Wait until a job that waits says why."""
+    end = time.monotonic() + site.patience_s
+    while (state := await site.until(job, Status.PENDING)).reason != reason:
+        assert time.monotonic() < end, state.reason
+        await asyncio.sleep(0.05)

@@ -30,7 +30,7 @@ def esorex(cwd: Path, recipe: str, params: tuple[str, ...], *lines: tuple[Path, 
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env={"PATH": os.environ["PATH"], "HOME": str(cwd), "OMP_NUM_THREADS": "1"},
         check=False,
     )

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncssh
-import psutil
 import pytest
 
 from engine import events as ev
@@ -58,7 +57,7 @@ async def test_the_way_through_a_gate(site: Site) -> None:
         assert done.exit_code == 0, done.text
         assert site.names("logs") == GOES["logs"] and "direct-tcpip" in gate.log.read_text()
     finally:
-        gate.stop()
+        gate.close()
 
 
 @pytest.mark.parametrize("known", ["", "another"])
@@ -111,16 +110,14 @@ async def test_an_upload_cut_in_the_middle_goes_on_and_is_whole(site: Site, capl
 
 
 async def test_a_server_that_falls_silent_is_given_up_and_gone_on_with(site: Site) -> None:
-    context = site.account(parallel=1, timeout_s=4.0)
+    context = site.account(parallel=1, timeout_s=15.0)
     (context.tree.log / DATE / "a-big.log").write_bytes(BIG)
-    stopped: list[psutil.Process] = []
+    stopped: list[int] = []
 
     def silence(stamped: ev.Stamped) -> None:
         event = stamped.event
         if isinstance(event, ev.Progressed) and not stopped and float(event.text.split()[1]) > 12:
-            stopped.extend(site.server.sessions())
-            for child in stopped:
-                child.suspend()
+            stopped.append(site.server.silence())
 
     context.bus.subscribe(silence)
     done = await export(context, "SCIENCE", DATE)
@@ -157,7 +154,8 @@ def small_disk(site: Site) -> Iterator[Path]:
     try:
         yield site.remote
     finally:
-        subprocess.run([shutil.which("umount") or "/bin/umount", str(site.remote)], check=True)
+        # Lazily: what served the files may just be ending.
+        subprocess.run([shutil.which("umount") or "/bin/umount", "-l", str(site.remote)], check=True)
 
 
 async def test_a_full_disk_on_the_server(site: Site, small_disk: Path) -> None:
@@ -203,6 +201,7 @@ async def test_what_our_own_tasks_leave_is_told(site: Site, caplog: pytest.LogCa
 
     task = asyncio.ensure_future(wrong())
     await asyncio.wait([task])
-    del task
-    gc.collect()
+    # As asyncio does when nobody has asked for it and it is collected.
+    left = {"message": "Task exception was never retrieved", "exception": task.exception(), "future": task}
+    asyncio.get_running_loop().call_exception_handler(left)
     assert any("never retrieved" in record.getMessage() for record in caplog.records)

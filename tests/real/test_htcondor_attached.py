@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ class Scene:
         make_fits(self.tree.raw / "a.fits", "RAW")
         self.ab = self.made(f"--wait={self.fifo}")
         self.batch = {
-            **{"executor": "htcondor", "poll_s": 0.2, "memory_mb": 256, "python": PYTHON},
+            **{"executor": "htcondor", "poll_s": 0.2, "memory_mb": 256, "python": PYTHON, "command_s": 90},
             "htcondor": {"collector": pool.address, "settings": pool.client},
         }
         self.context: Context | None = None
@@ -113,7 +113,7 @@ class Scene:
             pytest.fail(f"{self.row.state}: {self.row.reason}, not {state}: {reason}")
 
     async def begun(self) -> None:
-        await _soon(lambda: "started" in self.log)
+        await until(lambda: "started" in self.log)
 
     async def go(self) -> None:
         await asyncio.to_thread(self.fifo.write_text, "go")
@@ -124,7 +124,7 @@ class Scene:
 
     def jobs(self) -> list[str]:
         """Numbers of our jobs in the queue."""
-        return self.pool.run("condor_q", "-constraint", _OURS, "-af", "ClusterId").stdout.split()
+        return self.pool.ask("condor_q", "-constraint", _OURS, "-af", "ClusterId").split()
 
     def verdicts(self) -> list[str | None]:
         db = connect(self.tree.journal)
@@ -138,10 +138,6 @@ class Scene:
         assert not verify(product).problems and read(self.store.path(self.ab.name)).status == "SUCCESSFUL"
 
 
-async def _soon(condition: Callable[[], object]) -> None:
-    await until(condition)
-
-
 @pytest.fixture
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     made = Scene(tmp_path, the_pool(request))
@@ -149,7 +145,6 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if made.run and not made.run.done():
         made.run.cancel()
         await asyncio.wait([made.run])
-    await asyncio.to_thread(made.pool.run, "condor_rm", "-constraint", _OURS)
     if made.context:
         made.context.db.close()
 
@@ -177,8 +172,8 @@ async def test_a_queue_daemon_killed_at_work_fails_nothing(scene: Scene) -> None
     scene.begin()
     await scene.begun()
     await scene.shows("RUNNING")
-    scene.pool.daemon("condor_schedd").kill()
-    await scene.shows("RUNNING", "not reachable since")
+    with scene.pool.without("condor_schedd"):
+        await scene.shows("RUNNING", "not reachable since")
     await scene.go()
     assert (await scene.outcome()).done == (scene.ab.name,)
     assert scene.verdicts() == ["done"] and scene.log.count("started") == 1
@@ -203,7 +198,7 @@ async def test_an_engine_killed_finds_its_job_again(scene: Scene) -> None:
 async def test_a_job_that_somebody_removed_has_failed(scene: Scene) -> None:
     scene.begin()
     await scene.begun()
-    scene.pool.run("condor_rm", scene.jobs()[0])
+    scene.pool.ask("condor_rm", scene.jobs()[0])
     assert (await scene.outcome()).failed == (scene.ab.name,)
     assert scene.row.reason.startswith("htcondor ")
 
@@ -211,7 +206,7 @@ async def test_a_job_that_somebody_removed_has_failed(scene: Scene) -> None:
 async def test_a_job_that_somebody_held_at_work_is_over_and_said_to_be(scene: Scene) -> None:
     scene.begin()
     await scene.begun()
-    scene.pool.run("condor_hold", "-reason", "wrong button", scene.jobs()[0])
+    scene.pool.ask("condor_hold", "-reason", "wrong button", scene.jobs()[0])
     assert (await scene.outcome()).failed == (scene.ab.name,)
     assert "what it had done is lost" in scene.row.reason and "wrong button" in scene.row.reason
 

@@ -37,7 +37,7 @@ from engine.stores.abs import read
 
 ENTRY = "console.detached"
 _ENDED = (-signal.SIGTERM, -signal.SIGINT)
-_TOLD_S = 0.5
+_TOLD_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +104,19 @@ async def run(account: Account, ab: str, attempt: int, workdir: str, token: str,
 
     def told() -> None:
         task.aborted = "told to end by its batch system"
+        ended.set()
         if task.recipe:
             ending.append(asyncio.ensure_future(task.recipe.terminate(5.0)))
 
     ending: list[asyncio.Future[None]] = []
+    ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told)
     try:
         result = await job.run(task)
         if result.state == "FAILED" and watcher.rc in _ENDED:
-            await asyncio.sleep(_TOLD_S)  # a batch system may tell the recipe before it tells us
+            with contextlib.suppress(TimeoutError):  # a batch system may tell the recipe before it tells us
+                await asyncio.wait_for(ended.wait(), _TOLD_S)
             if task.aborted:
                 job.reset([ab])
                 return 2

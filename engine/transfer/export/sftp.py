@@ -270,7 +270,8 @@ def _mind_left_tasks(loop: asyncio.AbstractEventLoop) -> None:
         return
 
     def told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        code = getattr(getattr(context.get("future"), "get_coro", lambda: None)(), "cr_code", None)
+        task = context.get("future") or context.get("task")
+        code = getattr(getattr(task, "get_coro", lambda: None)(), "cr_code", None)
         if code is not None and code.co_filename.startswith(_LIBRARY):
             _LOG.debug("left by asyncssh: %r", context.get("exception"))
         elif before is not None:
