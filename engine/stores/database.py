@@ -7,9 +7,13 @@ truth as the engine. Each store creates its own tables.
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from engine.errors import DfosError
+
+_PATIENCE_S = 10.0
+_PAUSE_S = 0.01
 
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
@@ -23,7 +27,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=10, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=10000")
         connection.row_factory = sqlite3.Row
@@ -35,3 +39,16 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
             remedy="is the disk full or the file damaged? Do not delete it: it knows what was under way",
         ) from trouble
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to WAL. Of two that make a journal at once the second is refused without being made to wait."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as trouble:
+            if "locked" not in str(trouble) or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
