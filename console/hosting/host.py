@@ -203,10 +203,22 @@ class Host:
         self.orders.mark(order.number, RUNNING, run=self.bus.run, when=_utc())
         try:
             ended = await carry_out(
-                self.context(order), order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
+                self.context(order),
+                order,
+                self.plugins,
+                self.pipeline.name,
+                self.pipeline.standin,
+                self.at_work,
+                lambda ended: self._kept(order, ended),
             )
         finally:
             self.streams = None
+        self.settle(order.number, ended)
+        return ended
+
+    async def _kept(self, order: Order, ended: Ended) -> None:
+        """Write down how an order ended: who hears of it and looks into the queue finds it so."""
+        self.streams = None
         state = PARKED if ended.exit_code == 3 else ENDED
         self.orders.mark(
             order.number, state, when=_utc(), code=ended.exit_code, text=ended.text, questions=ended.questions
@@ -214,8 +226,6 @@ class Host:
         if state == PARKED:
             self._parked[order.number] = ended.questions
         await self._line_done(order)
-        self.settle(order.number, ended)
-        return ended
 
     async def _line_done(self, order: Order) -> None:
         """With the last order of a line of JOBS_NIGHT or JOBS_AUTO, the line goes."""
@@ -321,7 +331,7 @@ class Host:
         last = 0.0
         while True:
             await asyncio.sleep(POLL)
-            with suppress(DfosError, sqlite3.Error):  # busy or full now: the next look finds the same
+            with suppress(DfosError, sqlite3.Error, OSError):  # a full disk, a journal that another holds: next time
                 self.desk.poll()
                 self.look_at_parked()
                 if self._next():

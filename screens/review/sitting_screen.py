@@ -105,7 +105,7 @@ class SittingScreen(Screen[None]):
         self._say("comment-label", [(" comment ", theme.DIM)])
         self.query_one("#pick").display = bool(self._standing)
         self._draw()
-        self.call_after_refresh(self._show, self.sitting.current)
+        self.call_after_refresh(lambda: self.pane.show(self.sitting.current))
 
     def on_resize(self, event: events.Resize) -> None:
         """As wide as the terminal."""
