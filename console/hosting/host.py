@@ -33,8 +33,8 @@ from engine.bus import Bus
 from engine.context import Context
 from engine.create.jobs import job_files
 from engine.create.obtain import Pgis
-from engine.errors import DfosError
-from engine.process.ab.pipeline import Pipeline, pipeline_of
+from engine.errors import DfosError, RecipeTrouble
+from engine.process.ab.pipeline import Pipeline, none_of, pipeline_of
 from engine.process.run.run_pool import Streams
 from engine.questions import Operator
 from engine.stores.answers import Answers
@@ -93,7 +93,7 @@ class Host:
             found.get("SPECIAL_PLUGIN"),
             found,
         )
-        self.pipeline: Pipeline = pipeline_of(self.settings)
+        self.pipeline = self._pipeline()
         try:
             stack.enter_context(lock.engine(tree, "dfos", self.who))
             tree.state.chmod(0o700)
@@ -182,6 +182,14 @@ class Host:
         self._wake.set()
         if self._current is not None:
             self._current.cancel()
+
+    def _pipeline(self) -> Pipeline:
+        """Where recipes cannot run all else goes on: whoever orders them is told."""
+        try:
+            return pipeline_of(self.settings)
+        except RecipeTrouble as trouble:
+            self._notices = (*self._notices, f"no recipe can run: {trouble}")
+            return none_of(trouble)
 
     def _take_up(self) -> None:
         """What an earlier engine was at, or left parked, is taken up again."""
