@@ -65,7 +65,8 @@ class Process(Section):
     """How recipes are called (config.processAB)."""
 
     pipeline: Literal["auto", "esorex", "stand-in"] = Field(
-        "auto", description="auto: esorex where it is installed, else the built-in stand-in"
+        "auto",
+        description="auto: esorex; without it a demo or test account (operational: false) takes the built-in stand-in",
     )
     esorex: str = Field("esorex", description="name or path of esorex")
     recipe_dir: str = Field("", description="esorex --recipe-dir; '' finds the instrument's plugin directory")

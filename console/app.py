@@ -66,6 +66,8 @@ class ConsoleApp(App[None]):
         if self._first == "certify":
             self.post_message(OpenCertify())
         start(self, self._look_for_cut_runs, group="cut")
+        if not self.link.alive:  # it went away before there was anything to say it on
+            self.lost()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Nothing of the framework's own in the palette: the verbs come from the screens."""
@@ -82,6 +84,8 @@ class ConsoleApp(App[None]):
 
     def lost(self) -> None:
         """The engine went away: say so, and look for one until it is back. Starting one is the operator's word."""
+        if not self.is_running:
+            return
         self.heard_nothing()
         if self._reattach is not None:
             start(self, self._look, self._reattach, exclusive=True, group="look")
@@ -116,13 +120,16 @@ class ConsoleApp(App[None]):
 
     # --- wishes of screens ----------------------------------------------------------------
 
-    async def on_open_certify(self, message: OpenCertify) -> None:
-        """Open the certification."""
-        comments = tuple(await self.library.comments()) if self.link.alive else ()
+    def on_open_certify(self, message: OpenCertify) -> None:
+        """Open the certification, with the standing comments if the engine tells them."""
+        start(self, self._certify, message.ab, exclusive=True, group="certify")
+
+    async def _certify(self, ab: str) -> None:
+        comments: list[str] = []
+        with contextlib.suppress(DfosError):
+            comments = await self.library.comments()
         self.push_screen(
-            Certify(
-                self.link, self.library, message.ab, comments=comments, graphics=self._graphics, alphabet=self._alphabet
-            )
+            Certify(self.link, self.library, ab, comments=comments, graphics=self._graphics, alphabet=self._alphabet)
         )
 
     def on_open_questions(self, message: OpenQuestions) -> None:

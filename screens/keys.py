@@ -15,8 +15,10 @@ from textual.binding import Binding, BindingType
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import ModalScreen, Screen
 
+from engine.board import Board
 from screens import theme
 from screens.glyphs import Glyphs, glyphs, wrapped
+from screens.widgets.board_lines import marked
 from screens.widgets.lines import LineBlock
 from screens.widgets.search_line import SearchLine
 from screens.widgets.text_view import TextView
@@ -88,6 +90,8 @@ class KeysScreen(ModalScreen[None]):
     def __init__(self, of: Screen[Any], alphabet: Glyphs | None = None) -> None:
         super().__init__()
         self._keys = keys_of(of)
+        link = getattr(of, "link", None)
+        self._board: Board | None = getattr(link, "board", None)
         self._glyphs = alphabet or glyphs()
 
     def compose(self) -> ComposeResult:
@@ -99,7 +103,8 @@ class KeysScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Show all keys."""
-        self.query_one("#keys-title", LineBlock).say([[(" Keys", theme.BOLD)]])
+        title = marked("Keys", self._board) if self._board is not None else "Keys"
+        self.query_one("#keys-title", LineBlock).say([[(f" {title}", theme.BOLD)]])
         self.query_one("#keys-foot", LineBlock).say([[(" / search   esc back", None)]])
         self._show("")
         self.query_one(TextView).focus()

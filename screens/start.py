@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, cast
 
+from textual.app import ScreenError
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 
 
@@ -16,5 +18,16 @@ def start(
     group: str = "default",
     exclusive: bool = False,
 ) -> None:
-    """Run `work(*arguments)` beside the screen; `exclusive` ends an earlier one of its `group`."""
-    node.run_worker(cast(Any, partial(work, *arguments)), group=group, exclusive=exclusive)
+    """Run `work(*arguments)` beside the screen; `exclusive` ends an earlier one of its `group`.
+
+    What still comes in while the screen goes away, and no longer finds its lines, is nobody's trouble.
+    """
+    node.run_worker(cast(Any, partial(_beside, node, work, *arguments)), group=group, exclusive=exclusive)
+
+
+async def _beside(node: DOMNode, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:
+    try:
+        await work(*arguments)
+    except (NoMatches, ScreenError):
+        if node.is_running:
+            raise

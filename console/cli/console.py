@@ -69,7 +69,6 @@ def open_console(tree: DfoTree, *, ascii_only: bool = False, first: str = "monit
     async def shown() -> None:
         link = AccountLink(tree)
         await attach_or_start(link, tree)
-        await link.ready.wait()
 
         async def attach() -> None:
             await link.attach(tree.state)

@@ -70,7 +70,9 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     from dataclasses import asdict
 
     from console.hosting.board_of import board_of
+    from engine.core.pipelines import STANDIN
     from engine.stores.answers import Answers
+    from engine.stores.attempts import made_by
     from engine.stores.database import connect
     from engine.stores.orders import QUEUED, RUNNING, Orders
     from engine.stores.refused import RefusedAbs
@@ -83,9 +85,11 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     refused: list[tuple[str, str]] = []
     left: list[Order] = []
     cut: set[tuple[str, str]] = set()
+    makers: dict[str, str] = {}
     if tree.journal.exists():
         connection = connect(tree.journal, readonly=True)
         questions = Answers(connection).open()
+        makers = made_by(connection)
         refused = _quietly(lambda: RefusedAbs(connection, readonly=True).all()) or []
         order = _quietly(lambda: Orders(connection, readonly=True).last())
         if not found["engine"]:
@@ -101,6 +105,7 @@ def survey(tree: DfoTree) -> dict[str, Any]:
     found["refused"] = [{"where": where, "why": why} for where, why in refused]
     found["total"] = board.total
     found["done"] = board.done
+    found["standin"] = sum(makers.get(name) == STANDIN for name in board.rows)
     found["states"] = {state: count for state, count in sorted(board.counts.items()) if count}
     found["questions"] = [
         {"number": question.number, "subject": question.subject, "text": question.text} for question in questions
@@ -119,6 +124,7 @@ def survey(tree: DfoTree) -> dict[str, Any]:
             "duration_s": round(row.duration_s, 3),
             "verdict": row.verdict,
             "comment": row.comment,
+            "pipeline": makers.get(row.ab, ""),
         }
         for row in board.rows.values()
     ]
@@ -181,6 +187,8 @@ def _lines(found: dict[str, Any], everything: bool) -> list[str]:
     )
     states = ", ".join(f"{count} {word}" for word, count in words.items())
     lines = [f"{found['account']}: {found['done']} of {found['total']} ABs done; {who}", f"  {states or 'no ABs yet'}"]
+    if found["standin"]:
+        lines.append(f"  STAND-IN PIPELINE: {found['standin']} of these ABs were not made by ESO's recipes")
     order = found["order"]
     if order:
         lines.append(f"  last order: {_named(order['what'])} {order['state']} {order['text']}".rstrip())

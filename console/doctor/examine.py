@@ -141,7 +141,7 @@ def _tools(settings: Settings) -> Iterator[Check]:
     if process.pipeline == "stand-in":
         yield Check("tools", "pipeline", "built-in stand-in, as configured", OK)
         return
-    needed = process.pipeline == "esorex"
+    needed = process.pipeline == "esorex" or settings.operational
     esorex = shutil.which(process.esorex)
     if esorex is None:
         told = f"'{process.esorex}' is not installed" + ("" if needed else "; the built-in stand-in is used")

@@ -33,8 +33,8 @@ from engine.bus import Bus
 from engine.context import Context
 from engine.create.jobs import job_files
 from engine.create.obtain import Pgis
-from engine.errors import DfosError
-from engine.process.ab.pipeline import Pipeline, pipeline_of
+from engine.errors import DfosError, RecipeTrouble
+from engine.process.ab.pipeline import Pipeline, none_of, pipeline_of
 from engine.process.run.run_pool import Streams
 from engine.questions import Operator
 from engine.stores.answers import Answers
@@ -93,7 +93,7 @@ class Host:
             found.get("SPECIAL_PLUGIN"),
             found,
         )
-        self.pipeline: Pipeline = pipeline_of(self.settings)
+        self.pipeline = self._pipeline()
         try:
             stack.enter_context(lock.engine(tree, "dfos", self.who))
             tree.state.chmod(0o700)
@@ -179,6 +179,14 @@ class Host:
         if self._current is not None:
             self._current.cancel()
 
+    def _pipeline(self) -> Pipeline:
+        """Where recipes cannot run all else goes on: whoever orders them is told."""
+        try:
+            return pipeline_of(self.settings)
+        except RecipeTrouble as trouble:
+            self._notices = (*self._notices, f"no recipe can run: {trouble}")
+            return none_of(trouble)
+
     def _take_up(self) -> None:
         """What an earlier engine was at, or left parked, is taken up again."""
         for order in self.orders.waiting(RUNNING):
@@ -199,10 +207,22 @@ class Host:
         self.orders.mark(order.number, RUNNING, run=self.bus.run, when=_utc())
         try:
             ended = await carry_out(
-                self.context(order), order, self.plugins, self.pipeline.name, self.pipeline.standin, self.at_work
+                self.context(order),
+                order,
+                self.plugins,
+                self.pipeline.name,
+                self.pipeline.standin,
+                self.at_work,
+                lambda ended: self._kept(order, ended),
             )
         finally:
             self.streams = None
+        self.settle(order.number, ended)
+        return ended
+
+    async def _kept(self, order: Order, ended: Ended) -> None:
+        """Write down how an order ended: who hears of it and looks into the queue finds it so."""
+        self.streams = None
         state = PARKED if ended.exit_code == 3 else ENDED
         self.orders.mark(
             order.number, state, when=_utc(), code=ended.exit_code, text=ended.text, questions=ended.questions
@@ -210,8 +230,6 @@ class Host:
         if state == PARKED:
             self._parked[order.number] = ended.questions
         await self._line_done(order)
-        self.settle(order.number, ended)
-        return ended
 
     async def _line_done(self, order: Order) -> None:
         """With the last order of a line of JOBS_NIGHT or JOBS_AUTO, the line goes."""
@@ -317,14 +335,14 @@ class Host:
         last = 0.0
         while True:
             await asyncio.sleep(POLL)
-            with suppress(DfosError):
+            with suppress(DfosError, sqlite3.Error, OSError):  # a full disk, a journal that another holds: next time
                 self.desk.poll()
                 self.look_at_parked()
                 if self._next():
                     self._wake.set()
-            if time.monotonic() - last >= PULSE:
-                last = time.monotonic()
-                self._look_at_host()
+                if time.monotonic() - last >= PULSE:
+                    last = time.monotonic()
+                    self._look_at_host()
 
     async def _stop_looking(self) -> None:
         self._watch.cancel()

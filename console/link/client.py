@@ -15,6 +15,7 @@ from engine.errors import DfosError, UsageTrouble
 from engine.events import Stamped, decode
 
 Heard = Callable[[Stamped, Change], None]
+_FAREWELL = 2.0  # seconds that what was said last may take to reach an engine that does not listen
 
 
 class Gone(DfosError):
@@ -24,7 +25,8 @@ class Gone(DfosError):
 class Link:
     """A link to a running engine. Folds every event into `board`, then tells `heard`.
 
-    `heard` may be set at any time; `lost` is called once when the engine goes away.
+    `heard` may be set at any time; of the snapshot it hears once, when it is whole. `lost` is called once when the
+    engine goes away.
     """
 
     def __init__(self) -> None:
@@ -37,6 +39,7 @@ class Link:
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._task: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._last: Stamped | None = None
 
     @property
     def alive(self) -> bool:
@@ -66,12 +69,15 @@ class Link:
     async def leave(self) -> None:
         """Detach; the engine goes on."""
         self.lost = None
-        if self._writer:
-            self._writer.close()
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._writer:
+            self._writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(self._writer.wait_closed(), _FAREWELL)
+            self._writer.transport.abort()
 
     async def ask(self, verb: str, **arguments: Any) -> Any:
         """Send a command and wait for its reply; the engine's refusal is raised as a DfosError."""
@@ -100,9 +106,11 @@ class Link:
                 for data in message.get("events", ()):
                     self._fold(data)
                 if "ready" in message:
-                    self.ready.set()
+                    self._whole()
                 if "reply" in message:
                     self._settle(message)
+        except DfosError:
+            pass  # whoever talks like that is no engine of ours, or of another time
         finally:
             self._alive = False
             writer.close()
@@ -119,8 +127,15 @@ class Link:
         except (KeyError, TypeError, ValueError):
             return  # an event of a newer engine: what we do not know we do not show
         change = self.board.fold(stamped)
-        if self.heard:
+        self._last = stamped
+        if self.heard and self.ready.is_set():
             self.heard(stamped, change)
+
+    def _whole(self) -> None:
+        """The snapshot is there: half of it would have shown ABs as gone that only had not come yet."""
+        self.ready.set()
+        if self.heard and self._last:
+            self.heard(self._last, Change(tuple(self.board.rows), fresh=True, head=True))
 
     def _settle(self, message: dict[str, Any]) -> None:
         future = self._replies.get(message["reply"])

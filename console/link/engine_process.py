@@ -60,32 +60,39 @@ class AccountLink(Link):
         if self.alive:
             return "the engine runs"
         started = await attach_or_start(self, self._tree)
-        await self.ready.wait()
         return "the engine runs again" if started else "found the engine again"
 
 
 async def attach_or_start(link: Link, tree: DfoTree) -> bool:
-    """Attach to the account's engine, starting one when there is none; True when it was started.
+    """Attach to the account's engine, starting one when there is none; True when it was started. The board is whole.
 
     Gone with the last line of its log when it does not come up.
     """
     try:
-        await link.attach(tree.state)
+        await _attached(link, tree)
         return False
     except Gone:
         engine = start(tree)
     for _ in range(int(PATIENCE / 0.1)):
         await asyncio.sleep(0.1)
         try:
-            await link.attach(tree.state)
+            await _attached(link, tree)
             return True
         except Gone:
             code = ended(engine)
-            if code == ExitCode.BUSY:  # another one begins to listen, or has not quite ended: then it is our turn
+            if code in (ExitCode.BUSY, 0):  # another one begins to listen or has not quite ended; ours found nobody
                 engine = start(tree)
             elif code is not None:
                 break
     raise Gone(f"the engine does not start: {_last_words(tree)}", where=str(tree.state / "engine.log"))
+
+
+async def _attached(link: Link, tree: DfoTree) -> None:
+    """Attach, and have the whole board. Gone also when the engine ends in that very moment."""
+    await link.attach(tree.state)
+    await link.ready.wait()
+    if not link.alive:
+        raise Gone("the engine has just ended", where=str(tree.state))
 
 
 def _last_words(tree: DfoTree) -> str:

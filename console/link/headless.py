@@ -29,7 +29,7 @@ def line_of(stamped: ev.Stamped, board: Board) -> str:
     event = stamped.event
     match event:
         case ev.RunStarted():
-            note = "  STAND-IN PIPELINE: esorex or the recipes are not installed" if event.standin else ""
+            note = "  STAND-IN PIPELINE: its products are not those of ESO's recipes" if event.standin else ""
             return f"{event.what} {event.pool}  {event.instance} on {event.host}, {event.pipeline}{note}"
         case ev.RunEnded():
             return event.text

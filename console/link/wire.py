@@ -39,7 +39,7 @@ def is_ours(path: Path) -> bool:
     """True when a socket file belongs to us and nobody else may open it."""
     try:
         found = path.lstat()
-    except FileNotFoundError:
+    except OSError:
         return False
     return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.getuid()
 

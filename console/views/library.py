@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import aiofiles
 
@@ -30,6 +34,7 @@ from screens.review.reviewed import Cover, Picture, Review
 from screens.shown import Forecast, LogPart, MoreMemory, QcPanel, Slot, Width
 
 _PIECE = 1 << 18  # bytes of a log read at once
+T = TypeVar("T")
 
 
 class AccountLibrary:
@@ -66,16 +71,16 @@ class AccountLibrary:
 
     async def review(self, ab: str) -> Review:
         """The evidence for certifying an AB."""
-        return await asyncio.to_thread(review_of, self._tree, self._row(ab), self.ab_path(ab), self.log_path(ab))
+        return await _looked_up(review_of, self._tree, self._row(ab), self.ab_path(ab), self.log_path(ab))
 
     async def picture(self, ab: str, name: str, width: int, height: int) -> Picture | None:
         """A picture of the AB, shrunk to the space there is."""
-        return await asyncio.to_thread(pictures.picture, self._tree, self.ab_path(ab), name, width, height)
+        return await _looked_up(pictures.picture, self._tree, self.ab_path(ab), name, width, height)
 
     async def cover(self, ab: str) -> list[Cover]:
         """The coversheet of a reviewed AB."""
         history = str(await self._link.ask("history")) if self._link.alive else ""
-        return await asyncio.to_thread(cover_of, history, self._link.board, ab)
+        return await _looked_up(cover_of, history, self._link.board, ab)
 
     async def plugins(self) -> list[Slot]:
         """Every plugin slot of the instance."""
@@ -101,63 +106,66 @@ class AccountLibrary:
 
     async def header(self, path: str) -> list[str]:
         """The primary header of a product, a card a line."""
-        return await asyncio.to_thread(headers.cards_of, self._tree, Path(path))
+        return await _looked_up(headers.cards_of, self._tree, Path(path))
 
     async def jobs(self) -> list[Job]:
         """What waits in JOBS_INGEST, JOBS_EXPORT, JOBS_NIGHT and JOBS_AUTO."""
-        return await asyncio.to_thread(jobs_view.jobs, self._tree, self._link.board.rows)
+        return await _looked_up(jobs_view.jobs, self._tree, self._link.board.rows)
 
     async def job_calls(self, job: Job) -> list[JobCall]:
         """The calls of a job file."""
-        return await asyncio.to_thread(jobs_view.calls, self._tree, job, self._link.board.rows)
+        return await _looked_up(jobs_view.calls, self._tree, job, self._link.board.rows)
 
     async def orders(self) -> list[Ordered]:
         """The engine's queue, by the journal."""
-        return await asyncio.to_thread(orders_view.orders, self._tree)
+        return await _looked_up(orders_view.orders, self._tree)
 
     async def at_work(self) -> WorkPlace:
         """The recipes under way, by journal and batch system."""
-        return await work_view.at_work(self._tree)
+        try:
+            return await work_view.at_work(self._tree)
+        except sqlite3.Error as trouble:
+            raise _unread(trouble) from trouble
 
     async def job_log(self, job: Job) -> list[str]:
         """The log of an ingestion."""
-        return await asyncio.to_thread(jobs_view.log_lines, self._tree, job)
+        return await _looked_up(jobs_view.log_lines, self._tree, job)
 
     async def job_files(self, job: Job) -> list[JobFile]:
         """The products of a job."""
-        return await asyncio.to_thread(jobs_view.files, self._tree, job)
+        return await _looked_up(jobs_view.files, self._tree, job)
 
     async def runs(self) -> list[Run]:
         """The runs of the journal."""
-        return await asyncio.to_thread(journal_view.runs, self._tree)
+        return await _looked_up(journal_view.runs, self._tree)
 
     async def run_steps(self, number: int) -> list[str]:
         """The steps of a run."""
-        return await asyncio.to_thread(journal_view.step_lines, self._tree, number)
+        return await _looked_up(journal_view.step_lines, self._tree, number)
 
     async def undo(self, mode: str, date: str, *, keep_created: bool = False) -> Undo:
         """What undoing the last run of a MODE and DATE would do; `keep_created`: createAB is passed over."""
-        return await asyncio.to_thread(journal_view.undo, self._tree, mode, date, keep_created=keep_created)
+        return await _looked_up(journal_view.undo, self._tree, mode, date, keep_created=keep_created)
 
     async def trash(self) -> list[Thrown]:
         """What is in the trash."""
-        return await asyncio.to_thread(trash_view.thrown, self._tree)
+        return await _looked_up(trash_view.thrown, self._tree)
 
     async def vcal(self) -> list[Virtual]:
         """The virtual calibrations of the account."""
-        return await asyncio.to_thread(vcal_view.virtual, self._tree)
+        return await _looked_up(vcal_view.virtual, self._tree)
 
     async def forecast(self, mode: str, date: str) -> Forecast:
         """What processing a MODE and DATE will take."""
-        return await asyncio.to_thread(forecast_of, self._tree, mode, date)
+        return await _looked_up(forecast_of, self._tree, mode, date)
 
     async def qc(self, ab: str) -> QcPanel:
         """The QC of an AB."""
-        return await asyncio.to_thread(panel_of, self._tree, self._row(ab), self.ab_path(ab))
+        return await _looked_up(panel_of, self._tree, self._row(ab), self.ab_path(ab))
 
     async def thrown_files(self, thrown: Thrown) -> list[str]:
         """The files of one transaction in the trash."""
-        return await asyncio.to_thread(trash_view.file_lines, self._tree, thrown)
+        return await _looked_up(trash_view.file_lines, self._tree, thrown)
 
     def ab_path(self, ab: str) -> Path:
         """Where the AB file stands now: being worked on, or moved."""
@@ -177,6 +185,18 @@ class AccountLibrary:
         return row
 
 
+async def _looked_up(look: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Look something up beside the screens. DfosError when the journal cannot be read just now."""
+    try:
+        return await asyncio.to_thread(look, *arguments, **named)
+    except sqlite3.Error as trouble:
+        raise _unread(trouble) from trouble
+
+
+def _unread(trouble: sqlite3.Error) -> DfosError:
+    return DfosError(f"the engine's journal cannot be read: {trouble}", remedy="look again in a moment")
+
+
 def _plain_name(ab: str) -> str:
     if "/" in ab or ab.startswith("."):
         raise DfosError(f"'{ab}' is not an AB name")
@@ -190,6 +210,8 @@ def _absolute(path: str) -> str:
 async def _log(path: Path, offset: int, growing: bool) -> LogPart:
     try:
         async with aiofiles.open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size < offset:  # a new attempt began a new log
+                return LogPart("", 0, growing, path.name)
             await file.seek(offset)
             data = await file.read(_PIECE)
             more = len(data) == _PIECE

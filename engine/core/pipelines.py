@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 SHORT = 5  # letters: giraf
+STANDIN = "stand-in pipeline"  # the name of the one that is built in
 
 
 def pipeline_names(instrument: str) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS ab_rows (
 CREATE TABLE IF NOT EXISTS attempts (
   id INTEGER PRIMARY KEY, ab TEXT, attempt INTEGER, workdir TEXT, token TEXT, pid INTEGER, pid_start INTEGER,
   boot TEXT, started REAL, exited REAL, rc INTEGER, ended REAL, verdict TEXT,
-  kind TEXT, inputs INTEGER, busy_s REAL, rss_mb REAL
+  kind TEXT, inputs INTEGER, busy_s REAL, rss_mb REAL, pipeline TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS attempts_of ON attempts (ab, attempt);
 CREATE INDEX IF NOT EXISTS attempts_open ON attempts (id) WHERE verdict IS NULL;
@@ -39,12 +39,20 @@ _COLUMNS = ("ab", *_FIXED, "parents", *_MOVING, "attempt", "change")
 _QUOTED = ", ".join(f'"{name}"' for name in _COLUMNS)
 _SEEN = f"INSERT OR REPLACE INTO ab_rows ({_QUOTED}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 - our names
 _CHANGED = f"UPDATE ab_rows SET {', '.join(f'{name}=?' for name in _MOVING)}, attempt=?, change=? WHERE ab=?"  # noqa: S608
-_INTEND = "INSERT INTO attempts (id, ab, attempt, workdir, token, boot, started) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INTEND = (
+    "INSERT INTO attempts (id, ab, attempt, workdir, token, boot, started, pipeline) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _SPAWNED = "UPDATE attempts SET pid=?, pid_start=?, started=? WHERE id=?"
 _EXITED = "UPDATE attempts SET exited=?, rc=? WHERE id=?"
 _ENDED = "UPDATE attempts SET ended=?, verdict=?, kind=?, inputs=?, busy_s=?, rss_mb=? WHERE id=?"
 _ATTEMPT = "id, ab, attempt, workdir, token, pid, pid_start, boot, started, exited, rc, ended, verdict"
-_ADDED = {"kind": "TEXT", "inputs": "INTEGER", "busy_s": "REAL", "rss_mb": "REAL"}  # since the first version
+_ADDED = {
+    "kind": "TEXT",
+    "inputs": "INTEGER",
+    "busy_s": "REAL",
+    "rss_mb": "REAL",
+    "pipeline": "TEXT",
+}  # since the first version
 _MEASURED = """SELECT kind, inputs, busy_s, coalesce(rss_mb, 0) FROM attempts
   WHERE verdict = 'done' AND kind != '' AND busy_s >= 0 ORDER BY id DESC LIMIT ?"""
 
@@ -94,6 +102,7 @@ class Attempts:
         self._unsealed: set[str] = set()
         self._board: Board | None = None
         self._soon: Callable[[], object] | None = None
+        self.pipeline = ""  # what runs the recipes of the attempts that are noted from now on
 
     # --- attempts ---------------------------------------------------------------------------
 
@@ -101,7 +110,7 @@ class Attempts:
         """Note that an AB is about to be run, soon or later; the attempt's id. `flush` before starting the recipe."""
         self._id += 1
         self._numbers[ab] = attempt
-        self._pending.append((_INTEND, (self._id, ab, attempt, workdir, token, boot, started)))
+        self._pending.append((_INTEND, (self._id, ab, attempt, workdir, token, boot, started, self.pipeline)))
         return self._id
 
     def withdraw(self, id_: int) -> None:
@@ -263,6 +272,17 @@ class Attempts:
     def _wake(self) -> None:
         if self._soon is not None:
             self._soon()
+
+
+def made_by(db: sqlite3.Connection) -> dict[str, str]:
+    """What ran the recipe of every AB that was done, the last time it was; '' where nobody noted it."""
+    try:
+        return {
+            row["ab"]: row["pipeline"] or ""
+            for row in db.execute("SELECT ab, pipeline, max(id) FROM attempts WHERE verdict = 'done' GROUP BY ab")
+        }
+    except sqlite3.OperationalError:  # an account that has processed nothing yet, or not since this is kept
+        return {}
 
 
 def measured(db: sqlite3.Connection, most: int = 5000) -> list[tuple[str, int, float, float]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from engine import events as ev
 from engine.atomic.recover import recover, unfinished
@@ -29,12 +29,19 @@ _WORDS = {"C": "create ABs", "P": "process", "M": "certify and move", "I": "inge
 
 
 async def carry_out(
-    context: Context, order: Order, plugins: Plugins, pipeline: str, standin: bool, at_work: Callable[[Streams], None]
+    context: Context,
+    order: Order,
+    plugins: Plugins,
+    pipeline: str,
+    standin: bool,
+    at_work: Callable[[Streams], None],
+    kept: Callable[[Ended], Awaitable[None]] | None = None,
 ) -> Ended:
     """Carry out one order to its end, publishing RunStarted and RunEnded.
 
     `pipeline` names what runs the recipes; `at_work` is handed the streams as soon as they can be
-    paused or stopped. Errors of ours become the order's end, with their exit code.
+    paused or stopped; `kept` writes down how it ended before anybody is told. Errors of ours become the order's end,
+    with their exit code.
     """
     parts = order.tool or ", ".join(_WORDS[part] for part in "CPMI" if part in order.parts)
     context.bus.publish(
@@ -58,6 +65,8 @@ async def carry_out(
         ended = Ended(trouble.exit_code, str(trouble))
     except Exception as trouble:  # noqa: BLE001 - one order must never end the engine
         ended = Ended(DfosError.exit_code, f"{order.pool}: {_unforeseen(trouble)}")
+    if kept is not None:
+        await kept(ended)
     context.bus.publish(ev.RunEnded(ended.exit_code, ended.text))
     return ended
 

@@ -114,6 +114,8 @@ def summary(run: UnderWay, outcome: Outcome) -> str:
     words += [f"{len(names)} {STATES[state].word}" for state, names in counts.items() if names]
     waits = Counter(_waits_for(run, name) for name in outcome.waiting)
     words += [f"{count} {word}" for word, count in waits.items()]
+    if outcome.standin:
+        words.append("by the STAND-IN PIPELINE, not by ESO's recipes")
     if run.store.refused:
         words.append(f"{counted(len(run.store.refused), 'AB file')} refused")
     return ", ".join(words)

@@ -20,6 +20,7 @@ from screens.messages import BoardChanged
 from screens.review.comment import CommentField
 from screens.review.cover import Reading, plain_lines
 from screens.start import start
+from screens.widgets.board_lines import marked, marks
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Entry, Listing, wrapped
 
@@ -53,7 +54,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
         with Vertical(classes="frame -ascii" if self._glyphs.ascii else "frame") as frame:
             instance = self._link.board.run.instance if self._link.board.run else ""
             number = f"question {self.question.number}" if self.question.number else "question"
-            frame.border_title = " ".join(filter(None, (instance, number))).replace("[", "(")
+            frame.border_title = " ".join(filter(None, (instance, *marks(self._link.board), number))).replace("[", "(")
             frame.border_subtitle = plain.asked(self.question).replace("[", "(")
             yield LineBlock(self._glyphs, id="about")
             yield Listing(self._glyphs, id="choices")
@@ -132,7 +133,7 @@ class Prompt(ModalScreen[tuple[str, str] | None]):
             return
         width = self.size.width - 4
         lines = plain_lines(plain.details(self.question, found), width, self._glyphs)
-        self.app.push_screen(Reading(self.question.subject, lines, self._glyphs))
+        self.app.push_screen(Reading(marked(self.question.subject, self._link.board), lines, self._glyphs))
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         """Enter: give this answer, or ask for the comment it needs."""

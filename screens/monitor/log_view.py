@@ -62,6 +62,7 @@ class LogView(TextScreen):
         self._offset = 0
         self._rest = False  # the last line shown is not complete yet
         self._log_name = ""
+        self._reading = False
 
     def styler(self) -> Styler:
         """Errors and warnings."""
@@ -82,6 +83,13 @@ class LogView(TextScreen):
 
     async def read(self) -> None:
         """Read on to the present end of the log."""
+        self._reading = True
+        try:
+            await self._read_on()
+        finally:
+            self._reading = False
+
+    async def _read_on(self) -> None:
         while True:
             try:
                 part = await self.library.log(self.ab, self._offset)
@@ -116,7 +124,7 @@ class LogView(TextScreen):
 
     def _poll(self) -> None:
         row = self.link.board.rows.get(self.ab)
-        if self.growing or (row is not None and row.state == "RUNNING"):
+        if not self._reading and (self.growing or (row is not None and row.state == "RUNNING")):
             start(self, self.read, exclusive=True)
 
     def action_first_error(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from textual.screen import Screen
 
@@ -41,11 +40,11 @@ class OrderKeys(Screen[None]):
             act(row)
 
     def _send(self, verb: str, **arguments: str | int) -> None:
-        start(self, self._sent, self.link.command(verb, **arguments), verb, group="orders")
+        start(self, self._sent, lambda: self.link.command(verb, **arguments), verb, group="orders")
 
-    async def _sent(self, order: Coroutine[Any, Any, str], verb: str) -> None:
+    async def _sent(self, order: Callable[[], Awaitable[str]], verb: str) -> None:
         try:
-            self.say(await order or f"{verb}: ordered")
+            self.say(await order() or f"{verb}: ordered")
         except (DfosError, OSError, TimeoutError) as trouble:
             self.say(f"{verb} failed: {trouble}")
 

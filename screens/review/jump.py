@@ -13,6 +13,7 @@ from textual.widgets import Input
 from screens import theme
 from screens.glyphs import Glyphs
 from screens.review.sitting import Sitting, word_of
+from screens.widgets.board_lines import marked
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Listing
 
@@ -36,7 +37,7 @@ class Jump(ModalScreen[str]):
     def compose(self) -> ComposeResult:
         """A line to type in, the list, the keys."""
         with Vertical(classes="frame -ascii" if self._glyphs.ascii else "frame") as frame:
-            frame.border_title = "jump to"
+            frame.border_title = marked("jump to", self._sitting.board)
             yield Input(compact=True, placeholder="number, or a part of name, target or state")
             yield Listing(self._glyphs)
             yield LineBlock(self._glyphs, id="keys")

@@ -27,6 +27,7 @@ from screens.review.cover import Reading, cover_lines, plain_lines
 from screens.review.jump import Jump
 from screens.review.sitting import Sitting
 from screens.start import start
+from screens.widgets.board_lines import marked
 from screens.widgets.lines import LineBlock, Spans
 from screens.widgets.listing import Listing
 from screens.widgets.picture import ASCII, BLOCKS
@@ -105,7 +106,7 @@ class SittingScreen(Screen[None]):
         self._say("comment-label", [(" comment ", theme.DIM)])
         self.query_one("#pick").display = bool(self._standing)
         self._draw()
-        self.call_after_refresh(self._show, self.sitting.current)
+        self.call_after_refresh(lambda: self.pane.show(self.sitting.current))
 
     def on_resize(self, event: events.Resize) -> None:
         """As wide as the terminal."""
@@ -254,7 +255,7 @@ class SittingScreen(Screen[None]):
                 self.hint(f"the AB cannot be shown: {trouble}", bad=True)
                 return
             lines = plain_lines(text.splitlines(), self.size.width - 6, self._glyphs)
-            self.app.push_screen(Reading(ab, lines, self._glyphs))
+            self.app.push_screen(Reading(marked(ab, self.sitting.board), lines, self._glyphs))
 
     async def _read_cover(self, ab: str) -> None:
         if ab:
@@ -264,7 +265,11 @@ class SittingScreen(Screen[None]):
                 self.hint(f"the coversheet cannot be shown: {trouble}", bad=True)
                 return
             self.app.push_screen(
-                Reading(f"coversheet {ab}", cover_lines(cover, self.size.width - 4, self._glyphs), self._glyphs)
+                Reading(
+                    marked(f"coversheet {ab}", self.sitting.board),
+                    cover_lines(cover, self.size.width - 4, self._glyphs),
+                    self._glyphs,
+                )
             )
 
     # --- the comment --------------------------------------------------------------------------

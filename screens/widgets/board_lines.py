@@ -68,6 +68,11 @@ def marks(board: Board) -> list[str]:
     return found
 
 
+def marked(title: str, board: Board) -> str:
+    """The title of a dialog that hides the first line of its screen, with what is not operational."""
+    return "  ".join([*marks(board), title])
+
+
 def to_certify(board: Board) -> int:
     """ABs that wait for a verdict."""
     asked = sum(1 for question in board.questions.values() if question.kind == CERTIFY)

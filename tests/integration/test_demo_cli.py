@@ -52,6 +52,24 @@ def test_the_demo_reaches_the_archive(finished: tuple[Path, subprocess.Completed
     assert [name[:7] for name in names] == ["MU_MBIA", "MU_SCBD", "MU_SIMD"]
 
 
+def test_the_stand_in_is_told_first_last_and_for_good(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    root, done = finished
+    told = [line for line in done.stderr.splitlines() if "STAND-IN PIPELINE" in line]
+    assert sum("its products are not those of ESO's recipes" in line for line in told) == 2
+    assert sum("1 AB done, by the STAND-IN PIPELINE" in line for line in told) == 1
+    assert sum("10 ABs done, by the STAND-IN PIPELINE" in line for line in told) == 1
+    found = status(root)
+    assert found["standin"] == 11 and {row["pipeline"] for row in found["abs"]} == {"stand-in pipeline"}
+    lines = call("status", "--root", str(root), cwd=root).stdout
+    assert "STAND-IN PIPELINE: 11 of these ABs were not made by ESO's recipes" in lines
+    moved = list((root / "data/logs").rglob("*.ab"))
+    assert len(moved) == 11
+    for path in moved:
+        assert ["PIPELINE", "stand-in"] in [line.split() for line in path.read_text().splitlines()], path.name
+
+
 @pytest.mark.row(5)
 @pytest.mark.row(74)
 @pytest.mark.row(82)

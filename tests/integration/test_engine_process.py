@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
 from pathlib import Path
 
+from console.link import wire
 from console.link.client import Link
 from console.link.engine_process import attach_or_start
 from engine.atomic import lock
+from tests.engines import end_engine
 from tests.fakes import text_of, until
 from tests.moving import account
 
@@ -24,10 +23,28 @@ async def test_an_engine_that_has_not_quite_ended_is_followed_by_another(tmp_pat
     with lock.engine(tree, "serve", "one"):
         coming = asyncio.create_task(attach_or_start(link, tree))
         await until(lambda: "is held by" in text_of(log))
-    assert await coming, "an engine of its own"
     try:
-        await link.ready.wait()
-        assert link.alive
+        assert await coming, "an engine of its own"
+        assert link.alive and link.ready.is_set()
     finally:
         await link.leave()
-        os.kill(json.loads((tree.state / "lock").read_text())["pid"], signal.SIGTERM)
+        end_engine(tree)
+
+
+async def test_an_engine_that_ends_when_it_is_attached_to_is_followed_by_another(tmp_path: Path) -> None:
+    context = account(tmp_path)
+    context.db.close()
+    tree, link = context.tree, Link()
+
+    def ending(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with wire.reachable(tree.state) as short:
+        server = await asyncio.start_unix_server(ending, short)
+    try:
+        async with server:
+            assert await attach_or_start(link, tree), "an engine of its own"
+        assert link.alive and link.ready.is_set()
+    finally:
+        await link.leave()
+        end_engine(tree)

@@ -85,6 +85,25 @@ def test_one_target_is_processed_and_certified_alone(account: Path) -> None:
     assert (account / "ab" / combined[1]).exists() and not (account / "ab" / only).exists()
 
 
+def test_without_esorex_nothing_falls_to_the_stand_in_but_a_demo(tmp_path: Path) -> None:
+    root = tmp_path / "account"
+    build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)
+    nowhere = ["--set", "process.esorex=esorex-of-nowhere"]
+    own = [*nowhere, "--set", "operational=true"]
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-C", "--auto", *own, code=0)
+    before = {path.name: path.read_bytes() for path in (root / "ab").iterdir()}
+    (name,) = (name for name in before if name.endswith("_tpl.ab"))
+    for words in (["phoenix", "-d", NIGHT, "-m", "CALIB", "-P"], ["processAB", "-a", name]):
+        refused = call(root, *words, "--auto", *own, code=14)
+        assert "esorex not found: 'esorex-of-nowhere'" in refused.stderr
+        assert "or set process.pipeline: stand-in" in refused.stderr
+    assert {path.name: path.read_bytes() for path in (root / "ab").iterdir()} == before
+    told = call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-P", "--auto", *nowhere, code=0)
+    assert "STAND-IN PIPELINE" in told.stderr
+    assert ["PIPELINE", "stand-in"] in [line.split() for line in (root / "ab" / name).read_text().splitlines()]
+    call(root, "phoenix", "-d", NIGHT, "-m", "CALIB", "-P", "--auto", *own, code=0)
+
+
 def test_what_failed_runs_again_with_all_that_depends_on_it(tmp_path: Path) -> None:
     root = tmp_path / "account"
     build_account(root, DemoSpec(targets=1, exposures=2, sky=0), lambda _: None)

@@ -121,6 +121,48 @@ async def test_nonsense_does_not_hurt_the_engine(tmp_path: Path, line: bytes) ->
         writer.close()
 
 
+async def test_a_console_hears_of_the_snapshot_when_it_is_whole(tmp_path: Path) -> None:
+    rest = asyncio.Event()
+
+    async def engine(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, name in enumerate(("a.ab", "b.ab")):
+            writer.write(wire.pack({"events": [ev.encode(ev.Stamped("run1", number, 0.0, seen(name, number)))]}))
+            await rest.wait()
+        writer.write(wire.pack({"ready": True}))
+        writer.close()
+
+    heard: list[tuple[str, ...]] = []
+    link, lost = Link(), asyncio.Event()
+    link.heard, link.lost = lambda _, change: heard.append(change.rows), lost.set
+    with wire.reachable(tmp_path) as short:
+        server = await asyncio.start_unix_server(engine, short)
+    async with server, asyncio.timeout(180):
+        await link.attach(tmp_path)
+        while "a.ab" not in link.board.rows:  # noqa: ASYNC110 - nobody tells us: that is the point
+            await asyncio.sleep(0.005)
+        assert heard == [], "b.ab has not come yet; it is not gone"
+        rest.set()
+        await lost.wait()
+    assert heard == [("a.ab", "b.ab")]
+    await link.leave()
+
+
+async def test_what_is_no_engine_is_left(tmp_path: Path) -> None:
+    async def stranger(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail ready\n")
+        writer.close()
+
+    link, lost = Link(), asyncio.Event()
+    link.lost = lost.set
+    with wire.reachable(tmp_path) as short:
+        server = await asyncio.start_unix_server(stranger, short)
+    async with server, asyncio.timeout(180):
+        await link.attach(tmp_path)
+        await lost.wait()
+        assert not link.alive
+        await link.leave()
+
+
 async def test_a_long_account_path_is_no_obstacle(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 90) / ("y" * 90)
     deep.mkdir(parents=True)

@@ -25,7 +25,6 @@ from tests.tui.conftest import screen_text
 async def console(tree: DfoTree, first: str = "monitor") -> AsyncIterator[tuple[ConsoleApp, AccountLink, Hand]]:
     link = AccountLink(tree)
     await attach_or_start(link, tree)
-    await link.ready.wait()
 
     async def attach() -> None:
         await link.attach(tree.state)

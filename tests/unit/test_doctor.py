@@ -76,8 +76,11 @@ def test_configuration_problems_are_listed_beside_missing_variables(account: Acc
     assert names == {"dfos.yaml:2": MISSING, "dfos.yaml:3": MISSING}
 
 
-def test_without_esorex_the_stand_in_is_no_failure(account: Account) -> None:
-    checks = examine(account("process: {pipeline: auto, esorex: esorex-of-nowhere}\n"), {})
+def test_without_esorex_the_stand_in_is_no_failure_in_a_demo_and_one_elsewhere(account: Account) -> None:
+    text = "process: {pipeline: auto, esorex: esorex-of-nowhere}\n"
+    checks = examine(account(f"{text}operational: true\n"), {})
+    assert [(check.name, check.word) for check in checks if check.group == "tools"] == [("esorex", MISSING)]
+    checks = examine(account(f"{text}operational: false\n"), {})
     tools = [check for check in checks if check.group == "tools"]
     assert [(check.name, check.word) for check in tools] == [("esorex", WARN)]
     assert "stand-in" in tools[0].found

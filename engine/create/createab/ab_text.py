@@ -20,7 +20,7 @@ from engine.create.oca.frame import Frame
 VERSION = "1.0"
 _SEAL = "as createAB wrote it:"
 # what processAB, processQC and updateAB write; `PROD_PATH` changes when the products move
-_LATER = frozenset(("PROCESS_STATUS", "LOG_NAME", "PROD_PATH", "PRODUCTS", "FURTHER", "SCORE", "UPDATED"))
+_LATER = frozenset(("PROCESS_STATUS", "LOG_NAME", "PROD_PATH", "PRODUCTS", "FURTHER", "SCORE", "UPDATED", "PIPELINE"))
 _BLANK = re.compile(r"[\x00-\x20\x7f#]+")
 
 

@@ -28,6 +28,7 @@ from engine.process.ab.deliver import (
 from engine.process.ab.evidence import Verdict, Wanted, judge, read_log_file
 from engine.process.ab.ground import Ground, aborted
 from engine.process.ab.hooks import FINAL, POST
+from engine.process.ab.pipeline import Pipeline
 from engine.process.ab.retire import Retiring, Spent, retire, retired_lines
 from engine.process.executors.protocol import Exit
 from engine.process.run.job import Result, Task
@@ -58,8 +59,9 @@ class Judged:
 class Afterwards:
     """The steps from the end of a recipe to the written AB."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, pipeline: Pipeline) -> None:
         self.ground = ground
+        self.pipeline = pipeline
         self._call = ground.threads.call
         self.consumers = Consumers(ground.store)
         self.anew: set[str] = set()  # ABs that ran before, and have made something else now
@@ -182,6 +184,9 @@ class Afterwards:
     def _successful(self, found: Judged) -> Result:
         """Last of all, the AB. Blocking."""
         ab = retired_lines(with_products(found.ab, found.plan), found.retired)
+        maker = ["stand-in"] if self.pipeline.standin else []
+        if maker or ab.get("PIPELINE"):
+            ab = ab.with_values("PIPELINE", maker)
         self.ground.store.write(ab.with_value("LOG_NAME", f"{ab.root}.log"))
         self.ground.area.tidy(found.workdir, failed=False)
         return Result("DONE", "", "; ".join(filter(None, (*found.warnings, found.verdict.message))))

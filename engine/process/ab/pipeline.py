@@ -1,7 +1,8 @@
 """Which pipeline runs the recipes, and its command line (esorex-facts section 2).
 
-esorex where it and the instrument's plugins are installed, else the built-in stand-in, which takes
-the same options. Everything is passed explicitly: no rc file and no variable of the caller counts.
+esorex and the instrument's plugins; or the built-in stand-in, which takes the same options, where that is asked for.
+`auto` is content with the stand-in in a demo or test account only. Everything is passed explicitly: no rc file and no
+variable of the caller counts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.schema import Settings
-from engine.core.pipelines import pipeline_names
+from engine.core.pipelines import STANDIN, pipeline_names
 from engine.errors import RecipeTrouble
 
 SOF = "input.sof"
@@ -44,6 +45,8 @@ class Pipeline:
         `params` are verbatim, `instrument` is the AB's: its own recipes are taken where they are installed.
         RecipeTrouble when a parameter is no option.
         """
+        if not self.program:
+            raise RecipeTrouble("there is no pipeline to run recipes", remedy="dfos doctor shows what is missing")
         params = list(params)
         for param in params:
             if not param.startswith("--") or any(char.isspace() or ord(char) < 32 for char in param):
@@ -74,26 +77,35 @@ class Pipeline:
 
 
 def pipeline_of(settings: Settings) -> Pipeline:
-    """The pipeline of an instance; RecipeTrouble when it asks for esorex and something is missing."""
+    """The pipeline of an instance; RecipeTrouble when esorex or recipes are missing and the stand-in is not wanted."""
     process = settings.process
-    standin = Pipeline("stand-in pipeline", True, (sys.executable, "-P", "-m", _STANDIN), log_level=process.log_level)
+    standin = Pipeline(STANDIN, True, (sys.executable, "-P", "-m", _STANDIN), log_level=process.log_level)
     standin = replace(standin, check_sof=process.check_sof_exist)
     if process.pipeline == "stand-in":
         return standin
     program = shutil.which(process.esorex)
     directory = process.recipe_dir or plugin_dir(settings.instrument)
-    if process.pipeline == "auto" and not (program and directory):
+    auto = process.pipeline == "auto"
+    if auto and not settings.operational and not (program and directory):
         return standin
+    wish = "; or set process.pipeline: stand-in, whose products are not ESO's" if auto else ""
     if not program:
-        raise RecipeTrouble(f"esorex not found: '{process.esorex}'", remedy="install esorex, or set process.esorex")
+        raise RecipeTrouble(
+            f"esorex not found: '{process.esorex}'", remedy=f"install esorex, or set process.esorex{wish}"
+        )
     if not directory:
         raise RecipeTrouble(
             f"no recipes for {settings.instrument} found",
-            remedy=f"install cpl-plugin-{settings.instrument.lower()[:5]}, or set process.recipe_dir",
+            remedy=f"install cpl-plugin-{settings.instrument.lower()[:5]}, or set process.recipe_dir{wish}",
         )
     name = f"esorex {_version(program)}, {Path(directory).name}".replace("-", " ")
     own = "" if process.recipe_dir else settings.instrument
     return Pipeline(name, False, (program,), directory, own, process.log_level, process.check_sof_exist)
+
+
+def none_of(trouble: RecipeTrouble) -> Pipeline:
+    """What an account has that cannot run recipes: everything else works there."""
+    return Pipeline(f"no pipeline ({trouble.what})", False, ())
 
 
 def plugin_dir(instrument: str, places: Sequence[str] = _PLUGINS) -> str:

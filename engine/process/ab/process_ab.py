@@ -37,7 +37,7 @@ class ProcessAb:
         self.executor = executor
         self.ground = Ground(context, plugins or {})
         self.before = Before(self.ground, pipeline, executor)
-        self.afterwards = Afterwards(self.ground)
+        self.afterwards = Afterwards(self.ground, pipeline)
 
     async def close(self) -> None:
         """Nothing is processed any more."""

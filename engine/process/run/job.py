@@ -97,7 +97,7 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: AB names by state. `how` is ended, stopped or aborted."""
+    """How a run ended: AB names by state. `how` is ended, stopped or aborted; `standin`: no recipe of ESO ran."""
 
     how: str
     done: tuple[str, ...]
@@ -105,3 +105,4 @@ class Outcome:
     blocked: tuple[str, ...]
     interrupted: tuple[str, ...]
     waiting: tuple[str, ...]
+    standin: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,8 @@ from config.schema import Settings
 from config.tree import DfoTree
 from engine.context import Context
 from engine.core.ab import AB
-from engine.errors import UsageTrouble
-from engine.process.ab.pipeline import Pipeline, pipeline_of
+from engine.errors import RecipeTrouble, UsageTrouble
+from engine.process.ab.pipeline import Pipeline, none_of, pipeline_of
 from engine.process.ab.process_ab import ProcessAb
 from engine.process.ab.work_area import WorkArea
 from engine.process.executors.batch import Batch
@@ -65,8 +66,10 @@ async def _processed(
 ) -> Outcome:
     attempts = attempts or Attempts.following(context.bus) or Attempts(context.db)
     starter = starter_of(context, attempts)
-    job = ProcessAb(context, pipeline or pipeline_of(context.settings), starter, plugins)
     pool = list(abs_)
+    pipeline = pipeline or _pipeline(context.settings, pool)
+    attempts.pipeline = pipeline.name
+    job = ProcessAb(context, pipeline, starter, plugins)
     try:
         found = await recover(context, attempts, starter, {ab.name for ab in pool})
         recipes = {item.recipe.pid for item in found.values() if item.recipe and item.recipe.pid}
@@ -89,11 +92,21 @@ async def _processed(
         if at_work:
             at_work(streams)
         gc.freeze()  # the pool lives as long as its run: it is not searched for garbage again and again
-        return await streams.run()
+        return replace(await streams.run(), standin=pipeline.standin)
     finally:
         gc.unfreeze()
         await job.close()
         await starter.close()
+
+
+def _pipeline(settings: Settings, pool: Iterable[AB]) -> Pipeline:
+    """The pipeline of an instance; none where nothing is to be run. RecipeTrouble where something is."""
+    try:
+        return pipeline_of(settings)
+    except RecipeTrouble as trouble:
+        if any(ab.status == "CREATED" for ab in pool):
+            raise
+        return none_of(trouble)
 
 
 def reset(tree: DfoTree, settings: Settings, ab: str, mode: str, date: str) -> list[str]:
