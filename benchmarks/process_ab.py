@@ -101,7 +101,7 @@ def processed(jobs: int, *, recipe: str = "noop", product: bool = False, place: 
         store = AbStore(tree)
         for ab in abs_of(jobs, recipe, product):
             store.path(ab.name).write_bytes(ab.render())
-        pipeline = Pipeline("no-op", True, tuple(program))
+        pipeline = Pipeline("no-op", False, tuple(program))
 
         async def whole() -> float:
             start = cpu()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 _BOOT = PROC / "sys/kernel/random/boot_id"
-_ROUNDS = 5  # one that forks meanwhile is found in the next
+_ROUNDS = 20  # one that has come meanwhile is looked at in the next
 _LOOKS = 1000  # a millisecond apart, at a process that changes its program
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD of include/linux/sched.h
 _FLAGS, _START, _CODE, _ENV_START, _ENV_END = 6, 19, 23, 47, 48  # fields 9, 22, 26, 50, 51 of proc(5), from the state
@@ -75,25 +75,51 @@ def mark_of(pid: int, name: str) -> str:
 
 def end_marked(name: str, value: str) -> int:
     """End (SIGKILL) every process of this user with `name=value` in its environment; how many. Blocking."""
-    ended: set[int] = set()
+    looked = {os.getpid()}
+    ended = 0
     for _ in range(_ROUNDS if value else 0):
-        pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
-        found = [pid for pid in pids if pid not in {os.getpid(), *ended} and mark_of(pid, name) == value]
-        for pid in found:
-            with suppress(ProcessLookupError, PermissionError):
+        fresh = {int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()} - looked
+        if not fresh:
+            break  # nobody has come since the last look, so nobody is left
+        found = [(pid, start) for pid in fresh if (start := _ended_if(pid, name, value))]
+        for pid, start in found:
+            _until_gone(pid, start)
+        looked |= fresh
+        ended += len(found)
+    return ended
+
+
+def _ended_if(pid: int, name: str, value: str) -> int:
+    """End a process that has this mark; its start, 0 when it has not. The number may be given to another meanwhile:
+    what is ended is what was looked at.
+    """
+    handle = pidfd(pid)
+    try:
+        if mark_of(pid, name) != value or not (start := start_of(pid)):
+            return 0
+        with suppress(ProcessLookupError, PermissionError):
+            if handle >= 0:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            else:
                 os.kill(pid, signal.SIGKILL)
-        for pid in found:
-            _until_gone(pid)
-        ended.update(found)
-        if not found:
-            break
-    return len(ended)
+        return start
+    finally:
+        if handle >= 0:
+            os.close(handle)
 
 
-def _until_gone(pid: int) -> None:
+def pidfd(pid: int) -> int:
+    """A hold of a process; -1 where the system has none (before Linux 5.3), or the process is gone."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1
+
+
+def _until_gone(pid: int, start: int) -> None:
     """SIGKILL is heard when the process has its turn; a disk that does not answer may hold it up for ever."""
     for _ in range(_LOOKS):
-        if not start_of(pid):
+        if start_of(pid) != start:
             return
         time.sleep(0.001)
 

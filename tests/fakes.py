@@ -205,8 +205,8 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file, or of a process in /proc; '' while it is not there."""
+    """The text of a file; '' while it is not there, and when its process has just ended."""
     try:
         return path.read_text("utf-8", "replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
         return ""

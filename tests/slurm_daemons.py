@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from tests.ports import held_port, number
 NEEDED = ("slurmctld", "slurmd", "munged", "munge", "sbatch")
 _LIMIT_S = 180.0  # many times what anything takes: only what never comes lasts longer
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+_NOT_READY = re.compile(r"(dr|down|unk|fail|err|inval|maint|$)|.*\*$")  # the star: it does not answer
 _CONFIG = """\
 ClusterName=ci
 SlurmctldHost={host}(127.0.0.1)
@@ -55,7 +57,7 @@ InactiveLimit=0
 # a machine that is busy is not one that is broken
 MessageTimeout=60
 TCPTimeout=60
-BatchStartTimeout=300
+BatchStartTimeout=60
 UnkillableStepTimeout=600
 KillWait=30
 MinJobAge=86400
@@ -97,7 +99,7 @@ class SlurmDaemons:
         self._until(lambda: self.attempt("munge", "--no-input", socket_), "munged does not answer")
         self.start_controller()
         self._begin("slurmd", "-D", "-N", "n1", "-f", str(self.conf))
-        self.until_node("idle")
+        self.until_ready()
 
     def start_controller(self) -> None:
         """Start the controller, again; it answers when this returns."""
@@ -111,7 +113,7 @@ class SlurmDaemons:
         self.ask("scancel", "--me")
         self.attempt("scontrol", "update", "nodename=n1", "state=resume")  # refused where it needs none
         self._until(lambda: not self.ask("squeue", "-h"), "jobs do not end")
-        self.until_node("idle")
+        self.until_ready()
 
     def kill_controller(self) -> None:
         """As a machine dies; returns when it is gone."""
@@ -147,10 +149,17 @@ class SlurmDaemons:
 
         self._until(saved, "the state was not saved")
 
-    def until_node(self, *states: str) -> None:
-        """Wait until the node is in one of the states."""
-        command = ("sinfo", "-h", "-n", "n1", "-o", "%t")
-        self._until(lambda: self.ask(*command).strip() in states, f"the node is not {' or '.join(states)}")
+    def node(self) -> str:
+        """The state of the node: idle, mix, drng, drain ..."""
+        return self.ask("sinfo", "-h", "-n", "n1", "-o", "%t").strip()
+
+    def until_drained(self) -> None:
+        """Wait until the node takes no jobs and has none."""
+        self._until(lambda: self.node() == "drain", "the node is not drained")
+
+    def until_ready(self) -> None:
+        """Wait until the node takes jobs: whether it has some, or Slurm has plans with it, does not matter."""
+        self._until(lambda: not _NOT_READY.match(self.node()), "the node takes no jobs")
 
     def logs(self) -> str:
         """The last of what the daemons say."""
@@ -217,5 +226,6 @@ class SlurmDaemons:
         end = time.monotonic() + _LIMIT_S
         while not condition():
             dead = [name for name, daemon in self._running.items() if daemon.poll() is not None]
-            assert not dead and time.monotonic() < end, f"{trouble} (ended: {dead}): {self.logs()}"
+            words = f"{trouble} (ended: {dead})"
+            assert not dead and time.monotonic() < end, f"{words}: {self.attempt('sinfo')}{self.logs()}"
             time.sleep(0.02)

@@ -7,6 +7,7 @@ own module with `parser()` and `main(argv)`.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -96,6 +97,7 @@ def usage() -> str:
 def run(name: str, argv: list[str]) -> int:
     """Carry out one command; errors become one clear message and the exit code of the table."""
     _streams()
+    _children()
     if "-v" in argv or "--version" in argv:
         print(f"{name} {VERSION}")
         return 0
@@ -131,6 +133,12 @@ def _streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 - lives as long as the process
+
+
+def _children() -> None:
+    """Who started us may have told the system to forget children as they end: nobody could say how a recipe ended."""
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def phoenix() -> int:

@@ -122,9 +122,9 @@ class Host:
 
     # --- orders ---------------------------------------------------------------------------
 
-    def give(self, order: Order) -> Order:
-        """Queue an order, durably."""
-        given = self.orders.give(order, _utc())
+    def give(self, order: Order, *, anew: bool = False) -> Order:
+        """Queue an order, durably; `anew` also when the same one is at work."""
+        given = self.orders.give(order, _utc(), anew=anew)
         self._parked.pop(given.number, None)
         self._wake.set()
         return given
@@ -162,9 +162,13 @@ class Host:
             self._wake.clear()
             if order := self._next():
                 self._current = asyncio.create_task(self._carry_out(order))
-                with suppress(asyncio.CancelledError):
+                try:
                     await self._current
-                self._current = None
+                except asyncio.CancelledError:
+                    if not self._ending:
+                        raise
+                finally:
+                    self._current = None
                 continue
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LINGER)
@@ -327,8 +331,8 @@ class Host:
         still_open = {question.id for question in self.answers.open()}
         for number, ids in tuple(self._parked.items()):
             if not still_open.intersection(ids):
-                del self._parked[number]
                 self.orders.mark(number, QUEUED)
+                del self._parked[number]
                 self._wake.set()
 
     async def _keep_looking(self) -> None:
@@ -340,8 +344,9 @@ class Host:
                 self.look_at_parked()
                 if self._next():
                     self._wake.set()
-                if time.monotonic() - last >= PULSE:
-                    last = time.monotonic()
+            if time.monotonic() - last >= PULSE:
+                last = time.monotonic()
+                with suppress(OSError):  # a disk that is away
                     self._look_at_host()
 
     async def _stop_looking(self) -> None:

@@ -100,7 +100,6 @@ class Desk(_Recording):
     def poll(self) -> None:
         """Announce answers that have come in, from whichever process, and wake who waits for them."""
         for given in self._answers.changed_since(self._seen):
-            self._seen = given.seq
             if (given.answer.question, given.answer.choice, given.answer.when) not in self._told:
                 self._say(given.number, given.answer)
             for moot in self._answers.moot(given.answer.question, given.answer.choice):
@@ -108,10 +107,11 @@ class Desk(_Recording):
             if given.answer.choice == LATER:
                 stored = self._answers.find(given.number)
                 self._bus.publish(ev.QuestionAsked(stored.number, stored.to_dict(), False))
-                continue
-            for future in self._waiting.get(given.answer.question, ()):
-                if not future.done():
-                    future.set_result(given.answer)
+            else:
+                for future in self._waiting.get(given.answer.question, ()):
+                    if not future.done():
+                        future.set_result(given.answer)
+            self._seen = given.seq  # last: what could not be read is told by the next look
 
     def announce(self) -> None:
         """Tell the board of the questions left open by earlier runs; for an engine that starts."""

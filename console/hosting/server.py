@@ -37,6 +37,7 @@ class Server:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: list[dict[str, Any]] = []
         self._flushing = False
+        self._over = False
 
     @property
     def consoles(self) -> int:
@@ -58,6 +59,7 @@ class Server:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         self._flush()
         self._leave()
         self._server.close()
@@ -97,6 +99,9 @@ class Server:
         if task := asyncio.current_task():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        if self._over:  # accepted in the last moment: it looks for the next engine
+            writer.close()
+            return
         uid = wire.peer_uid(writer.get_extra_info("socket"))
         who = _user(uid)
         self._flush()

@@ -82,8 +82,9 @@ class Verbs(ReleaseVerbs, JobVerbs):
     async def _do_retry(self, who: str, ab: str, memory: str = "") -> str:
         if memory:
             ask_for(self._host.db, ab, memory, who)
-        if self._host.streams is not None:
-            names = await self._host.streams.retry(ab)
+        running = self._host.streams
+        if running is not None and not running.over:
+            names = await running.retry(ab)
             self._withdraw(names)
             return f"{len(names)} ABs run again"
         row = self._host.board.rows.get(ab)
@@ -91,7 +92,8 @@ class Verbs(ReleaseVerbs, JobVerbs):
             raise UsageTrouble(f"{ab} is not known here")
         names = await self._reset(ab, row.mode, row.date)
         self._withdraw(names)
-        self._host.give(Order(row.mode, row.date, "P", run_id=self._host.orders.run_of(row.mode, row.date), who=who))
+        order = Order(row.mode, row.date, "P", run_id=self._host.orders.run_of(row.mode, row.date), who=who)
+        self._host.give(order, anew=True)  # one that is at work may be past its recipes
         return f"{len(names)} ABs run again"
 
     async def _do_memory(self, who: str, ab: str) -> dict[str, Any] | None:

@@ -69,6 +69,7 @@ class Link:
     async def leave(self) -> None:
         """Detach; the engine goes on."""
         self.lost = None
+        self._alive = False  # a listener that is cancelled before its first turn cannot say so
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -59,9 +59,9 @@ async def unpack(reader: asyncio.StreamReader) -> dict[str, Any] | None:
     """The next message; None when the other end is gone. DfosError when it is not one of ours."""
     try:
         line = await reader.readline()
-    except (ConnectionError, ValueError) as trouble:
-        if isinstance(trouble, ValueError):
-            raise DfosError("a line on the engine's socket is too long") from None
+    except ValueError:
+        raise DfosError("a line on the engine's socket is too long") from None
+    except OSError:
         return None
     if not line.endswith(b"\n"):
         return None

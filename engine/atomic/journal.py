@@ -286,10 +286,16 @@ def _unwritten(trouble: sqlite3.Error) -> DfosError:
 
 
 async def _in_thread(work: Callable[[], int]) -> int:
-    """Run `work` in a thread and see it end, even when we are cancelled meanwhile: no lock is given up over it."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
+    """Run `work` in a thread and see it end, however often we are cancelled meanwhile: no lock is given up over it.
+
+    No task waits for the thread: the end of a loop cancels all tasks.
+    """
+    over = asyncio.get_running_loop().run_in_executor(None, work)
     try:
-        return await asyncio.shield(task)
+        return await asyncio.shield(over)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not over.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([over])
+        over.exception()  # the transaction stays open: who recovers it is told what is wrong
         raise

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from console.link import wire
-from console.link.client import Link
+import pytest
+
+from config.tree import DfoTree
+from console.link import engine_process, wire
+from console.link.client import Gone, Link
 from console.link.engine_process import attach_or_start
 from engine.atomic import lock
 from tests.engines import end_engine
@@ -48,3 +51,26 @@ async def test_an_engine_that_ends_when_it_is_attached_to_is_followed_by_another
     finally:
         await link.leave()
         end_engine(tree)
+
+
+async def test_an_engine_that_waited_in_vain_is_followed_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal stood still while its engine came, saw nobody and ended well."""
+    begun: list[DfoTree] = []
+
+    class OfTheSecond(Link):
+        async def attach(self, directory: Path) -> None:
+            if len(begun) < 2:
+                raise Gone("no engine listens")
+            self.ready.set()
+            self._alive = True
+
+    def start(tree: DfoTree) -> int:
+        begun.append(tree)
+        return len(begun)
+
+    monkeypatch.setattr(engine_process, "start", start)
+    monkeypatch.setattr(engine_process, "ended", lambda engine: 0 if engine == 1 else None)
+    assert await attach_or_start(OfTheSecond(), account(tmp_path).tree)
+    assert len(begun) == 2

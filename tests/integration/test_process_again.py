@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,23 @@ async def test_a_child_names_the_product_that_its_moved_parent_made_anew(scene: 
     assert str(scene.product(basic)) in scene.log(post)
     new = f"{post.name} reads {scene.product(basic).name}, made anew, and no more MU_SOBJ_940116A.fits"
     assert told.count(new) == 1
+
+
+async def test_what_is_told_of_a_child_is_told_on_the_loop(scene: Scene) -> None:
+    """A console's listener asks for the loop: in any other thread it fails, is unsubscribed and hears no more."""
+    basic, post = sisters(scene)
+    assert (await ordered(scene, basic.name)).exit_code == 0
+    heard: list[str] = []
+
+    def console(stamped: ev.Stamped) -> None:
+        asyncio.get_running_loop()
+        heard.append(getattr(stamped.event, "text", ""))
+
+    scene.context.bus.subscribe(console)
+    assert (await ordered(scene, post.name)).exit_code == 0
+    assert any(text.startswith(f"{post.name} reads ") for text in heard)
+    scene.context.bus.publish(ev.Notice("info", "still heard"))
+    assert heard[-1] == "still heard"
 
 
 async def test_a_child_that_reads_what_has_moved_keeps_its_lines(scene: Scene) -> None:

@@ -13,7 +13,9 @@ from console.cli import undo as command
 from console.cli import words
 from console.views import journal as view
 from engine import events as ev
+from engine.atomic import fs
 from engine.atomic.journal import Journal
+from engine.atomic.recover import recover
 from engine.context import Context
 from engine.create.createab.plan import AGAIN
 from engine.errors import MoveTrouble
@@ -286,6 +288,26 @@ def test_the_monitor_forgets_what_went_and_knows_what_failed_before(context: Con
     assert sorted(context.board.rows) == sorted(left) and len(left) == len(names) - 1
     assert sorted(row["ab"] for row in attempts.rows()) == sorted(left)
     assert context.board.counts.total() == len(left)
+
+
+def test_what_a_cut_undo_did_not_tell_any_more_is_told_by_recovery(context: Context) -> None:
+    class Cut(BaseException):
+        pass
+
+    def at_the_seal(verb: str, path: str) -> None:
+        if (verb, path) == ("commit", "seal"):
+            raise Cut
+
+    simple(context)
+    make(context)
+    names = [ab.name for ab in abs_of(context)]
+    with pytest.raises(Cut), fs.probed(at_the_seal):
+        undone(context)
+    assert not abs_of(context)
+    for name in names:  # as an engine that starts again knows them
+        context.bus.publish(ev.AbSeen(name, "CALIB", DATE, "k", "r", "BIAS", "", 1, (), 60.0, "CREATED"))
+    assert len(asyncio.run(recover(context))) == 1
+    assert not context.board.rows and not asyncio.run(recover(context))
 
 
 def test_the_command_and_the_screen_see_the_same_plan(

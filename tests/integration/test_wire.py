@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,38 @@ def test_every_event_survives_the_wire() -> None:
             values[part.name] = next(value for word, value in samples.items() if str(part.type).startswith(word))
         stamped = ev.Stamped("run", 1, 2.0, kind(**values))
         assert ev.decode(json.loads(json.dumps(ev.encode(stamped)))) == stamped, name
+
+
+async def test_a_console_that_is_accepted_in_the_last_moment_is_let_go(tmp_path: Path) -> None:
+    desk, (ours, theirs) = Desk(tmp_path), socket.socketpair()
+    async with desk.server:
+        pass
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    await desk.server._client(reader, writer)
+    assert writer.is_closing() and not desk.server.consoles
+    await writer.wait_closed()
+    theirs.close()
+
+
+async def test_a_link_that_is_left_before_it_has_listened_is_not_alive(tmp_path: Path) -> None:
+    desk, link = Desk(tmp_path), Link()
+    async with desk.server:
+        await link.attach(tmp_path)
+        await link.leave()
+        assert not link.alive
+        with pytest.raises(Gone):
+            await asyncio.wait_for(link.ask("pause"), 180)
+
+
+async def test_what_is_no_engine_of_ours_is_an_engine_that_is_gone(tmp_path: Path) -> None:
+    async def nonsense(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n")
+        writer.close()
+
+    link = Link()
+    async with await asyncio.start_unix_server(nonsense, tmp_path / wire.NAME):
+        (tmp_path / wire.NAME).chmod(0o600)
+        await link.attach(tmp_path)
+        await asyncio.wait_for(link.ready.wait(), 180)
+        assert not link.alive
+        await link.leave()

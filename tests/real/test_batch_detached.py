@@ -294,7 +294,7 @@ async def test_a_node_drained_in_the_middle_holds_the_rest_until_it_is_back(nigh
     await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=drain", "reason=cooling")
     await night.go()
     await until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"])
-    await asyncio.to_thread(system.until_node, "drain")
+    await asyncio.to_thread(system.until_drained)
     assert night.scene.status([night.post]) == ["CREATED"] and not night.scene.over()
     await asyncio.to_thread(system.run, "scontrol", "update", "nodename=n1", "state=resume")
     await night.scene.without_us()
@@ -309,7 +309,7 @@ async def test_a_controller_killed_and_started_again_goes_on_with_the_cascade(ni
     await night.go()
     await until(lambda: night.scene.status([night.basic]) == ["SUCCESSFUL"])
     await asyncio.to_thread(system.start_controller)
-    await asyncio.to_thread(system.until_node, "idle", "mix")
+    await asyncio.to_thread(system.until_ready)
     await night.scene.without_us()
     assert night.scene.status([night.basic, night.post]) == ["SUCCESSFUL"] * 2
     assert night.log.count("started") == 1
@@ -324,7 +324,7 @@ async def test_a_controller_that_is_down_at_the_hand_over_takes_the_cascade_late
     night.scene.batch["command_s"] = patience
     assert night.scene.status([night.basic, night.post]) == ["CREATED"] * 2
     await asyncio.to_thread(system.start_controller)
-    await asyncio.to_thread(system.until_node, "idle")
+    await asyncio.to_thread(system.until_ready)
     run = asyncio.create_task(night.outcome())
     await night.go()
     outcome, context = await run

@@ -97,7 +97,7 @@ async def test_lanes_of_an_earlier_cascade_count_also_after_a_crash_of_slurm(
     await asyncio.to_thread(system.kill_controller)
     (first.cwd / "go").touch()
     await asyncio.to_thread(system.start_controller)
-    await asyncio.to_thread(system.until_node, "mix", "idle")
+    await asyncio.to_thread(system.until_ready)
     for job in later:
         await site.until(job, Status.HELD)
     await site.executor.release(refs)

@@ -1,73 +1,53 @@
+"""The journal's file while somebody else has it."""
+
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from engine.errors import DfosError
 from engine.stores import database
-from engine.stores.database import add_columns, connect
-from engine.stores.orders import Order, Orders
+from engine.stores.database import connect
 
 
-def test_a_file_that_is_new_to_two_processes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # it begins to make it what it will be
-    waited: list[float] = []
+@pytest.fixture
+def other(tmp_path: Path) -> sqlite3.Connection:
+    """Another process that has just made the file, and writes its first table."""
+    connection = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("CREATE TABLE first (number INTEGER)")
+    return connection
 
-    def goes_on(seconds: float) -> None:
-        waited.append(seconds)
-        if len(waited) == 3:
+
+def test_two_that_make_a_journal_at_once_both_have_it(
+    tmp_path: Path, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == 3:
             other.execute("COMMIT")
 
-    monkeypatch.setattr(database, "sleep", goes_on)
-    found = connect(tmp_path / "journal.sqlite")
-    assert len(waited) == 3 and found.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-    found.close()
+    monkeypatch.setattr(database, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    mine = connect(tmp_path / "journal.sqlite")
+    assert len(paused) == 3
+    assert mine.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    other.execute("INSERT INTO first VALUES (1)")
+    assert mine.execute("SELECT number FROM first").fetchone()[0] == 1
+    mine.close()
     other.close()
 
 
-class Meanwhile(sqlite3.Connection):
-    """Another process does the same between our look and what follows from it."""
-
-    def execute(self, sql: str, *given: object) -> sqlite3.Cursor:  # type: ignore[override]
-        found = super().execute(sql, *given)  # type: ignore[arg-type]
-        if "table_info" in sql and not self.in_transaction:
-            with sqlite3.connect(self.path, isolation_level=None) as other:  # type: ignore[attr-defined]
-                other.execute("ALTER TABLE t ADD COLUMN b TEXT")
-            other.close()
-        return found
-
-
-def test_columns_that_somebody_else_adds_meanwhile_are_no_trouble(tmp_path: Path) -> None:
-    connect(tmp_path / "journal.sqlite").close()
-    db = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None, factory=Meanwhile)
-    db.path = tmp_path / "journal.sqlite"  # type: ignore[attr-defined]
-    db.execute("CREATE TABLE t (a TEXT)")
-    add_columns(db, "t", {"b": "TEXT", "c": "INTEGER"})
-    assert [row[1] for row in sqlite3.Connection.execute(db, "PRAGMA table_info(t)")] == ["a", "b", "c"]
-    assert not db.in_transaction
-    db.close()
-
-
-def test_an_order_is_looked_for_and_given_in_one_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two = connect(tmp_path / "journal.sqlite"), connect(tmp_path / "journal.sqlite")
-    two.execute("PRAGMA busy_timeout=0")
-    mine, theirs = Orders(one), Orders(two)
-    refused: list[str] = []
-    look = Orders.waiting
-
-    def meanwhile(self: Orders, *states: str) -> list[Order]:
-        found = look(self, *states)
-        if self is mine:
-            with pytest.raises(sqlite3.OperationalError, match="locked") as trouble:
-                theirs.give(Order("CALIB", "2014-10-22", "P"), "now")
-            refused.append(str(trouble.value))
-        return found
-
-    monkeypatch.setattr(Orders, "waiting", meanwhile)
-    assert mine.give(Order("CALIB", "2014-10-22", "P"), "now").number == 1 and len(refused) == 1
-    assert theirs.give(Order("CALIB", "2014-10-22", "P"), "now").number == 1
-    assert not one.in_transaction and not two.in_transaction
-    one.close()
-    two.close()
+def test_one_that_is_never_let_go_is_told(
+    tmp_path: Path, other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100, 4))
+    monkeypatch.setattr(database, "time", SimpleNamespace(sleep=lambda _: None, monotonic=lambda: next(clock)))
+    with pytest.raises(DfosError, match="database is locked"):
+        connect(tmp_path / "journal.sqlite")
+    other.close()

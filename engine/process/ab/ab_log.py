@@ -19,7 +19,7 @@ def rotated(log: Path) -> None:
         fs.remove(log)
         return
     number = 1
-    while log.with_name(f"{log.name}.{number}").exists():
+    while os.path.lexists(log.with_name(f"{log.name}.{number}")):
         number += 1
     fs.rename(log, log.with_name(f"{log.name}.{number}"))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from engine.core.ab import AB
 from engine.errors import PluginTrouble, RecipeTrouble
-from engine.events import Notice
 from engine.process.ab.ab_log import headed, rotated, written
 from engine.process.ab.ground import Ground, aborted
 from engine.process.ab.hooks import FINAL, PRE, START
@@ -28,6 +27,7 @@ class Prepared:
     ab: AB
     log: Path
     command: list[str]
+    notices: tuple[str, ...] = ()  # told where events are published, never in a thread
 
 
 class Before:
@@ -43,10 +43,8 @@ class Before:
     async def ready(self, task: Task, workdir: Path) -> Prepared | Result:
         """Everything up to the start of the recipe; a Result when there is none to start."""
         first = await self._call(self._begun, task, workdir)
-        if isinstance(first, Result):
+        if isinstance(first, (Result, Prepared)):
             return first
-        if isinstance(first, Prepared):
-            return aborted(task) or first
         ab = first
         await self.ground.hooks.told(START, ab)
         if ab.runs_no_recipe:
@@ -102,16 +100,16 @@ class Before:
         log = self.ground.log_path(ab)
         rotated(log)
         headed(log, ab.name, self.ground.context.utc(), self.pipeline.name, command, workdir, text)
-        if self.ground.inputs.as_read(ab, inputs) is not ab:
-            self._name_what_is_read(ab.name, inputs)
-        return Prepared(ab, log, command)
+        named = self.ground.inputs.as_read(ab, inputs) is not ab
+        return Prepared(ab, log, command, self._name_what_is_read(ab.name, inputs) if named else ())
 
-    def _name_what_is_read(self, name: str, inputs: Sequence[tuple[Path, str]]) -> None:
-        """Correct the MCALIB lines of the AB file. Blocking."""
+    def _name_what_is_read(self, name: str, inputs: Sequence[tuple[Path, str]]) -> tuple[str, ...]:
+        """Correct the MCALIB lines of the AB file; what has changed in words. Blocking."""
         ab = read(self.ground.store.path(name))
         fresh = self.ground.inputs.as_read(ab, inputs)
         self.ground.store.write(fresh)
-        for old, new in zip(ab.calibs, fresh.calibs, strict=True):
-            if new != old:
-                told = f"{name} reads {Path(new.path).name}, made anew, and no more {Path(old.path).name}"
-                self.ground.context.bus.publish(Notice("info", told))
+        return tuple(
+            f"{name} reads {Path(new.path).name}, made anew, and no more {Path(old.path).name}"
+            for old, new in zip(ab.calibs, fresh.calibs, strict=True)
+            if new != old
+        )

@@ -14,9 +14,10 @@ from typing import Any
 
 from engine.context import Context
 from engine.errors import DfosError
+from engine.events import Notice
 from engine.process.ab.afterwards import Afterwards
 from engine.process.ab.before import Before
-from engine.process.ab.ground import Ground
+from engine.process.ab.ground import Ground, aborted
 from engine.process.ab.hooks import END
 from engine.process.ab.pipeline import Pipeline
 from engine.process.ab.stale import built_from, changes
@@ -74,6 +75,10 @@ class ProcessAb:
                 prepared = await self.before.ready(task, workdir)
                 if isinstance(prepared, Result):
                     return prepared
+                for text in prepared.notices:
+                    self.context.bus.publish(Notice("info", text))
+                if over := aborted(task):  # told to end while its last step was made: nothing starts any more
+                    return over
                 recipe = self.executor.start(
                     prepared.command,
                     cwd=workdir,

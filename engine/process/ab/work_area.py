@@ -19,7 +19,7 @@ from string import ascii_lowercase
 
 from config.schema import Settings
 from config.tree import DfoTree
-from engine.atomic import lock
+from engine.atomic import fs, lock
 from engine.errors import Busy, RecipeTrouble
 
 NOTE = ".account"
@@ -65,7 +65,7 @@ class WorkArea:
             raise self._taken(note)
         if other != self._account or note.get("pid") != os.getpid():
             mine = {"account": self._account, "user": who, "host": socket.gethostname(), "pid": os.getpid()}
-            (self.path / NOTE).write_text(json.dumps(mine) + "\n", "utf-8")
+            fs.replace(self.path / NOTE, json.dumps(mine).encode() + b"\n")  # half a note would be nobody's
 
     def _left(self) -> Iterator[Path]:
         return (path for path in self.path.iterdir() if path.is_dir())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -130,11 +131,15 @@ class Batch:
     # --- the run ----------------------------------------------------------------------------
 
     def tidy(self, open_tokens: frozenset[str]) -> None:
-        """Before a run: forget jobs whose attempts are closed, and cancel those that nobody wants any more."""
+        """Before a run: forget jobs whose attempts are closed, and cancel those that nobody wants any more.
+
+        What jobs of a cascade that goes on without us come after is kept until they have ended, too.
+        """
         known = self._jobs.known(self.boot)
         for token in [token for token, unwanted in known.items() if unwanted and token not in open_tokens]:
             self._follow(BatchJob(self, token, token, None)).unwanted()
-        done = [token for token, unwanted in known.items() if not unwanted and token not in open_tokens]
+        needed = open_tokens | self.records.awaited(open_tokens)
+        done = [token for token, unwanted in known.items() if not unwanted and token not in needed]
         self.records.forget(done)
         self._jobs.forget(done)
 
@@ -200,7 +205,8 @@ class Batch:
             try:
                 refs = await self.executor.submit(specs)
             except Refused as trouble:
-                self._followed[trouble.token].refused(str(trouble))
+                if refused := self._followed.get(trouble.token):
+                    refused.refused(str(trouble))
                 continue
             self.given(refs)
             for ref, spec in zip(refs, specs, strict=True):
@@ -232,8 +238,8 @@ class Batch:
             await self.executor.suspend(refs)
         except Unsupported as trouble:
             self._say("warning", f"recipes go on while they should stand aside: {trouble.what}")
-            for ref in refs:
-                self._followed[ref.token].goes_on(trouble.what)
+            for job in [job for ref in refs if (job := self._followed.get(ref.token))]:
+                job.goes_on(trouble.what)
 
     async def _look(self) -> None:
         tokens = [token for token, job in self._followed.items() if job.status is not Status.SUBMITTING]
@@ -258,7 +264,8 @@ class Batch:
             )
         since = datetime.fromtimestamp(self._away_since, UTC).strftime("%H:%M")
         for job in list(self._followed.values()):
-            job.unreached(f"not reachable since {since}: {trouble.what}", self._jobs.unwant)
+            with contextlib.suppress(sqlite3.Error):  # what could not be noted stays, for the next time
+                job.unreached(f"not reachable since {since}: {trouble.what}", self._jobs.unwant)
         return min(_LONGEST_S, self._settings.poll_s * 2.0 ** min(self._failures, 8))
 
     def _reached(self) -> None:

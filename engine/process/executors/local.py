@@ -16,13 +16,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from engine import processes
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
 from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
-from engine.process.executors.wrapper import die_with_us
-from engine.processes import PROC, birth_of, boot_id, end_marked, environ, mark_of, start_of, state_of
+from engine.process.executors.wrapper import tied
+from engine.processes import PROC, boot_id, end_marked, environ, start_of, state_of
 from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
@@ -34,24 +35,27 @@ TOKEN = "DFOS_ATTEMPT"  # noqa: S105 - the environment variable that marks a rec
 class Recipe:
     """A running recipe, a process of this host.
 
-    `start` is its start in clock ticks since boot: with the pid it is unique.
+    `start` is its start in clock ticks since boot: with the pid it is unique. `token` marks it and what it starts.
     """
 
-    def __init__(self, pid: int, start: int, *, child: bool, pidfd: bool = True) -> None:
+    def __init__(self, pid: int, start: int, *, child: bool, token: str = "", pidfd: bool = True) -> None:
         self.pid = pid
         self.start = start
         self.suspended = False
         self.queued = False
         self._child = child
+        self._token = token
         self._loop = asyncio.get_running_loop()
         self._frozen_s = 0.0
         self._frozen_at = 0.0
         self._over: asyncio.Future[Exit] = self._loop.create_future()
-        self._handle = _pidfd(pid) if pidfd else -1
+        self._handle = processes.pidfd(pid) if pidfd else -1
         if self._handle >= 0:
             self._loop.add_reader(self._handle, self._gone)
         else:
             self._loop.call_later(_POLL_S, self._poll)
+        if not child and start_of(pid) != start:  # it ended before we had a hold of it: the number may be another's
+            self._loop.call_soon(self._gone)
 
     @property
     def ident(self) -> str:
@@ -100,7 +104,6 @@ class Recipe:
 
     async def terminate(self, grace_s: float = GRACE_S) -> None:
         """End it: SIGTERM, SIGCONT (a frozen process would not hear), SIGKILL after `grace_s` seconds."""
-        token = "" if self.over else mark_of(self.pid, TOKEN)
         self._signal(signal.SIGTERM)
         self.resume()
         try:
@@ -108,8 +111,9 @@ class Recipe:
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self.wait()
-        if token:
-            await asyncio.to_thread(end_marked, TOKEN, token)  # what has left its group
+        if self._token:
+            with contextlib.suppress(OSError):  # /proc cannot be listed: nobody can be looked for
+                await asyncio.to_thread(end_marked, TOKEN, self._token)  # what has left its group
 
     def leave(self) -> None:
         """Stop following it; it runs on."""
@@ -119,14 +123,16 @@ class Recipe:
         # A zombie keeps its pid until we reap it; for a foreign process pid and start must still match.
         if self.over or (not self._child and start_of(self.pid) != self.start):
             return False
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
             return True
         return False
 
     def _poll(self) -> None:
         if self._child:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            ended = True  # where somebody else has waited for it
+            with contextlib.suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         else:
             ended = start_of(self.pid) != self.start
         if ended:
@@ -186,7 +192,10 @@ class LocalExecutor:
             raise RecipeTrouble(f"the log cannot be written: {trouble.strerror}", where=str(log)) from None
         try:
             text = str(cwd)
-            pid = spawn.popen(argv, text, env, out, die_with_us) if self._tied else spawn.started(argv, text, env, out)
+            if self._tied:
+                pid = spawn.popen(argv, text, env, out, tied(os.getpid()))
+            else:
+                pid = spawn.started(argv, text, env, out)
         except (OSError, ValueError) as trouble:
             raise RecipeTrouble(
                 f"{argv[0]} cannot be started: {getattr(trouble, 'strerror', None) or trouble}",
@@ -195,13 +204,13 @@ class LocalExecutor:
             ) from None
         finally:
             os.close(out)
-        return Recipe(pid, birth_of(pid), child=True, pidfd=self._pidfd)
+        return Recipe(pid, start_of(pid), child=True, token=env.get(TOKEN, ""), pidfd=self._pidfd)
 
-    def reattach(self, pid: int, start: int, boot: str) -> Recipe | None:
+    def reattach(self, pid: int, start: int, boot: str, token: str = "") -> Recipe | None:
         """Follow a recipe of an earlier engine; None when it is gone (or the machine was booted since)."""
         if boot != self.boot or not start or start_of(pid) != start:
             return None
-        recipe = Recipe(pid, start, child=False, pidfd=self._pidfd)
+        recipe = Recipe(pid, start, child=False, token=token, pidfd=self._pidfd)
         if state_of(pid) == "T":
             recipe.suspended, recipe._frozen_at = True, recipe._loop.time()
         return recipe
@@ -210,10 +219,14 @@ class LocalExecutor:
         """Follow the recipe of an attempt, by its pid, or by its token where the pid was not journalled yet."""
         if attempt.boot != self.boot:
             return None
-        if attempt.pid and attempt.pid_start and (recipe := self.reattach(attempt.pid, attempt.pid_start, self.boot)):
+        token = attempt.token
+        if attempt.pid and attempt.pid_start:
+            recipe = self.reattach(attempt.pid, attempt.pid_start, self.boot, token)
+            if recipe is None and token:  # what it left behind is no recipe, and must not write any more
+                await asyncio.to_thread(end_marked, TOKEN, token)
             return recipe
-        seen = await asyncio.to_thread(self.find, attempt.workdir, attempt.token)
-        return self.reattach(*seen, attempt.boot) if seen else None
+        seen = await asyncio.to_thread(self.find, attempt.workdir, token)
+        return self.reattach(*seen, attempt.boot, token) if seen else None
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -264,10 +277,3 @@ def _works_in(pid: int, base: str) -> bool:
     except OSError:
         return False
     return place == base or place.startswith(base + "/")
-
-
-def _pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return -1

@@ -26,7 +26,8 @@ from engine.process.executors.protocol import JobRef, JobSpec, JobState, Status
 
 WRAPPER = Path(wrapper.__file__)
 RECORDS = "records"  # below the work area
-_MOST = 65536
+_MOST = 65536  # bytes of a claim or an exit record
+_MOST_SPEC = 16 << 20  # of a spec: it names all it comes after
 _TOKEN = re.compile(r"[A-Za-z0-9._:+/@=-]{1,200}")
 _KINDS = (".spec.json", ".claim.json", ".json", ".hold", ".out", ".log")
 
@@ -155,9 +156,18 @@ class Records:
     def asked_mb(self, token: str) -> float:
         """What a job asked for, MB; 0 where that is not known."""
         try:
-            return float(_number(_read(self.spec_path(token)).get("memory_mb", 0), self.place, "memory_mb"))
+            spec = _read(self.spec_path(token), _MOST_SPEC)
+            return float(_number(spec.get("memory_mb", 0), self.place, "memory_mb"))
         except BadRecord:
             return 0.0
+
+    def awaited(self, tokens: Iterable[str]) -> set[str]:
+        """What these jobs come after: those that have not begun yet will look at how it ended."""
+        found: set[str] = set()
+        for token in tokens:
+            with contextlib.suppress(BadRecord):
+                found.update(dict(_read(self.spec_path(token), _MOST_SPEC).get("after") or {}))
+        return found
 
     def parents(self, job: JobSpec, alive: Container[str]) -> list[str]:
         """The parents that a job has still to wait for, of those the engine knows to be `alive` just now.
@@ -254,11 +264,11 @@ def _opened(path: Path) -> BinaryIO:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, most: int = _MOST) -> dict[str, Any]:
     """The object in a file; empty when there is no file, or nothing in it yet."""
     try:
         with _opened(path) as file:
-            text = file.read(_MOST + 1)
+            text = file.read(most + 1)
     except FileNotFoundError:
         return {}
     except OSError as trouble:
@@ -266,7 +276,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        data = json.loads(text) if len(text) <= _MOST else None
+        data = json.loads(text) if len(text) <= most else None
     except (ValueError, RecursionError):
         data = None
     if not isinstance(data, dict):

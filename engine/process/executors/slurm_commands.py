@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import re
+import signal
+from typing import BinaryIO
 
 from engine.errors import EngineAway, Unsupported
 
@@ -23,31 +27,32 @@ class Commands:
         self._limit_s = limit_s
 
     async def ran(self, *command: str, text: str = "") -> tuple[int, str, str]:
-        """Exit code, output and errors of a command; EngineAway when Slurm is not there to answer."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as trouble:
-            raise EngineAway(
-                f"{command[0]} cannot be started: {trouble.strerror}", remedy="is Slurm installed?"
-            ) from None
-        try:
-            out, errors = await asyncio.wait_for(process.communicate(text.encode() or None), self._limit_s)
-        except TimeoutError:
-            raise EngineAway(f"slurm does not answer ({command[0]}, {self._limit_s:g} s)") from None
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await asyncio.shield(process.wait())
-        said = errors.decode("utf-8", "replace")
-        if process.returncode and _AWAY.search(said):
-            raise EngineAway(f"slurm: {last(said)}")
-        return process.returncode or 0, out.decode("utf-8", "replace"), said
+        """Exit code, output and errors of a command; EngineAway when Slurm is not there to answer.
+
+        No pipes: where a site has a script around the command, what that has started may hold them for ever.
+        """
+        with _memory(text) as given, _memory() as out, _memory() as errors:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdin=given, stdout=out, stderr=errors, start_new_session=True
+                )
+            except OSError as trouble:
+                raise EngineAway(
+                    f"{command[0]} cannot be started: {trouble.strerror}", remedy="is Slurm installed?"
+                ) from None
+            try:
+                await asyncio.wait_for(process.wait(), self._limit_s)
+            except TimeoutError:
+                raise EngineAway(f"slurm does not answer ({command[0]}, {self._limit_s:g} s)") from None
+            finally:
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    await asyncio.shield(process.wait())
+            said = _text(errors)
+            if process.returncode and _AWAY.search(said):
+                raise EngineAway(f"slurm: {last(said)}")
+            return process.returncode or 0, _text(out), said
 
     async def told(self, *command: str) -> None:
         """A command that changes jobs. That they ended meanwhile is no trouble; Unsupported where it is forbidden."""
@@ -57,6 +62,19 @@ class Commands:
         if _DENIED.search(said):
             raise Unsupported(f"slurm does not allow it: {last(said)}", remedy="hold what is queued instead")
         raise EngineAway(f"slurm: {last(said)}")
+
+
+def _memory(text: str = "") -> BinaryIO:
+    """A file without a name or a disk, to be read from its beginning."""
+    file = os.fdopen(os.memfd_create("slurm"), "w+b", buffering=0)
+    file.write(text.encode())
+    file.seek(0)
+    return file
+
+
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
 
 
 def last(said: str) -> str:

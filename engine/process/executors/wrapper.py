@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -29,22 +30,23 @@ _GRACE_S = 10
 _WAIT_S = 0.1
 _PR_SET_PDEATHSIG = 1
 _MARK = "DFOS_ATTEMPT"  # recipes carry it, with their job's token, wherever they go
-_ROUNDS = 5  # one that forks meanwhile is found in the next
-_LOOKS = 20  # a millisecond apart, at a process that changes its program
-
-
-class Gone(Exception):
-    """Told to end before the recipe was started."""
+_ROUNDS = 20  # one that has come meanwhile is looked at in the next
+_LOOKS = 1000  # a millisecond apart, at a process that changes its program
+_KERNEL_THREAD = 0x00200000  # PF_KTHREAD of include/linux/sched.h
+_FLAGS, _CODE, _ENV_START, _ENV_END = 6, 23, 47, 48  # fields 9, 26, 50, 51 of proc(5), from the state
 
 
 class Signals:
-    """What we are told we tell the recipe; `told` is the first signal that was to end it."""
+    """What we are told we tell the recipe; `told` is the first signal that was to end it.
+
+    Handlers only note and pass on: whatever we are at when one comes is finished, the exit record above all.
+    """
 
     def __init__(self) -> None:
         self.child = 0
         self.told = 0
         self.frozen = False
-        self.waiting = True
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by who started us, no child could be waited for
         for number in _TO_END:
             signal.signal(number, self._end)
         for number in _TO_SAY:
@@ -58,8 +60,6 @@ class Signals:
             self._pass(number)
             self._pass(signal.SIGCONT)  # a frozen process would not hear
             signal.alarm(_GRACE_S)
-        elif self.waiting:
-            raise Gone
 
     def begun(self, child: int) -> None:
         """The recipe runs: what we were told meanwhile it hears now."""
@@ -96,16 +96,9 @@ def main(path: str, job: str = "") -> int:
     signals = Signals()
     note |= {"pid": os.getpid(), "started": time.time(), "code": None, "signal": None, "job": job}
     note["asked_mb"] = spec.get("memory_mb", 0)
-    try:
-        skipped = _not_after(spec)
-    except Gone:
-        return _written(record, note | {"ended": time.time(), "told": signals.told, "skipped": REMOVED}, NOT_AFTER)
-    if skipped:
-        _say(skipped)
-        return _written(record, note | {"ended": time.time(), "skipped": skipped}, NOT_AFTER)
-    signals.waiting = False
+    skipped = _not_after(spec, signals)
     note["started"] = time.time()
-    try:
+    try:  # also of one that is skipped: another run of this job may be at work, and the record is its
         claim(place, note)
     except FileExistsError:
         _say(f"{place}: another run has this job")
@@ -113,6 +106,9 @@ def main(path: str, job: str = "") -> int:
     except OSError as trouble:
         _say(f"{place}: {trouble.strerror}")
         return NO_RECORD
+    if skipped:
+        _say(skipped)
+        return _written(record, note | {"ended": time.time(), "told": signals.told, "skipped": skipped}, NOT_AFTER)
     try:
         found = _run(argv, env, spec, signals)
     except (OSError, ValueError) as trouble:
@@ -135,7 +131,7 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
             stdout=log,
             stderr=log,
             process_group=0,
-            preexec_fn=die_with_us,
+            preexec_fn=tied(os.getpid()),
         )
     finally:
         os.close(log)
@@ -144,7 +140,8 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
     signals.child = 0
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)  # whatever it left behind; the zombie still reserves the number
-    _end_marked(f"{_MARK}={spec['token']}".encode())
+    with suppress(OSError):
+        _end_marked(f"{_MARK}={spec['token']}".encode())
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = 0
     code = os.waitstatus_to_exitcode(status)
@@ -154,16 +151,18 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
 
 def _end_marked(mark: bytes) -> None:
     """End what has left the group of the recipe (setsid)."""
-    ended = {os.getpid()}
+    looked = {os.getpid()}
     for _ in range(_ROUNDS):
-        pids = {int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()} - ended
-        found = {pid for pid in pids if mark in _environ(f"/proc/{pid}")}
+        fresh = {int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()} - looked
+        if not fresh:
+            break  # nobody has come since the last look
+        found = [pid for pid in fresh if mark in _environ(f"/proc/{pid}")]
         for pid in found:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        ended |= found
-        if not found:
-            break
+        for pid in found:  # until then it may have children yet
+            _until_gone(f"/proc/{pid}")
+        looked |= fresh
 
 
 def _environ(process: str) -> list[bytes]:
@@ -172,23 +171,53 @@ def _environ(process: str) -> list[bytes]:
         for _ in range(_LOOKS):
             if data := Path(process, "environ").read_bytes():
                 return data.split(b"\0")
-            Path(process, "exe").readlink()  # what has ended, and a thread of the kernel, have none
+            fields = _stat(process)
+            if fields[0] in (b"Z", b"X") or int(fields[_FLAGS]) & _KERNEL_THREAD:
+                break
+            # An exec that was over before this second look shows an environment: worth another one, too.
+            if fields[_CODE] != b"0" and int(fields[_ENV_START]) >= int(fields[_ENV_END]):
+                break
             time.sleep(0.001)
     return []
 
 
-def die_with_us() -> None:
-    """In the child: a recipe whose wrapper is killed could never be accounted for."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _until_gone(process: str) -> None:
+    with suppress(OSError):
+        for _ in range(_LOOKS):
+            if _stat(process)[0] in (b"Z", b"X"):
+                break
+            time.sleep(0.001)
 
 
-def _not_after(spec: dict[str, Any]) -> str:
+def _stat(process: str) -> list[bytes]:
+    return Path(process, "stat").read_bytes().rpartition(b")")[2].split()
+
+
+def tied(parent: int) -> Callable[[], None]:
+    """What a child of process `parent` calls before its program, so that it dies with the thread that started it.
+
+    A recipe whose wrapper is killed could never be accounted for. All is looked up here: between fork and exec another
+    thread's locks may be held for ever.
+    """
+    prctl = ctypes.CDLL(None).prctl
+
+    def tie() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was killed before we had said so: nobody will tell us
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return tie
+
+
+def _not_after(spec: dict[str, Any], signals: Signals) -> str:
     """Why it must not run: a job it comes after has not ended well. Where there is no queue, we wait here."""
     waits = bool(spec.get("waits"))
     for token, name in dict(spec.get("after") or {}).items():
         path = Path(name)
         while waits and not path.exists():
+            if signals.told:
+                return REMOVED
             time.sleep(_WAIT_S)
         try:
             ended = json.loads(path.read_bytes())
@@ -199,8 +228,10 @@ def _not_after(spec: dict[str, Any]) -> str:
             return f"{token} did not end well"
     hold = spec.get("hold")
     while waits and hold and os.path.lexists(hold):
+        if signals.told:
+            return REMOVED
         time.sleep(_WAIT_S)
-    return ""
+    return REMOVED if signals.told else ""
 
 
 def claim(path: Path, note: dict[str, Any]) -> None:

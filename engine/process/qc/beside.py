@@ -118,5 +118,6 @@ class Beside:
         try:
             await asyncio.wait_for(process.communicate(), 5.0)  # to its last word: then its pipes are closed, too
         except TimeoutError:
-            process.kill()
-            await process.communicate()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                process.kill()
+            await process.wait()

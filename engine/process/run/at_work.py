@@ -32,6 +32,7 @@ class AtWork:
         self._job = job
         self._group: asyncio.TaskGroup | None = None
         self._news: Callable[[], object] = _nobody
+        self._order = ("running", "")
 
     def __len__(self) -> int:
         return len(self.tasks)
@@ -104,6 +105,8 @@ class AtWork:
         if recipe.pid:
             self._attempts.spawned(task.id, recipe.pid, recipe.start, task.started)
         recipe.follow(partial(self._stands, task))
+        if self._order[0] != "running":  # ordered while it was prepared
+            self._heeded(task)
 
     def _stands(self, task: Task) -> None:
         """Show where a job stands in its batch system."""
@@ -123,16 +126,21 @@ class AtWork:
 
     def heed(self, mode: str, why: str) -> None:
         """What an order means for jobs that wait in a queue: held while paused, taken back by a stop."""
+        self._order = mode, why
         for task in self.tasks.values():
-            if task.recipe is None or not task.recipe.queued:
-                continue
-            if mode == "paused":
-                task.recipe.suspend()
-            elif mode == "running":
-                task.recipe.resume()
-            elif mode == "stopping" and self._group:
-                task.aborted = why
-                self._group.create_task(task.recipe.terminate())
+            self._heeded(task)
+
+    def _heeded(self, task: Task) -> None:
+        mode, why = self._order
+        if task.recipe is None or not task.recipe.queued:
+            return
+        if mode == "paused":
+            task.recipe.suspend()
+        elif mode == "running":
+            task.recipe.resume()
+        elif mode == "stopping" and self._group:
+            task.aborted = why
+            self._group.create_task(task.recipe.terminate())
 
     def exited(self, task: Task, rc: int | None) -> None:
         """A recipe ended; its products are being checked."""

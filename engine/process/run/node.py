@@ -121,6 +121,7 @@ async def run(account: Account, ab: str, attempt: int, workdir: str, token: str,
                 job.reset([ab])
                 return 2
     finally:
+        await asyncio.gather(*ending, return_exceptions=True)
         with contextlib.suppress(DfosError):
             await job.close()
         context.db.close()

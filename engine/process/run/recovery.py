@@ -76,8 +76,10 @@ def _has_result(attempt: Attempt, store: AbStore) -> bool:
         return False
     if ab.status != "CREATED" or attempt.rc is not None:
         return True
-    workdir = Path(attempt.workdir)
-    return workdir.is_dir() and any(path.name != "input.sof" for path in workdir.iterdir())
+    try:
+        return any(path.name != "input.sof" for path in Path(attempt.workdir).iterdir())
+    except OSError:  # not there, gone just now, or not to be read
+        return False
 
 
 def _say(context: Context, text: str) -> None:

@@ -68,10 +68,16 @@ class Scheduler:
         self._intents = Intents(attempts, job, context.clock, boot)
         self._work = AtWork(context, self._states, self._ready, attempts, job)
         self._kicked = False
+        self._resetting = 0  # orders to run again whose AB files are being written
         self._flushing = False
         self._prepared = False
         self._over: asyncio.Future[str] | None = None
         self._aside: StandAside | None = None
+
+    @property
+    def over(self) -> bool:
+        """True when the run has come to its end: it takes no orders any more."""
+        return self._over is not None and self._over.done()
 
     @property
     def widths(self) -> dict[str, int]:
@@ -193,7 +199,7 @@ class Scheduler:
             self._over.set_exception(trouble)
 
     def _idle(self) -> bool:
-        if self._work.tasks or self._work.ended:
+        if self._work.tasks or self._work.ended or self._resetting:
             return False
         if self.mode in ("stopping", "aborting") or not self._ready:
             return True
@@ -229,7 +235,7 @@ class Scheduler:
 
     def _start(self) -> None:
         """Start whatever may start: intents first, durably, then the recipes."""
-        if len(self._work) >= self.streams or not self._ready:
+        if len(self._work) >= self.streams or not self._ready or self._resetting:
             return
         if self._aside and not self._aside.open():
             return

@@ -40,8 +40,7 @@ class Streams(Scheduler):
     def _order(self, mode: str, why: str) -> None:
         if self.mode == "aborting":
             raise UsageTrouble("the run is being aborted", remedy="start it again afterwards")
-        if self._over is not None and self._over.done():
-            raise UsageTrouble("the run is over", remedy="start it again")
+        self._still()
         self._switch(mode, why)
         self._work.heed(mode, why)
 
@@ -73,8 +72,10 @@ class Streams(Scheduler):
     async def retry(self, ab: str) -> list[str]:
         """Run an AB again, and everything that depends on it; their names.
 
-        UsageTrouble when one of them runs or its products have left.
+        UsageTrouble when one of them runs or its products have left. Nothing starts while their files are written:
+        it might be one of them.
         """
+        self._still()
         if ab not in self.entries:
             raise UsageTrouble(f"{ab} is not in this pool", remedy="check the name")
         again = [self.entries[ab], *below(self.entries, ab)]
@@ -84,11 +85,19 @@ class Streams(Scheduler):
             if entry.state in _RELEASED:
                 raise UsageTrouble(f"the products of {entry.ab} have moved", remedy="undo the move first")
         names = [entry.ab for entry in again]
-        await asyncio.to_thread(self.job.reset, names)
-        self._states.again(again)
-        self._replan()
-        self._kick()
+        self._resetting += 1
+        try:
+            await asyncio.to_thread(self.job.reset, names)
+            self._states.again(again)
+            self._replan()
+        finally:
+            self._resetting -= 1
+            self._kick()
         return names
+
+    def _still(self) -> None:
+        if self.over:
+            raise UsageTrouble("the run is over", remedy="start it again")
 
     def why(self, ab: str) -> list[str]:
         """Why an AB is not running: the chain, one sentence a line, ending with what to do."""
