@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic, sleep
 
 from engine.errors import DfosError
 
@@ -24,12 +24,13 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """
     try:
         if readonly:
-            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=WAIT_S, isolation_level=None)
+            connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10, isolation_level=None)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(path, timeout=10, isolation_level=None)
             _write_ahead(connection)
             connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=10000")
         connection.row_factory = sqlite3.Row
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as trouble:
@@ -52,3 +53,18 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             if "locked" not in str(trouble) or time.monotonic() > until:
                 raise
         time.sleep(_PAUSE_S)
+
+
+def add_columns(connection: sqlite3.Connection, table: str, columns: Mapping[str, str]) -> None:
+    """Give a table of an older version the columns (name: type) it lacks; others may be about to do the same."""
+    if not _missing(connection, table, columns):
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        for name in _missing(connection, table, columns):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {columns[name]}")
+
+
+def _missing(connection: sqlite3.Connection, table: str, columns: Mapping[str, str]) -> list[str]:
+    known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    return [name for name in columns if name not in known]

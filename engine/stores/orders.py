@@ -82,18 +82,20 @@ class Orders:
         `anew`: what is at work already may have missed what this one is about, and does not count.
         """
         order.checked()
-        for old in self.waiting(QUEUED, PARKED) if anew else self.waiting():
-            if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
-                order, number=0
-            ):
-                self._db.execute(
-                    "UPDATE orders SET what = ?, state = ? WHERE number = ?",
-                    (json.dumps(asdict(replace(order, number=old.number))), QUEUED, old.number),
-                )
-                return replace(order, number=old.number)
-        row = self._db.execute(
-            "INSERT INTO orders (what, state, given) VALUES (?, ?, ?)", (json.dumps(asdict(order)), QUEUED, when)
-        )
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")  # two commands may give the same at once, or it may end just now
+            for old in self.waiting(QUEUED, PARKED) if anew else self.waiting():
+                if replace(old, number=0, auto=order.auto, who=order.who, recover=order.recover) == replace(
+                    order, number=0
+                ):
+                    self._db.execute(
+                        "UPDATE orders SET what = ?, state = ? WHERE number = ?",
+                        (json.dumps(asdict(replace(order, number=old.number))), QUEUED, old.number),
+                    )
+                    return replace(order, number=old.number)
+            row = self._db.execute(
+                "INSERT INTO orders (what, state, given) VALUES (?, ?, ?)", (json.dumps(asdict(order)), QUEUED, when)
+            )
         return replace(order, number=row.lastrowid or 0)
 
     def mark(

@@ -23,7 +23,7 @@ from engine.errors import RecipeTrouble
 from engine.process.executors import spawn
 from engine.process.executors.protocol import Exit, Status
 from engine.process.executors.wrapper import tied
-from engine.processes import PROC, boot_id, end_marked, environ, start_of, state_of
+from engine.processes import PROC, birth_of, boot_id, end_marked, environ, start_of, state_of
 from engine.stores.attempts import Attempt
 
 GRACE_S = 10.0
@@ -204,7 +204,7 @@ class LocalExecutor:
             ) from None
         finally:
             os.close(out)
-        return Recipe(pid, start_of(pid), child=True, token=env.get(TOKEN, ""), pidfd=self._pidfd)
+        return Recipe(pid, birth_of(pid), child=True, token=env.get(TOKEN, ""), pidfd=self._pidfd)
 
     def reattach(self, pid: int, start: int, boot: str, token: str = "") -> Recipe | None:
         """Follow a recipe of an earlier engine; None when it is gone (or the machine was booted since)."""

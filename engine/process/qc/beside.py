@@ -52,8 +52,7 @@ class Beside:
     async def _asked(self, request: Mapping[str, Any]) -> dict[str, Any]:
         async with self._turn:
             try:
-                process = self._process or await self._started()
-                answer = await asyncio.wait_for(self._answer(process, request), self._patience_s)
+                answer = await asyncio.wait_for(self._answer(request), self._patience_s)
             except TimeoutError:
                 self._kill()
                 await self._end()
@@ -69,7 +68,8 @@ class Beside:
             raise QcTrouble(str(answer["trouble"]))
         return answer
 
-    async def _answer(self, process: asyncio.subprocess.Process, request: Mapping[str, Any]) -> dict[str, Any]:
+    async def _answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        process = self._process or await self._started()
         assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
         process.stdin.write(json.dumps(request).encode() + b"\n")
         await process.stdin.drain()
@@ -116,7 +116,7 @@ class Beside:
         if process.stdin:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.communicate(), 5.0)  # to its last word: then its pipes are closed, too
+            await asyncio.wait_for(process.wait(), 5.0)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 process.kill()
