@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
@@ -17,6 +17,7 @@ from engine.errors import DfosError
 from engine.events import Stamped
 from screens.ask.questions import Questions
 from screens.glyphs import glyphs
+from screens.in_turn import InTurn
 from screens.links import EngineLink
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.monitor.ab_monitor import AbMonitor
@@ -29,7 +30,7 @@ PULSE = 0.1  # seconds between two drawings of a busy board
 RETRY = 2.0  # seconds between two tries to reach an engine that went away
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(InTurn):
     """The console on one engine. Leaving it never stops work."""
 
     BINDINGS: ClassVar = [Binding("ctrl+q", "leave", show=False), Binding("ctrl+c", "leave", show=False)]
@@ -122,7 +123,7 @@ class ConsoleApp(App[None]):
 
     def on_open_certify(self, message: OpenCertify) -> None:
         """Open the certification, with the standing comments if the engine tells them."""
-        start(self, self._certify, message.ab, exclusive=True, group="certify")
+        start(self, self._certify, message.ab, exclusive=True, group="certify", opens=True)
 
     async def _certify(self, ab: str) -> None:
         comments: list[str] = []

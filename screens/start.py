@@ -10,6 +10,8 @@ from textual.app import ScreenError
 from textual.css.query import NoMatches
 from textual.dom import DOMNode
 
+OPENS = "opens"  # the name of work at whose end a screen opens
+
 
 def start(
     node: DOMNode,
@@ -17,12 +19,16 @@ def start(
     *arguments: object,
     group: str = "default",
     exclusive: bool = False,
+    opens: bool = False,
 ) -> None:
     """Run `work(*arguments)` beside the screen; `exclusive` ends an earlier one of its `group`.
 
+    `opens`: it looks up what a screen will show that it opens then; keys typed meanwhile are for that screen.
+
     What still comes in while the screen goes away, and no longer finds its lines, is nobody's trouble.
     """
-    node.run_worker(cast(Any, partial(_beside, node, work, *arguments)), group=group, exclusive=exclusive)
+    run = cast(Any, partial(_beside, node, work, *arguments))
+    node.run_worker(run, name=OPENS if opens else "", group=group, exclusive=exclusive)
 
 
 async def _beside(node: DOMNode, work: Callable[..., Coroutine[Any, Any, object]], *arguments: object) -> None:

@@ -27,7 +27,7 @@ class Hand(Pilot[Any]):
         """Press keys one after the other, each when the one before it has done all it does."""
         for key in keys:
             assert self.app._driver is not None
-            self.app._driver.send_message(_event(key))
+            self.app._driver.send_message(key_event(key))
             await self.pause()
 
     async def pause(self, delay: float | None = None) -> None:
@@ -35,6 +35,9 @@ class Hand(Pilot[Any]):
         assert delay is None, "a time is not a thing to wait for; see `until`"
         async with asyncio.timeout(HANG_S):
             await self._rest()
+            while getattr(self.app, "typing", False) and self.app.is_running:  # a look-up that opens a screen
+                await asyncio.sleep(0.005)
+                await self._rest()
             while getattr(self._top(), "_later", None):  # the monitor draws a burst together, a moment later
                 await asyncio.sleep(0.005)
                 await self._rest()
@@ -78,7 +81,7 @@ async def hand_on(app: App[Any], size: tuple[int, int] = (80, 24)) -> AsyncItera
         yield hand
 
 
-def _event(key: str) -> events.Key:
+def key_event(key: str) -> events.Key:
     if len(key) == 1 and not key.isalnum():
         key = _character_to_key(key)
     try:

@@ -40,7 +40,7 @@ class Asking:
     def about(self, ab: str) -> None:
         """Offer it."""
         if root := offered(ab, self.link):
-            start(self.screen, self._offer, root, exclusive=True, group="memory")
+            start(self.screen, self._offer, root, exclusive=True, group="memory", opens=True)
         else:
             rows = self.link.board.rows
             again = "; r runs it again as it is" if ab in rows and rerun_of(ab, rows).roots else ""

@@ -45,7 +45,7 @@ def ask_widths(
         except (DfosError, OSError, TimeoutError) as trouble:
             tell(f"streams failed: {trouble}")
 
-    start(screen, look, exclusive=True, group="widths")
+    start(screen, look, exclusive=True, group="widths", opens=True)
 
 
 def told(widths: Sequence[Width]) -> list[str]:

@@ -241,11 +241,11 @@ class SittingScreen(Screen[None]):
 
     def action_text(self) -> None:
         """The AB file."""
-        start(self, self._read_text, self.sitting.current, group="read", exclusive=True)
+        start(self, self._read_text, self.sitting.current, group="read", exclusive=True, opens=True)
 
     def action_cover(self) -> None:
         """The coversheet."""
-        start(self, self._read_cover, self.sitting.current, group="read", exclusive=True)
+        start(self, self._read_cover, self.sitting.current, group="read", exclusive=True, opens=True)
 
     async def _read_text(self, ab: str) -> None:
         if ab:

@@ -15,6 +15,7 @@ from console.account import open_tree
 from engine import events as ev
 from engine.board import Board, Change
 from engine.questions import Choice, Question
+from screens.in_turn import InTurn
 from screens.messages import BoardChanged, Leave, OpenCertify, OpenQuestions, joined
 from screens.queue.queued import Job, JobCall, JobFile, Ordered, WorkPlace
 from screens.release.released import Plan, Run, Thrown, Undo, Virtual
@@ -299,7 +300,7 @@ class FakeLibrary:
         return self.thrown_names.get(thrown.label, [])
 
 
-class Host(App[None]):
+class Host(InTurn):
     """Mounts one screen; folds events into the link's board; keeps the wishes that reached it."""
 
     def __init__(self, screen: Screen[object], link: FakeLink) -> None:
