@@ -116,7 +116,8 @@ class SlurmDaemons:
         self.until_ready()
 
     def kill_controller(self) -> None:
-        """As a machine dies; returns when it is gone."""
+        """As a machine dies; returns when it is gone. A node that was resumed is not drained again afterwards."""
+        self._save("node_state", "nodename=n1", "Comment")
         self._kill("slurmctld")
 
     def crash(self) -> None:
@@ -137,17 +138,8 @@ class SlurmDaemons:
         self.start()
 
     def save(self, number: str) -> None:
-        """Wait until all that has happened so far is in the state on disk; `number` is any job that is not over."""
-        mark = f"saved-{time.monotonic_ns()}"
-
-        def saved() -> bool:
-            with suppress(FileNotFoundError):  # just now a new one takes the place of the old one
-                if mark.encode() in (self.place / "state" / "job_state").read_bytes():
-                    return True
-            self.run("scontrol", "update", f"JobId={number}", f"AdminComment={mark}")  # ten changes are saved at once
-            return False
-
-        self._until(saved, "the state was not saved")
+        """Wait until all that has happened to jobs is in the state on disk; `number` is any job that is not over."""
+        self._save("job_state", f"JobId={number}", "AdminComment")
 
     def node(self) -> str:
         """The state of the node: idle, mix, drng, drain ..."""
@@ -196,6 +188,18 @@ class SlurmDaemons:
         for held in self._held:
             held.close()
         shutil.rmtree(self.place, ignore_errors=True)
+
+    def _save(self, file: str, what: str, note: str) -> None:
+        """Wait until a file of the state on disk, which is written every few seconds, has all that happened so far."""
+        mark = f"saved-{time.monotonic_ns()}"
+        self.ask("scontrol", "update", what, f"{note}={mark}")
+
+        def saved() -> bool:
+            with suppress(FileNotFoundError):  # just now a new one takes the place of the old one
+                return mark.encode() in (self.place / "state" / file).read_bytes()
+            return False
+
+        self._until(saved, "the state was not saved")
 
     def _called(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -187,7 +187,7 @@ async def test_a_controller_that_restarts_loses_nothing(scene: Scene) -> None:
     await scene.begun()
     await scene.shows("RUNNING")
     await asyncio.to_thread(scene.slurm.save, scene.queued()[0].partition("|")[0])
-    scene.slurm.kill_controller()
+    await asyncio.to_thread(scene.slurm.kill_controller)
     await scene.shows("RUNNING", "not reachable since")
     await scene.go()
     await asyncio.to_thread(scene.slurm.start_controller)
@@ -198,7 +198,7 @@ async def test_a_controller_that_restarts_loses_nothing(scene: Scene) -> None:
 
 
 async def test_a_batch_system_that_is_down_from_the_start_is_waited_for(scene: Scene) -> None:
-    scene.slurm.kill_controller()
+    await asyncio.to_thread(scene.slurm.kill_controller)
     scene.begin(batch=_IMPATIENT)
     await scene.shows("SLOT", "not reachable since")
     await asyncio.to_thread(scene.slurm.start_controller)
