@@ -122,13 +122,15 @@ class ConsoleApp(InTurn):
     # --- wishes of screens ----------------------------------------------------------------
 
     def on_open_certify(self, message: OpenCertify) -> None:
-        """Open the certification, with the standing comments if the engine tells them."""
+        """Open the certification, with the standing comments if the engine tells them; one at a time."""
         start(self, self._certify, message.ab, exclusive=True, group="certify", opens=True)
 
     async def _certify(self, ab: str) -> None:
         comments: list[str] = []
         with contextlib.suppress(DfosError):
             comments = await self.library.comments()
+        if any(isinstance(screen, Certify) for screen in self.screen_stack):
+            return  # it was asked for twice
         self.push_screen(
             Certify(self.link, self.library, ab, comments=comments, graphics=self._graphics, alphabet=self._alphabet)
         )

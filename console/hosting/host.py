@@ -27,6 +27,7 @@ from console.hosting.server import Server
 from console.hosting.verbs import Verbs
 from console.plugins.find import load
 from engine import events as ev
+from engine import threads
 from engine.atomic import lock
 from engine.board import Board
 from engine.bus import Bus
@@ -241,7 +242,7 @@ class Host:
             return
         queue, line = job
         try:
-            await asyncio.to_thread(job_files.done, self.tree, self.tree.job / queue, line)
+            await threads.to_end(job_files.done, self.tree, self.tree.job / queue, line)
         except OSError as trouble:
             self.bus.publish(ev.Notice("warning", f"{queue}: {line} has ended and still stands there: {trouble}"))
 

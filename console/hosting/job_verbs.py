@@ -10,6 +10,7 @@ from console.hosting.job_orders import is_ordered, linked, queued_orders
 from console.views.jobs import unqueue
 from console.views.orders import take_back
 from engine import events as ev
+from engine import threads
 from engine.create.jobs import job_files
 from engine.errors import UsageTrouble
 from engine.stores.orders import Order
@@ -34,7 +35,7 @@ class JobVerbs:
         return f"{queue}: {mode} {date} is ordered"
 
     async def _do_unqueue(self, who: str, queue: str, mode: str, date: str, line: str = "") -> str:
-        taken = await asyncio.to_thread(unqueue, self._host.tree, queue, mode, date, line)
+        taken = await threads.to_end(unqueue, self._host.tree, queue, mode, date, line)
         text = f"{queue}: {taken} taken out by {who}"
         self._host.bus.publish(ev.Notice("info", text))
         return text

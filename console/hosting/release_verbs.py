@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.views.plan import data_of
+from engine import threads
 from engine.errors import DfosError
 from engine.release.move import saved_plan
 from engine.release.move.hooks import naming_of
@@ -31,7 +32,7 @@ class ReleaseVerbs:
 
     async def _do_save_plan(self, who: str, mode: str, date: str, recreate: int, digest: str, path: str) -> str:
         plan = await self._planned(who, mode, date, bool(recreate))
-        await asyncio.to_thread(_keep, plan, digest, Path(path))
+        await threads.to_end(_keep, plan, digest, Path(path))
         return f"saved in {path}"
 
     async def _do_move(self, who: str, mode: str, date: str, digest: str, recreate: int = 0) -> str:

@@ -51,10 +51,14 @@ class Server:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # the account's lock is ours, so no engine answers there
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        with wire.reachable(self._directory) as short:
-            listening.bind(short)
-        path.chmod(0o600)
-        self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=wire.LIMIT)
+        try:
+            with wire.reachable(self._directory) as short:
+                listening.bind(short)
+            path.chmod(0o600)
+            self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=wire.LIMIT)
+        except BaseException:
+            listening.close()
+            raise
         self._leave = self._bus.subscribe(self._heard)
         return self
 

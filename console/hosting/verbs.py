@@ -15,6 +15,7 @@ from console.hosting.job_verbs import JobVerbs
 from console.hosting.release_verbs import ReleaseVerbs
 from console.plugins.find import slots
 from engine import events as ev
+from engine import threads
 from engine.core.status import may_become
 from engine.errors import UsageTrouble
 from engine.process.run.run_pool import Streams, reset
@@ -112,7 +113,7 @@ class Verbs(ReleaseVerbs, JobVerbs):
                 self._host.desk.withdraw(question.id, "its AB runs again")
 
     async def _reset(self, ab: str, mode: str, date: str) -> list[str]:
-        return await asyncio.to_thread(reset, self._host.tree, self._host.settings, ab, mode, date)
+        return await threads.to_end(reset, self._host.tree, self._host.settings, ab, mode, date)
 
     async def _do_answer(self, who: str, number: int, choice: str, comment: str = "") -> str:
         question = self._host.answers.find(int(number))

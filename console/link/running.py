@@ -48,9 +48,13 @@ def carry_out(tree: DfoTree, orders: Sequence[Order], given: argparse.Namespace)
 
 
 async def _until_terminated(errand: Coroutine[Any, Any, int]) -> int:
-    """SIGTERM leaves as Ctrl-C does: recipes go on and are found again, and nothing is cut between two statements."""
+    """SIGTERM leaves as Ctrl-C does: recipes go on and are found again, and nothing is cut between two statements,
+    also by Ctrl-C once more.
+    """
     task = asyncio.create_task(errand)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # a shell may have SIGINT ignored
+    told = [signal.SIGTERM, *([signal.SIGINT] * (signal.getsignal(signal.SIGINT) != signal.SIG_IGN))]
+    for number in told:  # a shell may have SIGINT ignored
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     return await task
 
 

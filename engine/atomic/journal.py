@@ -7,9 +7,7 @@ the one before it is noted as done. So a transaction that was cut anywhere is si
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import functools
 import itertools
 import json
 import sqlite3
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.tree import DfoTree
+from engine import threads
 from engine.atomic import acts, fs
 from engine.atomic.before import Before
 from engine.errors import DfosError, MoveTrouble, OpenJournal
@@ -154,7 +153,7 @@ class Journal:
         for _, group in itertools.groupby(rest, key=lambda step: step.phase):
             phase = self._dated(transaction.number, list(group), now())
             while phase:
-                batch = phase[: await _in_thread(functools.partial(self._perform, phase))]
+                batch = phase[: await threads.to_end(self._perform, phase)]
                 phase = phase[len(batch) :]
                 fs.acting("commit", "done")
                 with _commit(self._db):
@@ -283,19 +282,3 @@ def _unwritten(trouble: sqlite3.Error) -> DfosError:
     return DfosError(
         f"the journal cannot be written: {trouble}", remedy="is the disk full? Nothing was lost; then recover"
     )
-
-
-async def _in_thread(work: Callable[[], int]) -> int:
-    """Run `work` in a thread and see it end, however often we are cancelled meanwhile: no lock is given up over it.
-
-    No task waits for the thread: the end of a loop cancels all tasks.
-    """
-    over = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(over)
-    except asyncio.CancelledError:
-        while not over.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([over])
-        over.exception()  # the transaction stays open: who recovers it is told what is wrong
-        raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.tree import DfoTree
+from engine import threads
 from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
@@ -103,7 +104,7 @@ async def obtain(context: Context, mode: str, date: str, run_id: str, only: str,
         result = await _created(context, mode, date, pgis.ab_pgi)
     else:
         result = await _copied(context, mode, date, place, only, pgis.ab_pgi)
-    await asyncio.to_thread(_planned, context, mode, date, pgis.job_pgi)
+    await threads.to_end(_planned, context, mode, date, pgis.job_pgi)
     context.bus.publish(
         Notice(
             "info",

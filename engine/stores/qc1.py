@@ -28,6 +28,10 @@ Cell = str | int | float | None
 Row = Mapping[str, Cell]
 _WAIT_S = 30  # seconds for a lock (SQLite) or a statement (PostgreSQL)
 _SECRET = re.compile(r"(password|passwd|pwd)\s*[=:]\s*\S+", re.IGNORECASE)
+_ALONE: Mapping[str, str] = {  # until the end of the transaction nobody else makes a table
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(hashtext('qc1 tables'))",
+}
 _TYPES: Mapping[str, Any] = {"float": sql.Double, "integer": sql.BigInteger}
 
 
@@ -183,20 +187,25 @@ class Qc1:
                 definition.name, self._meta, *(_column(one, one.name in definition.key) for one in definition.columns)
             )
         if definition.name not in self._made:
-            table.create(connection, checkfirst=True)
-            there = {column["name"] for column in sql.inspect(connection).get_columns(definition.name)}
-            for column in table.columns:
-                if column.name not in there:
-                    kind = column.type.compile(connection.dialect)
-                    name = connection.dialect.identifier_preparer.quote(column.name)
-                    connection.exec_driver_sql(f"ALTER TABLE {definition.name} ADD COLUMN {name} {kind}")
-            self._made.add(definition.name)
+            self._make(connection, table)
         return table
 
     def _score_table(self, connection: Connection) -> None:
         if self._scores.name not in self._made:
-            self._scores.create(connection, checkfirst=True)
-            self._made.add(self._scores.name)
+            self._make(connection, self._scores)
+
+    def _make(self, connection: Connection, table: sql.Table) -> None:
+        """Make what lacks of a table, at the beginning of a transaction. Another account may be at the same: it waits
+        for our end, and looks again then.
+        """
+        if _lacking(connection, table):
+            connection.exec_driver_sql(_ALONE[connection.dialect.name])
+            table.create(connection, checkfirst=True)
+            for column in _lacking(connection, table):
+                kind = column.type.compile(connection.dialect)
+                name = connection.dialect.identifier_preparer.quote(column.name)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}")
+        self._made.add(table.name)
 
     def _upsert(self, table: sql.Table, row: Row, key: Sequence[str]) -> Any:
         insert = postgresql.insert if self._engine().dialect.name == "postgresql" else sqlite.insert
@@ -209,6 +218,13 @@ class Qc1:
         if unknown:
             raise UsageTrouble(f"{definition.name} has no column {unknown[0]}", where=self.name)
         return {one.name: _cell(one, row.get(one.name), one.name in definition.key) for one in definition.columns}
+
+
+def _lacking(connection: Connection, table: sql.Table) -> list[sql.Column[Any]]:
+    """The columns that the database has not (yet): all of them where the table is not there."""
+    seen = sql.inspect(connection)
+    there = {column["name"] for column in seen.get_columns(table.name)} if seen.has_table(table.name) else set()
+    return [column for column in table.columns if column.name not in there]
 
 
 def shown(url: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+from engine import threads
 from engine.core.ab import AB
 from engine.core.cascade import cascade, circling
 from engine.core.dates import is_month
@@ -73,7 +74,7 @@ async def _renewed(run: UnderWay) -> list[AB]:
     names = {ab.name for ab in abs_}
     stale = [name for name in stale_of(run.context.board, order.mode, order.date) if name in names]
     for name in stale:
-        await asyncio.to_thread(reset, tree, run.context.settings, name, order.mode, order.date)
+        await threads.to_end(reset, tree, run.context.settings, name, order.mode, order.date)
     if not stale:
         return abs_
     run.notes.append(f"{counted(len(stale), 'stale AB')} again")

@@ -53,7 +53,7 @@ def build(root: Path, port: int) -> None:
         (account / name).mkdir(parents=True)
     (account / ".dfosrc").write_text("".join(f"export {name}=$DFOS_ROOT/{path}\n" for name, path in names.items()))
     (account / "dfo_config_dir" / "dfos.yaml").write_text(
-        f"profile: MUSE_DEEP\nprocess: {{pipeline: stand-in}}\nexport:\n  targets:\n    qcweb:\n"
+        f"profile: MUSE_DEEP\nprocess: {{pipeline: stand-in}}\nexport:\n  retry_s: 3000.0\n  targets:\n    qcweb:\n"
         f"      host: 127.0.0.1\n      port: {port}\n      user: qc\n      directory: tree\n"
         f"      key: {root}/us\n      timeout_s: 180.0\n"
     )

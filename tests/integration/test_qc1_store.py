@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.qc1_tables import Qc1Column, Qc1Table, qc1_table
 from engine.errors import DatabaseAway, UsageTrouble
+from engine.stores import qc1
 from engine.stores.qc1 import Qc1, ScoreRow, address
 from tests import postgres
+from tests.fakes import LIMIT_S
 
 SINGLE = qc1_table("muse_sci_single", None)
 ROW = {"mjd_obs": 56952.998289851, "data_type": "DATACUBE_SINGLE", "target": "HUDF-A", "abmaglim": 26.25, "num_src": 9}
@@ -105,9 +110,54 @@ def test_a_newer_definition_adds_its_columns(store: Qc1) -> None:
     old = Qc1Table(name="t_x", description="d", source="s", columns=(Qc1Column(name="mjd_obs"), Qc1Column(name="a")))
     new = old.model_copy(update={"columns": (*old.columns, Qc1Column(name="columns", type="integer"))})
     store.ingest(old, [{"mjd_obs": 1.0, "a": 2.0}])
-    again = Qc1(store._given, store._password_file)
-    again.ingest(new, [{"mjd_obs": 2.0, "a": 3.0, "columns": 4}])
-    assert again.rows(new, ("a", "columns")) == [{"a": 2.0, "columns": None}, {"a": 3.0, "columns": 4}]
+    other = again(store)
+    other.ingest(new, [{"mjd_obs": 2.0, "a": 3.0, "columns": 4}])
+    assert other.rows(new, ("a", "columns")) == [{"a": 2.0, "columns": None}, {"a": 3.0, "columns": 4}]
+
+
+def again(store: Qc1) -> Qc1:
+    """The same database, as another account has it."""
+    return Qc1(store._given, store._password_file)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads look whether a table is there, and go on when both have looked."""
+    both, mine, looked = threading.Barrier(2), threading.local(), qc1._lacking
+
+    def together(*words: Any) -> Any:
+        found = looked(*words)
+        if threading.current_thread() is not threading.main_thread() and not hasattr(mine, "looked"):
+            mine.looked = True
+            both.wait(LIMIT_S)
+        return found
+
+    monkeypatch.setattr(qc1, "_lacking", together)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_two_accounts_that_make_a_table_at_once_both_have_it(
+    old: bool, store: Qc1, request: pytest.FixtureRequest
+) -> None:
+    """Both see that it, or a column of it, is not there."""
+    columns = tuple(Qc1Column(name=name) for name in ("mjd_obs", "b", "a"))
+    table = Qc1Table(name="t_x", description="d", source="s", columns=columns)
+    if old:
+        again(store).ingest(table.model_copy(update={"columns": columns[:2]}), [{"mjd_obs": 0.5, "b": 0.5}])
+    request.getfixturevalue("at_once")
+    with ThreadPoolExecutor(2) as both:
+        done = [both.submit(again(store).ingest, table, [{"mjd_obs": at, "a": at}]) for at in (1.0, 2.0)]
+        assert [one.result() for one in done] == [1, 1]
+    assert [row["a"] for row in again(store).rows(table, ("mjd_obs", "a"))] == [None] * old + [1.0, 2.0]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_two_accounts_that_give_the_first_scores_at_once_both_have_them(store: Qc1) -> None:
+    rows = {name: [ScoreRow(name, "size", 1.0, 0.0, None, 0)] for name in ("a.ab", "b.ab")}
+    with ThreadPoolExecutor(2) as both:
+        for done in [both.submit(again(store).put_scores, name, rows[name], "now") for name in rows]:
+            done.result()
+    assert {name: again(store).scores(name) for name in rows} == rows
 
 
 def test_scores_replace_those_an_ab_had(store: Qc1) -> None:

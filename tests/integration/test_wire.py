@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import socket
 from dataclasses import fields
 from pathlib import Path
@@ -75,6 +77,26 @@ async def test_two_consoles_see_the_same_board(tmp_path: Path) -> None:
         await one.leave()
         await two.leave()
     assert not (tmp_path / wire.NAME).exists()
+
+
+async def test_a_socket_that_cannot_be_made_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[socket.socket] = []
+
+    class Kept(socket.socket):
+        def __init__(self, *words: Any) -> None:
+            super().__init__(*words)
+            made.append(self)
+
+        def bind(self, address: Any, /) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr("console.hosting.server.socket.socket", Kept)
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            await Desk(tmp_path).server.__aenter__()
+    assert [one.fileno() for one in made] == [-1]
+    async with Desk(tmp_path).server:
+        assert (tmp_path / wire.NAME).is_socket()
 
 
 async def test_refusals_and_crashes_are_answers(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from console.app import ConsoleApp
 from console.link.engine_process import AccountLink, attach_or_start
 from console.views.library import AccountLibrary
 from screens.ask.questions import Questions
+from screens.messages import OpenCertify
 from screens.monitor.ab_monitor import AbMonitor
 from screens.review.certify import Certify
 from tests.engines import attached, end_engine, engine_pid
@@ -97,6 +99,39 @@ async def test_certification_opens_stand_alone_and_questions_open(parked: DfoTre
         await pilot.until(lambda: isinstance(app.screen, AbMonitor))
         await pilot.press("Q")
         await pilot.until(lambda: isinstance(app.screen, Questions))
+
+
+@pytest.mark.parametrize("first_there", [True, False])
+async def test_certify_opens_once_however_often_it_is_asked_for(
+    first_there: bool, parked: DfoTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second wish comes while the first looks up the comments, or when its screen is there already."""
+    async with console(parked) as (app, link, pilot):
+        await pilot.until(lambda: isinstance(app.screen, AbMonitor) and link.board.counts["REVIEW"] == 1)
+        go, asked = asyncio.Event(), list[str]()
+        comments = app.library.comments
+
+        async def slow() -> list[str]:
+            asked.append("comments")
+            await go.wait()
+            return await comments()
+
+        monkeypatch.setattr(app.library, "comments", slow)
+        if first_there:
+            go.set()
+        app.post_message(OpenCertify())
+        await pilot.until(lambda: isinstance(app.screen, Certify) if first_there else asked)
+        app.post_message(OpenCertify())
+        await pilot.until(lambda: len(asked) == 2)
+        go.set()
+        await pilot.until(
+            lambda: not [work for work in app.workers if work.group == "certify" and not work.is_finished]
+        )
+        assert [type(screen) for screen in app.screen_stack].count(Certify) == 1
+        await pilot.press("escape")
+        await pilot.until(lambda: isinstance(app.screen, AbMonitor))
+        await pilot.press("C")
+        await pilot.until(lambda: isinstance(app.screen, Certify))
 
 
 async def test_an_engine_that_is_killed_is_said_and_started_again(parked: DfoTree) -> None:

@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from engine import threads
+
 _T = TypeVar("_T")
 PATIENCE_S = 0.02  # a step waits no longer than this for a thread that is busy
 _IDLE_S = 2.0  # a thread without work ends
@@ -68,7 +70,7 @@ class FewThreads:
         return len(self._threads)
 
     async def call(self, act: Callable[..., _T], *args: Any) -> _T:
-        """What `act(*args)` returns or raises. A cancelled wait does not end the call."""
+        """What `act(*args)` returns or raises. Cancelled, it waits for the call before it leaves."""
         step = _Step(act, args)
         self._waiting.append(step)
         self._work.put(step)
@@ -77,7 +79,7 @@ class FewThreads:
         if not self._watched:
             self._watched = True
             step.loop.call_later(PATIENCE_S, self._watch, step.loop)
-        result: _T = await step.over
+        result: _T = await threads.over(step.over)
         return result
 
     def close(self) -> None:

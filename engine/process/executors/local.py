@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from engine import processes
+from engine import processes, threads
 from engine.core.ab import AB
 from engine.core.cascade import Kind
 from engine.errors import RecipeTrouble
@@ -113,7 +113,7 @@ class Recipe:
             await self.wait()
         if self._token:
             with contextlib.suppress(OSError):  # /proc cannot be listed: nobody can be looked for
-                await asyncio.to_thread(end_marked, TOKEN, self._token)  # what has left its group
+                await threads.to_end(end_marked, TOKEN, self._token)  # what has left its group
 
     def leave(self) -> None:
         """Stop following it; it runs on."""
@@ -223,7 +223,7 @@ class LocalExecutor:
         if attempt.pid and attempt.pid_start:
             recipe = self.reattach(attempt.pid, attempt.pid_start, self.boot, token)
             if recipe is None and token:  # what it left behind is no recipe, and must not write any more
-                await asyncio.to_thread(end_marked, TOKEN, token)
+                await threads.to_end(end_marked, TOKEN, token)
             return recipe
         seen = await asyncio.to_thread(self.find, attempt.workdir, token)
         return self.reattach(*seen, attempt.boot, token) if seen else None

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine import threads
 from engine.errors import RecipeTrouble
 from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Records
@@ -41,7 +42,7 @@ class LocalJobs:
 
     async def submit(self, jobs: Sequence[JobSpec]) -> list[JobRef]:
         """Start a wrapper for each job that is not known yet."""
-        return await asyncio.to_thread(self._submit, jobs)
+        return await threads.to_end(self._submit, jobs)
 
     async def poll(self, tokens: Sequence[str]) -> dict[str, JobState]:
         """By the process table and the records."""
@@ -59,15 +60,15 @@ class LocalJobs:
 
     async def suspend(self, refs: Sequence[JobRef]) -> None:
         """Freeze the recipe's group."""
-        await asyncio.to_thread(self._signal, refs, signal.SIGTSTP)
+        await threads.to_end(self._signal, refs, signal.SIGTSTP)
 
     async def resume(self, refs: Sequence[JobRef]) -> None:
         """Let the recipe's group go on."""
-        await asyncio.to_thread(self._signal, refs, signal.SIGCONT)
+        await threads.to_end(self._signal, refs, signal.SIGCONT)
 
     async def cancel(self, refs: Sequence[JobRef]) -> None:
         """SIGTERM; the wrapper kills what does not hear within ten seconds."""
-        await asyncio.to_thread(self._cancel, refs)
+        await threads.to_end(self._cancel, refs)
 
     async def probe(self) -> Health:
         """Always there."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from engine import threads
 from engine.errors import EngineAway, Unsupported
 from engine.process.executors.protocol import Capability, Health, JobRef, JobSpec, JobState, Refused, Resources, Status
 from engine.process.executors.records import WRAPPER, BadRecord, Claim, Ended, Records
@@ -135,7 +136,7 @@ class Slurm:
 
     async def _submit(self, job: JobSpec, numbers: dict[str, str], lane: str) -> str:
         parents = await asyncio.to_thread(self.records.parents, job, numbers)
-        spec = await asyncio.to_thread(self.records.write_spec, job)
+        spec = await threads.to_end(self.records.write_spec, job)
         command = shlex.join([self._python, "-I", str(WRAPPER), str(spec)])
         script = f'#!/bin/sh\nexec {command} "$SLURM_JOB_ID"\n'
         arguments = self._arguments(job, [numbers[parent] for parent in parents], lane)

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import math
 import os
 import shlex
 import signal
+import struct
 import tempfile
+import termios
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine import threads
 from engine.atomic import fs
 from engine.context import Context
 from engine.core.ab import AB
@@ -32,6 +36,8 @@ from engine.processes import end_marked
 _LARGEST = 1 << 20  # bytes of what a procedure may write
 _LARGEST_LOG = 10 << 20  # bytes of what it prints that are kept
 _MOST = 500  # values
+_BLOCK = 1 << 16  # bytes read at once
+_LEFT_BEHIND_S = 1.0  # seconds that processes have which a procedure left behind to end what they print
 _TOKEN = "DFOS_QC"  # noqa: S105 - the environment variable that marks a procedure with all it starts
 
 
@@ -55,11 +61,12 @@ async def measured(context: Context, ab: AB, procedure: str, products: Sequence[
         }
         argv = [str(path), "-a", ab.name, "-u", context.who, "-level", "1"]
         place = place_of(ab, context.tree)
-        kept = await asyncio.to_thread(_kept, products)
+        kept: dict[Path, Path] = {}
         try:
+            await threads.to_end(_keep, products, kept)
             await _run(argv, place, log, environment, context.settings.qc.timeout_s)
         finally:
-            taken = await asyncio.to_thread(_put_back, kept)
+            taken = await threads.to_end(_put_back, kept)
         if taken:
             raise PluginTrouble(f"QC procedure {procedure} took {taken[0]} away; it was put back", where=str(log))
         return Measured(await asyncio.to_thread(read_values, output, procedure))
@@ -85,14 +92,12 @@ def read_values(path: Path, procedure: str) -> dict[str, Value]:
     return {name: _value(value) for name, value in found.items()}
 
 
-def _kept(products: Sequence[Path]) -> dict[Path, Path]:
-    """A second, hidden name for each product, in the same directory, by the first one."""
-    kept = {}
+def _keep(products: Sequence[Path], kept: dict[Path, Path]) -> None:
+    """A second, hidden name for each product, in the same directory, by the first one: into `kept`."""
     for path in products:
         second = fs.hidden(path)
         fs.publish(path, second)
         kept[path] = second
-    return kept
 
 
 def _put_back(kept: dict[Path, Path]) -> list[str]:
@@ -119,42 +124,33 @@ def _found(context: Context, procedure: str) -> Path:
 
 
 async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, str], limit_s: float) -> None:
-    ours, theirs = os.pipe()
-    pipe = os.fdopen(ours, "rb", buffering=0)
     token = uuid.uuid4().hex
-    reader = asyncio.StreamReader()
-    process = transport = logged = None
-    try:
+    process = None
+    with _Printed(log) as printed:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                cwd=place,
-                env={**environment, _TOKEN: token},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=theirs,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
-        finally:
-            os.close(theirs)
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
-        logged = asyncio.create_task(_logged(reader, log))
-        code = await asyncio.wait_for(process.wait(), limit_s)
-    except BaseException as trouble:  # whatever we were at: it may have begun
-        await _end(process, token)
-        if isinstance(trouble, TimeoutError):
-            raise PluginTrouble(f"{argv[0]} did not end within {limit_s:g} s", where=str(log)) from None
-        if isinstance(trouble, OSError):
-            raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
-        raise
-    finally:
-        if logged:
-            with contextlib.suppress(TimeoutError):  # what it left behind may hold the pipe for ever
-                await asyncio.wait_for(logged, 1)
-        (transport or pipe).close()
+            with printed.inlet:
+                process = await asyncio.create_subprocess_exec(
+                    *argv,
+                    cwd=place,
+                    env={**environment, _TOKEN: token},
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=printed.inlet,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            code = await asyncio.wait_for(process.wait(), limit_s)
+            await asyncio.wait([printed.over], timeout=_LEFT_BEHIND_S)
+        except BaseException as trouble:  # whatever we were at: it may have begun
+            await _end(process, token)
+            if isinstance(trouble, TimeoutError):
+                raise PluginTrouble(f"{argv[0]} did not end within {limit_s:g} s", where=str(log)) from None
+            if isinstance(trouble, OSError):
+                raise PluginTrouble(f"{argv[0]} cannot be started: {trouble.strerror}") from trouble
+            raise
     if code:
         raise DfosError(f"QC procedure {Path(argv[0]).name} failed with exit code {code}", where=str(log))
+    if printed.trouble:
+        raise PluginTrouble(f"the log cannot be written: {printed.trouble.strerror}", where=str(log))
 
 
 async def _end(process: asyncio.subprocess.Process | None, token: str) -> None:
@@ -162,21 +158,69 @@ async def _end(process: asyncio.subprocess.Process | None, token: str) -> None:
     if process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    await asyncio.to_thread(end_marked, _TOKEN, token)
+    try:
+        await threads.to_end(end_marked, _TOKEN, token)
+    finally:
+        if process:
+            await threads.over(asyncio.ensure_future(process.wait()))
 
 
-async def _logged(reader: asyncio.StreamReader, log: Path) -> None:
-    """What it prints into its log, up to a limit."""
-    size = 0
-    with log.open("wb", buffering=0) as output:
-        while data := await reader.read(1 << 16):
-            if size <= _LARGEST_LOG < size + len(data):
-                data = data[: _LARGEST_LOG - size]
-                output.write(data + f"\n[cut: the log is longer than {_LARGEST_LOG} bytes]\n".encode())
-                size = _LARGEST_LOG + 1
-            elif size <= _LARGEST_LOG:
-                size += output.write(data) or 0
+class _Printed:
+    """What a procedure prints, on its way through a pipe into its log, up to a limit.
+
+    Inside the block it is read as it comes, at the end of the block whatever the pipe still holds: all that was
+    written until then. `inlet` is the procedure's end of it, `over` is set when nobody is left who could write.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.trouble: OSError | None = None
+        self._path = log
+        self._size = 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> _Printed:
+        with contextlib.ExitStack() as stack:
+            self._log = stack.enter_context(self._path.open("wb", buffering=0))
+            self._pipe, inlet = os.pipe()
+            stack.callback(os.close, self._pipe)
+            self.inlet = stack.enter_context(os.fdopen(inlet, "wb", buffering=0))
+            os.set_blocking(self._pipe, False)
+            self._loop = asyncio.get_running_loop()
+            self.over: asyncio.Future[None] = self._loop.create_future()
+            self._loop.add_reader(self._pipe, self._read)
+            stack.callback(self._loop.remove_reader, self._pipe)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stack:
+            (left,) = struct.unpack("i", fcntl.ioctl(self._pipe, termios.FIONREAD, bytes(4)))
+            while left > 0 and (read := self._read(min(left, _BLOCK))):  # what was left behind may write for ever
+                left -= read
+
+    def _read(self, most: int = _BLOCK) -> int:
+        """Read once what there is, and keep it; how many bytes."""
+        try:
+            data = os.read(self._pipe, most)
+        except BlockingIOError:
+            return 0
+        if data:
+            self._keep(data)
+        else:
+            self._loop.remove_reader(self._pipe)
+            self.over.set_result(None)
+        return len(data)
+
+    def _keep(self, data: bytes) -> None:
+        size, self._size = self._size, self._size + len(data)
+        if self.trouble or size > _LARGEST_LOG:
+            return
+        if self._size > _LARGEST_LOG:
+            data = data[: _LARGEST_LOG - size] + f"\n[cut: the log is longer than {_LARGEST_LOG} bytes]\n".encode()
+        try:
+            self._log.write(data)
+        except OSError as trouble:
+            self.trouble = trouble
 
 
 def _words(text: str) -> dict[str, object]:

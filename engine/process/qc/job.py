@@ -15,6 +15,7 @@ from config.errors import ConfigTrouble
 from config.qcflag_rules import flags
 from config.score_rules import Statistics, score_set
 from engine import events as ev
+from engine import threads
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.score import GREY, RED, Score
@@ -58,8 +59,8 @@ class QcJob:
         record = Record(self.ab.name, self.context.utc(), (), slot=self.slot_name)
         try:
             record, measured = await self._measured(record, beside)
-            record = await asyncio.to_thread(self._flagged, record)
-            record = await asyncio.to_thread(self._stored, record, measured)
+            record = await threads.to_end(self._flagged, record)
+            record = await threads.to_end(self._stored, record, measured)
             record = await asyncio.to_thread(self._scored, record)
         except _TROUBLES as trouble:
             record = unscored(record, str(trouble))
@@ -178,9 +179,9 @@ class QcJob:
             record, files=tuple(dict.fromkeys((*record.files, sheet))), troubles=(*record.troubles, *trouble)
         )
         try:
-            await asyncio.to_thread(pages.write_report, tree, self.ab, record, bits, self.place)
+            await threads.to_end(pages.write_report, tree, self.ab, record, bits, self.place)
             history = await asyncio.to_thread(pages.historical, context.settings.history, self.ab)
-            await asyncio.to_thread(
+            await threads.to_end(
                 pages.write_coversheet,
                 tree,
                 self.ab,
@@ -197,7 +198,7 @@ class QcJob:
         seen = QcSeen(scores, record.files, log, record.flag)
         notes, trouble = await self._asked("QC_FINAL_PLUGIN", "concluded", seen)
         record = replace(record, troubles=(*record.troubles, *trouble))
-        record = await asyncio.to_thread(self._keep, record)
+        record = await threads.to_end(self._keep, record)
         self._tell(record, notes)
         return record
 

@@ -6,7 +6,6 @@ From then on the jobs are followed like those of an engine that died: this engin
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import engine
 from config.schema import Settings
+from engine import threads
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.sizes import counted
@@ -60,7 +60,7 @@ async def hand_over(
         return {}
     by_name = {ab.name: ab for ab in pool}
     known = Account(context.settings, context.tree, job.pipeline, context.who)
-    account = await asyncio.to_thread(known.write, batch.records.place)
+    account = await threads.to_end(known.write, batch.records.place)
     tokens = {name: item.attempt.token for name, item in found.items()}
     widths = Ready(entries).widths
     specs = []

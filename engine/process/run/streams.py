@@ -6,9 +6,8 @@ and nobody has paused. The work per finished AB does not depend on the size of t
 
 from __future__ import annotations
 
-import asyncio
-
 from engine import events as ev
+from engine import threads
 from engine.core.status import AT_WORK
 from engine.errors import UsageTrouble
 from engine.process.plan.pool import below
@@ -87,7 +86,7 @@ class Streams(Scheduler):
         names = [entry.ab for entry in again]
         self._resetting += 1
         try:
-            await asyncio.to_thread(self.job.reset, names)
+            await threads.to_end(self.job.reset, names)
             self._states.again(again)
             self._replan()
         finally:

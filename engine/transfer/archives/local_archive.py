@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine import threads
 from engine.atomic import fs
 from engine.atomic import place as placing
 from engine.errors import ArchiveTrouble, DestinationOccupied, DfosError
@@ -182,38 +183,47 @@ class LocalArchive:
 
 
 class _Together:
-    """Work that many ask for at the same moment, done in one go in a thread, one go at a time."""
+    """Work that many ask for at the same moment, done in one go in a thread, one go at a time.
+
+    No task drives it, so that nothing but its end ends a go; who is cancelled leaves when the go he is part of is over.
+    """
 
     def __init__(self) -> None:
         self._waiting: dict[Callable[[list[Any]], list[Any]], list[tuple[Any, asyncio.Future[Any]]]] = {}
-        self._turn = asyncio.Lock()
-        self._going: set[asyncio.Task[None]] = set()
+        self._going = False
 
     async def done(self, work: Callable[[list[Any]], list[Any]], item: Any) -> Any:
         """The result of `work` for this item; raises what it gives as an exception."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        group = self._waiting.setdefault(work, [])
-        group.append((item, future))
-        if len(group) == 1:
-            task = asyncio.create_task(self._go(work))
-            self._going.add(task)
-            task.add_done_callback(self._going.discard)
-        return await future
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._waiting.setdefault(work, []).append((item, future))
+        loop.call_soon(self._next, loop)  # others may ask before
+        return await threads.over(future)
 
-    async def _go(self, work: Callable[[list[Any]], list[Any]]) -> None:
-        async with self._turn:
-            group = self._waiting.pop(work)
-            try:
-                results = await asyncio.to_thread(work, [item for item, _ in group])
-            except BaseException as trouble:  # noqa: BLE001 - raised again where it is waited for
-                results = [trouble] * len(group)
-        for (_, future), result in zip(group, results, strict=True):
-            if future.done():
-                continue
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._going or not self._waiting:
+            return
+        work = next(iter(self._waiting))
+        group = self._waiting.pop(work)
+        self._going = True
+        try:
+            going = loop.run_in_executor(None, work, [item for item, _ in group])
+        except RuntimeError as trouble:  # there are no more threads to be had
+            going = loop.create_future()
+            going.set_exception(trouble)
+        going.add_done_callback(lambda over: self._told(loop, over, [future for _, future in group]))
+
+    def _told(
+        self, loop: asyncio.AbstractEventLoop, over: asyncio.Future[list[Any]], futures: list[asyncio.Future[Any]]
+    ) -> None:
+        self._going = False
+        trouble = over.exception()
+        for future, result in zip(futures, over.result() if trouble is None else [trouble] * len(futures), strict=True):
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+        self._next(loop)
 
 
 def _copied(source: Path, temporary: Path) -> str:

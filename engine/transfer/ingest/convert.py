@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine import events as ev
+from engine import threads
 from engine.atomic import fs
 from engine.context import Context
 from engine.errors import DfosError, PluginTrouble
@@ -80,10 +81,10 @@ async def _made(context: Context, name: str, date: str, sources: list[Path], pla
         fs.acting("run", tool)
         await _called([str(tool), "-d", date], scratch, _environment(context, date, scratch), limit)
         left = scratch / date / FOLDER
-        names = await asyncio.to_thread(_whole, left, name)
-        await asyncio.to_thread(fs.settle, [left / one for one in names])
+        names = await threads.to_end(_whole, left, name)
+        await threads.to_end(fs.settle, [left / one for one in names])
         fs.sync_dir(left)
-        await asyncio.to_thread(fs.rename, left, place)
+        await threads.to_end(fs.rename, left, place)
 
 
 def _tool(context: Context, name: str) -> Path:

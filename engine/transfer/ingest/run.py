@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine import events as ev
+from engine import threads
 from engine.context import Context
 from engine.core.ab import AB
 from engine.core.sizes import counted
@@ -95,7 +96,7 @@ class IngestRun:
 
     async def all(self, *, skip_bad: bool = False) -> None:
         """The whole call."""
-        doubled = await asyncio.to_thread(jobs_ingest.collapse, self.context.tree)
+        doubled = await threads.to_end(jobs_ingest.collapse, self.context.tree)
         if doubled:
             self._notice("info", f"JOBS_INGEST: {doubled} calls stood there more than once and were merged")
         self._list()

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from engine import threads
 from engine.atomic import place as placing
 from engine.errors import MoveTrouble
 from engine.process.ab.sources.protocol import Fetched, SourceAway
@@ -32,7 +33,7 @@ class DirectorySource:
 
     async def _one(self, name: str, into: Path) -> Fetched | None:
         async with self._turns:
-            return await asyncio.to_thread(self._copied, name, into)
+            return await threads.to_end(self._copied, name, into)
 
     def _copied(self, name: str, into: Path) -> Fetched | None:
         for source in (self._directory / into.name / name, self._directory / name):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config import sources as config
+from engine import threads
 from engine.atomic import fs
 from engine.context import Context
 from engine.core.sizes import counted
@@ -93,7 +94,7 @@ class Fetcher:
         """Why each of the names could not be had; '' for those that are there now."""
         why = {name: "in none of the sources" for name in names}
         try:
-            await asyncio.to_thread(fs.make_dir, folder)
+            await threads.to_end(fs.make_dir, folder)
             for asked in self._sources():
                 left = [name for name, reason in why.items() if reason]
                 if left and asked.files in ("all", kind):
@@ -119,7 +120,7 @@ class Fetcher:
             except SourceAway as trouble:
                 why |= dict.fromkeys(left, str(trouble))
                 continue
-            placed = await asyncio.to_thread(_placed, asked, folder, found)
+            placed = await threads.to_end(_placed, asked, folder, found)
             why |= placed
             for name in (name for name, reason in placed.items() if not reason):
                 text = f"{name} fetched from {asked.source.name}, {found[name].size / 1e6:.1f} MB"

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncssh
 
 from config.sources import Source
+from engine import threads
 from engine.atomic import fs
 from engine.process.ab.sources.protocol import Fetched, SourceAway
 from engine.transfer.export.host_keys import RemoteTrouble
@@ -82,7 +83,7 @@ async def _read(sftp: Sftp, remote: bytes, seen: There, target: Path) -> Fetched
         try:
             async with _writing(target) as out:
                 while offset <= seen.size and (block := await sftp.read(file, offset, _BLOCK)):
-                    await asyncio.to_thread(_written, out, block)
+                    await threads.to_end(_written, out, block)
                     offset += len(block)
         except OSError as trouble:
             return Fetched(seen.size, f"{target.parent}: {trouble.strerror or trouble}")
@@ -93,11 +94,11 @@ async def _read(sftp: Sftp, remote: bytes, seen: There, target: Path) -> Fetched
 async def _writing(target: Path) -> AsyncIterator[int]:
     """The hidden file of `target`, new; synced when all went well."""
     hidden = fs.hidden(target)
-    handle = await asyncio.to_thread(_opened, hidden)
+    handle = await threads.to_end(_opened, hidden)
     try:
         yield handle
         fs.acting("fsync", hidden)
-        await asyncio.to_thread(os.fsync, handle)
+        await threads.to_end(os.fsync, handle)
     finally:
         os.close(handle)
 
