@@ -140,7 +140,8 @@ async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, s
         loop = asyncio.get_running_loop()
         transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         logged = asyncio.create_task(_logged(reader, log))
-        code = await asyncio.wait_for(process.wait(), limit_s)
+        async with asyncio.timeout(limit_s):
+            code = await process.wait()
     except BaseException as trouble:  # whatever we were at: it may have begun
         await _end(process, token)
         if isinstance(trouble, TimeoutError):
@@ -151,7 +152,8 @@ async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, s
     finally:
         if logged:
             with contextlib.suppress(TimeoutError):  # what it left behind may hold the pipe for ever
-                await asyncio.wait_for(logged, 1)
+                async with asyncio.timeout(1):
+                    await logged
         (transport or pipe).close()
     if code:
         raise DfosError(f"QC procedure {Path(argv[0]).name} failed with exit code {code}", where=str(log))
