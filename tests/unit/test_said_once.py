@@ -137,6 +137,7 @@ def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None
         "done": 0,
         "total": 2,
         "order": None,
+        "standin": 0,
         **dict.fromkeys(("interrupted", "refused", "questions"), ()),
         "abs": [
             {**row, "ab": "A.ab", "reason": "waits for disk: needs 10 GB, 1 GB free"},
