@@ -160,6 +160,7 @@ def test_status_tells_stale_abs_what_a_batch_system_holds_and_what_plugins_compl
     plain = {**row, "ab": "Q.ab", "state": "DONE", "message": "3 WARNING: seeing"}
     found = {
         "account": "x", "engine": None, "done": 2, "total": 6, "order": None,
+        "standin": 0,
         **dict.fromkeys(("interrupted", "refused", "questions"), ()),
         "abs": [*held, down, stale, odd, plain],
     }  # fmt: skip
