@@ -172,7 +172,8 @@ class Host:
                     self._current = None
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LINGER)
+                async with asyncio.timeout(LINGER):
+                    await self._wake.wait()
                 continue
             if not self.server.consoles:
                 return

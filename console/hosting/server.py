@@ -69,7 +69,8 @@ class Server:
         self._server.close()
         for writer in tuple(self._clients):
             with contextlib.suppress(ConnectionError, TimeoutError):
-                await asyncio.wait_for(writer.drain(), 2)
+                async with asyncio.timeout(2):
+                    await writer.drain()
             writer.close()
         tasks = tuple(self._tasks)
         for task in tasks:

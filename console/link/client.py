@@ -77,7 +77,8 @@ class Link:
         if self._writer:
             self._writer.close()
             with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self._writer.wait_closed(), _FAREWELL)
+                async with asyncio.timeout(_FAREWELL):
+                    await self._writer.wait_closed()
             self._writer.transport.abort()
 
     async def ask(self, verb: str, **arguments: Any) -> Any:

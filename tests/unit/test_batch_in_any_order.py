@@ -71,7 +71,7 @@ class System:
 class Scene:
     """A batch with its system, and what the operator was told."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, poll_s: float = 0.01) -> None:
         self.system, self.said = System(), list[str]()
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         self.jobs = BatchJobs(self.db)
@@ -80,7 +80,7 @@ class Scene:
             self.system,  # type: ignore[arg-type]
             self.records,
             self.jobs,
-            BatchSettings(executor="slurm", poll_s=0.01),
+            BatchSettings(executor="slurm", poll_s=poll_s),
             say=lambda level, text: self.said.append(text),
         )
 
@@ -126,6 +126,21 @@ async def test_a_job_that_is_left_while_its_system_refuses_it(scene: Scene) -> N
     scene.system.submitting = refuse
     assert (await asyncio.wait_for(second.wait(), LIMIT_S)).rc == 0
     assert not scene.said, "nobody was away"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_it_closes_also_while_somebody_wakes_it(tmp_path: Path, turns: int) -> None:
+    scene = Scene(tmp_path, poll_s=600.0)
+    scene.system.states["a:1:0"] = Status.RUNNING
+    job = scene.start("a:1:0")
+    await until(lambda: job.status is not Status.SUBMITTING)
+    await settle()
+    scene.batch.wished()
+    await settle(turns)
+    closing = asyncio.create_task(scene.batch.close())
+    closed, _ = await asyncio.wait({closing}, timeout=LIMIT_S)
+    scene.db.close()
+    assert closed and not job.over
 
 
 async def test_a_job_that_is_left_while_its_system_may_not_freeze_it(scene: Scene) -> None:

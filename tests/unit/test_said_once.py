@@ -137,6 +137,7 @@ def test_status_tells_what_waits_for_disk_from_what_waits_for_a_stream() -> None
         "done": 0,
         "total": 2,
         "order": None,
+        "standin": 0,
         **dict.fromkeys(("interrupted", "refused", "questions"), ()),
         "abs": [
             {**row, "ab": "A.ab", "reason": "waits for disk: needs 10 GB, 1 GB free"},
@@ -159,6 +160,7 @@ def test_status_tells_stale_abs_what_a_batch_system_holds_and_what_plugins_compl
     plain = {**row, "ab": "Q.ab", "state": "DONE", "message": "3 WARNING: seeing"}
     found = {
         "account": "x", "engine": None, "done": 2, "total": 6, "order": None,
+        "standin": 0,
         **dict.fromkeys(("interrupted", "refused", "questions"), ()),
         "abs": [*held, down, stale, odd, plain],
     }  # fmt: skip

@@ -148,7 +148,8 @@ async def in_time(call: Callable[[], _T], limit_s: float) -> _T:
             loop.call_soon_threadsafe(settle, answer, trouble)
 
     threading.Thread(target=run, name="plugin", daemon=True).start()
-    answer, trouble = await asyncio.wait_for(over, limit_s)
+    async with asyncio.timeout(limit_s):
+        answer, trouble = await over
     if isinstance(trouble, Exception):
         raise trouble
     if trouble is not None:

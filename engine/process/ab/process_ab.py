@@ -113,7 +113,8 @@ class ProcessAb:
                 await recipe.terminate()
                 return await recipe.wait(), True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(recipe.wait(), left)
+                async with asyncio.timeout(left):
+                    await recipe.wait()
         return await recipe.wait(), False
 
     async def _outdate(self, name: str) -> None:

@@ -193,7 +193,8 @@ class Batch:
             except Exception as trouble:  # noqa: BLE001 - jobs must be followed whatever happens
                 pause = self._unreached(EngineAway(f"{type(trouble).__name__}: {trouble}"))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
                 await asyncio.sleep(_GATHER_S)
 
     async def _submit(self) -> None:

@@ -120,7 +120,8 @@ class BatchJob:
         """Cancel it. When its system cannot be reached in that time it is cancelled as soon as it is back."""
         self.unwanted()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait(), max(grace_s, 60.0))
+            async with asyncio.timeout(max(grace_s, 60.0)):
+                await self.wait()
 
     def leave(self) -> None:
         """Stop following it; it goes on."""

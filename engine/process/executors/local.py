@@ -107,7 +107,8 @@ class Recipe:
         self._signal(signal.SIGTERM)
         self.resume()
         try:
-            await asyncio.wait_for(self.wait(), grace_s)
+            async with asyncio.timeout(grace_s):
+                await self.wait()
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self.wait()

@@ -41,7 +41,8 @@ class Commands:
                     f"{command[0]} cannot be started: {trouble.strerror}", remedy="is Slurm installed?"
                 ) from None
             try:
-                await asyncio.wait_for(process.wait(), self._limit_s)
+                async with asyncio.timeout(self._limit_s):
+                    await process.wait()
             except TimeoutError:
                 raise EngineAway(f"slurm does not answer ({command[0]}, {self._limit_s:g} s)") from None
             finally:

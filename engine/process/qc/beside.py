@@ -52,7 +52,8 @@ class Beside:
     async def _asked(self, request: Mapping[str, Any]) -> dict[str, Any]:
         async with self._turn:
             try:
-                answer = await asyncio.wait_for(self._answer(request), self._patience_s)
+                async with asyncio.timeout(self._patience_s):
+                    answer = await self._answer(request)
             except TimeoutError:
                 self._kill()
                 await self._end()
@@ -116,7 +117,8 @@ class Beside:
         if process.stdin:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), 5.0)
+            async with asyncio.timeout(5.0):
+                await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):  # it has just ended
                 process.kill()

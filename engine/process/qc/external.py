@@ -138,7 +138,8 @@ async def _run(argv: list[str], place: Path, log: Path, environment: dict[str, s
                     stderr=asyncio.subprocess.STDOUT,
                     start_new_session=True,
                 )
-            code = await asyncio.wait_for(process.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                code = await process.wait()
             await asyncio.wait([printed.over], timeout=_LEFT_BEHIND_S)
         except BaseException as trouble:  # whatever we were at: it may have begun
             await _end(process, token)

@@ -116,7 +116,8 @@ async def run(account: Account, ab: str, attempt: int, workdir: str, token: str,
         result = await job.run(task)
         if result.state == "FAILED" and watcher.rc in _ENDED:
             with contextlib.suppress(TimeoutError):  # a batch system may tell the recipe before it tells us
-                await asyncio.wait_for(ended.wait(), _TOLD_S)
+                async with asyncio.timeout(_TOLD_S):
+                    await ended.wait()
             if task.aborted:
                 job.reset([ab])
                 return 2
