@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +179,33 @@ def test_a_wrapper_that_is_told_to_end_at_its_every_step_leaves_its_record(tmp_p
     ended = Records(tmp_path).ended("t:1:0")
     assert ended and (ended.skipped, ended.told) == (wrapper.REMOVED, signal.SIGTERM)
     assert done.returncode == wrapper.NOT_AFTER and "Traceback" not in done.stderr
+
+
+_JUST_BEFORE_IT_WAITS = """
+import runpy, signal, sys, threading
+sys.argv = sys.argv[1:]
+threading.Thread(target=threading.Event().wait, daemon=True).start()  # it takes the signal, and nobody's call is broken
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_wrapper_that_is_told_just_before_it_waits_tells_its_recipe(tmp_path: Path) -> None:
+    """As a call begins to wait a signal is noted, but the call goes on."""
+    path = spec(tmp_path, argv=["/bin/sh", "-c", f"echo begun; exec < {tmp_path / 'never'}"])
+    os.mkfifo(tmp_path / "never")
+    told = subprocess.Popen([sys.executable, "-c", _JUST_BEFORE_IT_WAITS, str(WRAPPER), str(path)])
+    try:
+        while not text_of(tmp_path / "log"):
+            assert told.poll() is None
+            time.sleep(0.01)
+        told.send_signal(signal.SIGTERM)
+        assert told.wait(LIMIT_S) == 128 + signal.SIGTERM
+    finally:
+        told.kill()
+        told.wait()
+    ended = Records(tmp_path).ended("t:1:0")
+    assert ended and (ended.signal, ended.told) == (signal.SIGTERM, signal.SIGTERM)
 
 
 def test_a_second_wrapper_that_is_removed_says_nothing_of_the_first(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -39,14 +40,18 @@ _FLAGS, _CODE, _ENV_START, _ENV_END = 6, 23, 47, 48  # fields 9, 26, 50, 51 of p
 class Signals:
     """What we are told we tell the recipe; `told` is the first signal that was to end it.
 
-    Handlers only note and pass on: whatever we are at when one comes is finished, the exit record above all.
+    Handlers only note and pass on: whatever we are at when one comes is finished, the exit record above all. They run
+    between two statements: one that comes as a call begins to wait would be heard when it ends. So we wait for the
+    pipe that every signal writes to.
     """
 
     def __init__(self) -> None:
         self.child = 0
         self.told = 0
         self.frozen = False
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by who started us, no child could be waited for
+        self._came, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored by who started us, no child could be waited for
         for number in _TO_END:
             signal.signal(number, self._end)
         for number in _TO_SAY:
@@ -68,6 +73,13 @@ class Signals:
             self._end(self.told, None)
         elif self.frozen:
             self._pass(signal.SIGSTOP)
+
+    def until_ended(self, child: int) -> None:
+        """Wait for the end of the recipe; it stays a zombie."""
+        while os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            select.select([self._came], [], [])
+            with suppress(BlockingIOError):
+                os.read(self._came, 4096)
 
     def _freeze(self, _number: int, _frame: FrameType | None) -> None:
         self.frozen = True
@@ -136,7 +148,7 @@ def _run(argv: list[str], env: dict[str, str], spec: dict[str, Any], signals: Si
     finally:
         os.close(log)
     signals.begun(child.pid)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    signals.until_ended(child.pid)
     signals.child = 0
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)  # whatever it left behind; the zombie still reserves the number
