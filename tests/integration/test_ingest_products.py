@@ -15,9 +15,11 @@ from engine.context import Context
 from engine.core.ab import AB
 from engine.errors import DfosError, UsageTrouble
 from engine.release.move.move_products import move
+from engine.stores.attempts import Attempts
 from engine.transfer.archives.archives import archive_of
 from engine.transfer.archives.local_archive import LocalArchive
 from engine.transfer.archives.protocol import Receipt
+from engine.transfer.ingest import jobs_ingest
 from engine.transfer.ingest.ingest_products import ingest, log_file, verify_only
 from engine.transfer.ingest.states import IngestStates, Item
 from tests.builders import PSEUDO, record
@@ -50,6 +52,20 @@ async def test_every_product_is_confirmed_and_the_call_leaves_the_queue(tmp_path
     assert [(line[0], line[2], line[4], line[5]) for line in lines] == [
         (event.name, event.sha256, "1", "INGESTED") for event in ingested
     ]
+
+
+async def test_the_state_of_an_ab_is_kept_before_its_call_leaves_the_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, nobody would ever tell it again."""
+    context, abs_ = await _moved(tmp_path)
+    dpc, kept = dpc_of(abs_), []
+    leave = Attempts(context.db).follow(context.bus, context.board)
+    context.bus.publish(ev.AbSeen(dpc.name, dpc.mode, dpc.date, "dpc", "muse_exp_combine", "", "", 1, (), 0.0, "MOVED"))
+    monkeypatch.setattr(jobs_ingest, "remove", lambda *_: kept.extend(Attempts(context.db).seen()))
+    await ingest(context, "SCIENCE", PSEUDO)
+    leave()
+    assert [(row.ab, row.state) for row in kept] == [(dpc.name, "INGESTED")]
 
 
 async def test_a_second_run_has_nothing_to_do(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from engine.core.dates import date_label, mode_label
 from engine.core.sizes import counted
 from engine.errors import AnswerNeeded, ArchiveTrouble, BadFits, DfosError, UsageTrouble
 from engine.questions import Question
+from engine.stores.attempts import Attempts
 from engine.transfer.archives.archives import archive_of
 from engine.transfer.archives.protocol import Archive, Sleep
 from engine.transfer.expected import gone
@@ -109,6 +110,8 @@ async def ingest(
             missed = await asyncio.to_thread(gone, context.tree, mode, date, archived)
             run = IngestRun(context, mode, date, archive, states, found, sleep, missed)
             await run.all(skip_bad=skip_bad)
+            if memory := Attempts.following(context.bus):
+                memory.flush()  # the states of ABs are on disk before the call is done with: it alone tells them again
         except (OSError, sqlite3.Error) as trouble:
             raise DfosError(
                 f"the ingestion stopped: {trouble}",
